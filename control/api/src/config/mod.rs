@@ -1,0 +1,126 @@
+//! The configuration file: TOML, in two parts.
+//!
+//! [`BootConfig`] (cores, ports, memory, backend) is fixed for the life of a data plane; [`LiveConfig`] is what a
+//! reload may change. The split is in the types, so a reload of boot settings cannot be written.
+//!
+//! ```
+//! let errors = api::Config::from_toml("version = 1\n[boot]\nbackand = \"dpdk\"\n", "tap.toml").unwrap_err();
+//! assert_eq!(
+//!     errors.to_string(),
+//!     "tap.toml:3:1: boot.backand: no such key; did you mean `boot.backend`?"
+//! );
+//! ```
+
+mod boot;
+mod device;
+mod errors;
+mod live;
+mod nearest;
+mod problem;
+mod reader;
+mod rules;
+mod schema;
+mod units;
+mod write;
+
+pub use boot::{
+    Backend, BootConfig, FlowTableSize, HugepageSize, MemoryConfig, PortConfig, PortMode, port_buffers_mib,
+};
+pub use device::{Device, DeviceKind, NotADevice, PciAddress};
+pub use errors::{ConfigError, ConfigErrors};
+pub use live::{
+    Checksums, ClassifyConfig, DefragConfig, EveOutput, Eviction, FlowConfig, FlowTimeouts, LiveConfig,
+    OutputConfig, Overlap, StreamConfig,
+};
+pub use nearest::nearest;
+pub use problem::{BadValue, BrokenRule, Problem};
+pub use schema::{Key, SCHEMA};
+pub use units::{ByteSize, NotASize, NotATimeout, Timeout};
+
+use reader::{Problems, Section};
+use toml::de::DeTable;
+
+/// Version of the schema that this crate reads and writes.
+pub const VERSION: u32 = 1;
+
+/// Largest configuration text that is read, bytes.
+pub const MAX_TEXT: usize = 1024 * 1024;
+
+/// A setting with a fixed list of names.
+pub trait Choice: Copy + PartialEq + 'static {
+    /// Every value with its name in the file, the default first.
+    const ALL: &'static [(&'static str, Self)];
+
+    /// Name in the file.
+    #[must_use]
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, value)| *value == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// A configuration without mistakes: every value in its range, every rule between values kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// What a start fixes.
+    pub boot: BootConfig,
+    /// What a reload may change.
+    pub live: LiveConfig,
+}
+
+impl Config {
+    /// Reads a configuration; `source_name` is what errors call the file. Touches no device and no file.
+    ///
+    /// # Errors
+    /// Every problem of the text, in the order of its lines.
+    pub fn from_toml(text: &str, source_name: &str) -> Result<Self, ConfigErrors> {
+        let problems = Problems::new(text);
+        let config = read(&problems);
+        let errors = errors::collect(&problems, source_name);
+        match config {
+            Some(config) if errors.is_empty() => Ok(config),
+            _ => Err(ConfigErrors::new(errors)),
+        }
+    }
+
+    /// The whole configuration as TOML, defaults included, that [`Config::from_toml`] reads back to the same value.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        write::to_toml(self)
+    }
+}
+
+fn read(problems: &Problems<'_>) -> Option<Config> {
+    let text = problems.text;
+    if text.len() > MAX_TEXT {
+        problems.push(0..0, String::new(), Problem::TooLarge { bytes: text.len(), limit: MAX_TEXT });
+        return None;
+    }
+    let (document, syntax) = DeTable::parse_recoverable(text);
+    for error in syntax {
+        let message = error.message().to_owned();
+        problems.push(error.span().unwrap_or(0..0), String::new(), Problem::Syntax { message });
+    }
+    let root = Section::root(document.get_ref(), problems);
+    if !version_is_ours(&root) {
+        return None;
+    }
+    let boot = boot::read(&root.section("boot"));
+    let live = live::read(&root.section("live"));
+    Some(Config { boot, live })
+}
+
+/// Whether the file is of our schema. Nothing else is reported of a file that is not: its keys mean something else.
+fn version_is_ours(root: &Section<'_, '_>) -> bool {
+    if !root.has("version") {
+        root.missing("version", "the version of the schema", "version = 1");
+        return true;
+    }
+    let found: u32 = root.integer("version", VERSION, 0..=u64::from(u32::MAX));
+    if found != VERSION {
+        root.value_problem("version", BadValue::Version { found, supported: VERSION });
+    }
+    found == VERSION
+}
+
+#[cfg(test)]
+mod tests;

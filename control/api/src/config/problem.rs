@@ -1,0 +1,425 @@
+//! What can be wrong with a configuration, and what mends it.
+
+use crate::config::{ByteSize, Device, DeviceKind, NotADevice, NotASize, NotATimeout, Timeout};
+
+/// One thing wrong with a configuration. Its text is the reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The text is not TOML here.
+    #[error("not TOML: {message}")]
+    Syntax {
+        /// What the TOML parser says.
+        message: String,
+    },
+    /// The text is longer than any configuration.
+    #[error("{bytes} bytes are more than a configuration may have")]
+    TooLarge {
+        /// Length of the text.
+        bytes: usize,
+        /// Longest that is read.
+        limit: usize,
+    },
+    /// A key that the schema does not have.
+    #[error("no such key")]
+    UnknownKey {
+        /// Full path of the valid key that was probably meant.
+        nearest: Option<String>,
+        /// The keys that are valid in this table.
+        valid: Vec<&'static str>,
+    },
+    /// A key without which there is no default.
+    #[error("missing: it names {what}")]
+    Missing {
+        /// What the key says.
+        what: &'static str,
+        /// A line that would be right.
+        example: &'static str,
+    },
+    /// A value that is wrong by itself.
+    #[error(transparent)]
+    Value(#[from] BadValue),
+    /// Values that do not go together.
+    #[error(transparent)]
+    Rule(#[from] BrokenRule),
+}
+
+impl Problem {
+    /// What to write instead.
+    #[must_use]
+    pub fn mend(&self) -> String {
+        match self {
+            Self::Syntax { .. } => "correct the syntax of this line (toml.io)".to_owned(),
+            Self::TooLarge { limit, .. } => format!("at most {limit} bytes are read"),
+            Self::UnknownKey { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            Self::UnknownKey { valid, .. } => format!("valid here: {}", valid.join(", ")),
+            Self::Missing { example, .. } => format!("add `{example}`"),
+            Self::Value(value) => value.mend(),
+            Self::Rule(rule) => rule.mend(),
+        }
+    }
+
+    /// The valid key or value that was probably meant.
+    #[must_use]
+    pub fn nearest(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKey { nearest, .. } => nearest.as_deref(),
+            Self::Value(BadValue::NotOneOf { nearest, .. }) => *nearest,
+            Self::Rule(BrokenRule::UnknownPeer { nearest, .. }) => nearest.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// A value that is wrong by itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadValue {
+    /// A schema that this program does not know.
+    #[error("version {found} of the schema is not known to this program")]
+    Version {
+        /// As written.
+        found: u32,
+        /// The one that is known.
+        supported: u32,
+    },
+    /// Another type of TOML value.
+    #[error("{found} where {expected} belongs")]
+    Type {
+        /// Type wanted.
+        expected: &'static str,
+        /// Type there.
+        found: &'static str,
+        /// A value that would be right.
+        example: String,
+    },
+    /// A number outside its range.
+    #[error("{value} is out of range")]
+    Range {
+        /// As written.
+        value: String,
+        /// Smallest allowed.
+        min: u64,
+        /// Largest allowed.
+        max: u64,
+    },
+    /// A word that is none of those allowed.
+    #[error("`{value}` is none of its values")]
+    NotOneOf {
+        /// As written.
+        value: String,
+        /// The words allowed.
+        allowed: Vec<&'static str>,
+        /// The one probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// Not a size.
+    #[error("`{value}` is not a size: {why}")]
+    Size {
+        /// As written.
+        value: String,
+        /// Why not.
+        why: NotASize,
+    },
+    /// A size outside its range.
+    #[error("{value} is out of range")]
+    SizeRange {
+        /// As written.
+        value: ByteSize,
+        /// Smallest allowed.
+        min: ByteSize,
+        /// Largest allowed.
+        max: ByteSize,
+    },
+    /// Not a length of time.
+    #[error("`{value}` is not a length of time: {why}")]
+    Timeout {
+        /// As written.
+        value: String,
+        /// Why not.
+        why: NotATimeout,
+    },
+    /// A length of time outside its range.
+    #[error("{value} is out of range")]
+    TimeoutRange {
+        /// As written.
+        value: Timeout,
+        /// Shortest allowed.
+        min: Timeout,
+        /// Longest allowed.
+        max: Timeout,
+    },
+    /// A number of descriptors that rings cannot have.
+    #[error("{value} is not a power of two")]
+    NotPowerOfTwo {
+        /// As written.
+        value: u64,
+        /// The next power of two.
+        next: u64,
+    },
+    /// Empty text.
+    #[error("empty text")]
+    Empty,
+    /// A name with characters that names do not have.
+    #[error("`{value}` is not a name")]
+    Name {
+        /// As written.
+        value: String,
+    },
+    /// No device has this name.
+    #[error("`{value}` names no device: {why}")]
+    Device {
+        /// As written.
+        value: String,
+        /// Why not.
+        why: NotADevice,
+    },
+    /// More entries than allowed.
+    #[error("{count} entries are too many")]
+    TooMany {
+        /// Entries there.
+        count: usize,
+        /// Most allowed.
+        max: usize,
+    },
+    /// The same word twice in a list.
+    #[error("`{value}` is already in the list")]
+    Repeated {
+        /// As written.
+        value: String,
+    },
+}
+
+impl BadValue {
+    fn mend(&self) -> String {
+        match self {
+            Self::Version { supported, .. } => format!("write `version = {supported}`"),
+            Self::Type { example, .. } => format!("write for example `{example}`"),
+            Self::Range { min, max, .. } => format!("write a number from {min} to {max}"),
+            Self::NotOneOf { nearest: Some(nearest), .. } => format!("did you mean \"{nearest}\"?"),
+            Self::NotOneOf { allowed, .. } => {
+                let words: Vec<String> = allowed.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("write one of {}", words.join(", "))
+            }
+            Self::Size { .. } => {
+                "write a whole number and one of B, KB, KiB, MB, MiB, GB, GiB, TB, TiB, for example \"256MiB\""
+                    .to_owned()
+            }
+            Self::SizeRange { min, max, .. } => format!("write a size from \"{min}\" to \"{max}\""),
+            Self::Timeout { .. } => {
+                "write a whole number and one of ms, s, m, h, d, for example \"30s\"".to_owned()
+            }
+            Self::TimeoutRange { min, max, .. } => format!("write a time from \"{min}\" to \"{max}\""),
+            Self::NotPowerOfTwo { next, .. } => format!("write {next}"),
+            Self::Empty => "write something between the quotes, or remove the line".to_owned(),
+            Self::Name { .. } => {
+                "use 1 to 32 letters, digits, `_`, `-` and `.`, starting with a letter".to_owned()
+            }
+            Self::Device { .. } => {
+                "write a PCI address (\"0000:03:00.0\"), a virtual device (\"net_ring0\"), an interface \
+                 (\"eth1\") or a file (\"./office.pcap\")"
+                    .to_owned()
+            }
+            Self::TooMany { max, .. } => format!("keep at most {max}"),
+            Self::Repeated { .. } => "remove the second one".to_owned(),
+        }
+    }
+}
+
+/// Values that do not go together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenRule {
+    /// A core twice among the workers.
+    #[error("core {core} already runs a worker")]
+    DuplicateCore {
+        /// The core.
+        core: u16,
+    },
+    /// A worker's core is the main core.
+    #[error("core {core} is `boot.main_core` too, which would take turns with its worker")]
+    WorkerOnMainCore {
+        /// The core.
+        core: u16,
+    },
+    /// Both ways to size the flow table.
+    #[error("`boot.flow_memory` sizes the flow table already (line {line})")]
+    FlowTableTwice {
+        /// Where it is.
+        line: u32,
+    },
+    /// Memory that is no multiple of a page.
+    #[error("{mib} MiB are not a multiple of the hugepage size {page_mib} MiB")]
+    NotWholePages {
+        /// Memory asked for.
+        mib: u64,
+        /// MiB of a page.
+        page_mib: u64,
+        /// The next multiple.
+        next: u64,
+    },
+    /// The packet buffers of all descriptors do not fit into the memory.
+    #[error("{mib} MiB do not hold the packet buffers of the ports' descriptors, which take {need_mib} MiB")]
+    BuffersDoNotFit {
+        /// Memory there.
+        mib: u64,
+        /// Memory needed.
+        need_mib: u64,
+    },
+    /// Two ports of one name.
+    #[error("a port on line {line} is already called `{name}`")]
+    DuplicatePortName {
+        /// The name.
+        name: String,
+        /// Where the first is.
+        line: u32,
+    },
+    /// Two ports on one device.
+    #[error("the port on line {line} already owns `{device}`")]
+    DuplicateDevice {
+        /// The device.
+        device: Device,
+        /// Where the first is.
+        line: u32,
+    },
+    /// More queues than there are workers to poll them.
+    #[error("{queues} queues are more than the {workers} worker(s) that poll them")]
+    MoreQueuesThanCores {
+        /// Queues asked for.
+        queues: u16,
+        /// Workers there are.
+        workers: usize,
+    },
+    /// A device that the backend cannot open.
+    #[error("`{device}` is {kind}, which the backend {backend} cannot open")]
+    BackendCannotOpen {
+        /// The device.
+        device: Device,
+        /// What it is.
+        kind: DeviceKind,
+        /// Name of the backend.
+        backend: &'static str,
+        /// What it can open.
+        opens: &'static str,
+    },
+    /// Devices of different kinds where the backend follows from them.
+    #[error("`{device}` is {kind} and the port on line {line} is {first}: one backend cannot open both")]
+    MixedDevices {
+        /// The device.
+        device: Device,
+        /// What it is.
+        kind: DeviceKind,
+        /// What the first is.
+        first: DeviceKind,
+        /// Where the first is.
+        line: u32,
+    },
+    /// An inline port without its other side.
+    #[error("an inline port has a peer, to which it forwards")]
+    NoPeer,
+    /// A peer where nothing is forwarded.
+    #[error("a port in mode \"tap\" forwards nothing and has no peer")]
+    PeerOfTap,
+    /// A peer that is no port.
+    #[error("no port is called `{peer}`")]
+    UnknownPeer {
+        /// As written.
+        peer: String,
+        /// The name probably meant.
+        nearest: Option<String>,
+    },
+    /// A port that is its own peer.
+    #[error("a port is not its own peer")]
+    PeerOfItself,
+    /// A peer that names another port.
+    #[error("`{peer}` does not name this port as its peer")]
+    OneSidedPeer {
+        /// The peer.
+        peer: String,
+        /// This port.
+        name: String,
+    },
+    /// A file cannot forward.
+    #[error("a capture file has no other side to forward to")]
+    InlineFile,
+    /// A timeout longer than one that must not be shorter.
+    #[error("{key} ({value}) is longer than {limit_key} ({limit})")]
+    TimeoutOrder {
+        /// The shorter one's key.
+        key: &'static str,
+        /// Its value.
+        value: Timeout,
+        /// The longer one's key.
+        limit_key: &'static str,
+        /// Its value.
+        limit: Timeout,
+    },
+    /// A part larger than the whole.
+    #[error("{key} ({value}) is larger than {limit_key} ({limit})")]
+    LargerThanWhole {
+        /// Key of the part.
+        key: &'static str,
+        /// Its value.
+        value: ByteSize,
+        /// Key of the whole.
+        limit_key: &'static str,
+        /// Its value.
+        limit: ByteSize,
+    },
+    /// Two outputs into one file.
+    #[error("the output on line {line} already writes to `{path}`")]
+    DuplicateOutput {
+        /// The file.
+        path: String,
+        /// Where the first is.
+        line: u32,
+    },
+}
+
+impl BrokenRule {
+    fn mend(&self) -> String {
+        match self {
+            Self::DuplicateCore { .. } => "name each worker core once".to_owned(),
+            Self::WorkerOnMainCore { core } => {
+                format!("take {core} out of `boot.cores`, or choose another `boot.main_core`")
+            }
+            Self::FlowTableTwice { .. } => "keep either `flow_memory` or `flow_capacity`".to_owned(),
+            Self::NotWholePages { next, .. } => format!("write `mib = {next}`"),
+            Self::BuffersDoNotFit { need_mib, .. } => {
+                format!("write `boot.memory.mib = {need_mib}` or more, or fewer descriptors or queues")
+            }
+            Self::TimeoutOrder { key, limit_key, limit, .. } => {
+                format!("write `{key} = \"{limit}\"` or less, or a longer {limit_key}")
+            }
+            Self::LargerThanWhole { key, limit_key, limit, .. } => {
+                format!("write `{key} = \"{limit}\"` or less, or a larger {limit_key}")
+            }
+            Self::DuplicateOutput { .. } => {
+                "write to another file, or give one output the types of both".to_owned()
+            }
+            port => port.mend_port(),
+        }
+    }
+
+    fn mend_port(&self) -> String {
+        match self {
+            Self::DuplicatePortName { .. } => "give each port its own name".to_owned(),
+            Self::DuplicateDevice { .. } => "give each port its own device".to_owned(),
+            Self::MoreQueuesThanCores { workers, .. } => {
+                format!("write `queues = {workers}` or less, or add cores to `boot.cores`")
+            }
+            Self::BackendCannotOpen { opens, .. } => {
+                format!("name {opens}, or write `boot.backend = \"auto\"`")
+            }
+            Self::MixedDevices { .. } => "name devices of one kind".to_owned(),
+            Self::NoPeer => "add `peer = \"NAME\"` with the name of the other port".to_owned(),
+            Self::PeerOfTap => "remove `peer`, or write `mode = \"inline\"`".to_owned(),
+            Self::UnknownPeer { nearest: Some(nearest), .. } => format!("did you mean \"{nearest}\"?"),
+            Self::UnknownPeer { .. } | Self::PeerOfItself => {
+                "write the `name` of the other [[boot.ports]]".to_owned()
+            }
+            Self::OneSidedPeer { peer, name } => {
+                format!("write `mode = \"inline\"` and `peer = \"{name}\"` in the port `{peer}`")
+            }
+            Self::InlineFile => "write `mode = \"tap\"`".to_owned(),
+            _ => String::new(),
+        }
+    }
+}

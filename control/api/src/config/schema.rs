@@ -1,0 +1,255 @@
+//! Every key of the configuration: what it is, its default and what it means.
+//!
+//! The reader accepts the keys of this table and no others, and `docs/configuration.md` prints it.
+
+use crate::config::nearest::{distance, nearest};
+
+/// One key of the configuration file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Path from the top of the file, without indices of lists.
+    pub path: &'static str,
+    /// What may be written.
+    pub kind: &'static str,
+    /// What holds where the key is absent, as it would be written; a word in parentheses where nothing would.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// Every key, tables before what is in them.
+pub static SCHEMA: &[Key] = &[
+    key("version", "1", "(required)", "Version of this schema."),
+    key("boot", "table", "(empty)", "What a start fixes: a change needs a restart."),
+    key(
+        "boot.backend",
+        "`auto`, `dpdk`, `af_xdp`, `af_packet`, `replay`",
+        "\"auto\"",
+        "What moves the packets; `auto` follows from the kind of the ports' devices: PCI and virtual devices are DPDK's, an interface is opened by AF_XDP, a file is replayed.",
+    ),
+    key(
+        "boot.cores",
+        "list of core numbers, 0 to 1023",
+        "[]",
+        "One worker runs pinned on each of these; empty is one worker that is not pinned.",
+    ),
+    key(
+        "boot.main_core",
+        "0 to 1023",
+        "(not pinned)",
+        "Core of the threads that are not workers (exporters, statistics); none of `boot.cores`.",
+    ),
+    key(
+        "boot.flow_memory",
+        "size, 1MiB to 1TiB",
+        "\"256MiB\"",
+        "Memory of the flow tables, shared out evenly to the workers and taken at the start.",
+    ),
+    key(
+        "boot.flow_capacity",
+        "1024 to 4294967295",
+        "(from `flow_memory`)",
+        "Flows that all workers together keep, instead of `flow_memory`.",
+    ),
+    key(
+        "boot.stop_when_idle",
+        "time, 1ms to 1d",
+        "(never)",
+        "Ends the run when no packet came for this long: for replays and tests.",
+    ),
+    key("boot.memory", "table", "(empty)", "Memory of the packet buffers."),
+    key(
+        "boot.memory.hugepages",
+        "true or false",
+        "true",
+        "Takes the memory from hugepages; without them DPDK reaches about 0.7 of the speed and PCI devices need an IOMMU.",
+    ),
+    key(
+        "boot.memory.hugepage_size",
+        "`2MiB`, `1GiB`",
+        "\"2MiB\"",
+        "Size of a hugepage, of which `mib` is a multiple.",
+    ),
+    key("boot.memory.mib", "64 to 1048576", "512", "MiB of packet buffers, all ports together."),
+    key(
+        "boot.memory.in_memory",
+        "true or false",
+        "true",
+        "Keeps DPDK from leaving files in hugetlbfs; secondary processes cannot attach.",
+    ),
+    key("boot.ports", "list of tables, at most 32", "(none)", "Where packets come from and go to."),
+    key("boot.ports.name", "name", "(required)", "Name in records, metrics and `peer`."),
+    key(
+        "boot.ports.device",
+        "device",
+        "(required)",
+        "PCI address (`0000:03:00.0`), virtual device of DPDK with arguments (`net_af_xdp0,iface=eth1`), kernel interface (`eth1`) or capture file (`./office.pcap`).",
+    ),
+    key(
+        "boot.ports.queues",
+        "1 to 256",
+        "(one per worker)",
+        "Receive and transmit queues; not more than workers.",
+    ),
+    key(
+        "boot.ports.rx_descriptors",
+        "power of two, 64 to 32768",
+        "1024",
+        "Descriptors of each receive queue.",
+    ),
+    key(
+        "boot.ports.tx_descriptors",
+        "power of two, 64 to 32768",
+        "1024",
+        "Descriptors of each transmit queue.",
+    ),
+    key("boot.ports.mtu", "68 to 9702", "1500", "Largest IP packet, bytes."),
+    key("boot.ports.promiscuous", "true or false", "true", "Receives frames that are addressed to others."),
+    key(
+        "boot.ports.mode",
+        "`tap`, `inline`",
+        "\"tap\"",
+        "`tap` only listens; `inline` forwards to `peer` what is not dropped.",
+    ),
+    key(
+        "boot.ports.peer",
+        "name of another port",
+        "(none)",
+        "Other side of an `inline` port; it names this port in turn.",
+    ),
+    key("live", "table", "(empty)", "What a reload may change."),
+    key("live.flow", "table", "(empty)", "What a flow is and how long it is kept."),
+    key(
+        "live.flow.eviction",
+        "`half_open_first`, `refuse_new`",
+        "\"half_open_first\"",
+        "What a full table does: the oldest flow that was heard from one side only makes room, or the new flow is not tracked.",
+    ),
+    key("live.flow.key_vlan", "true or false", "true", "VLAN ids are part of a flow's identity."),
+    key(
+        "live.flow.key_tunnel",
+        "true or false",
+        "true",
+        "Ids of VXLAN and GENEVE tunnels are part of a flow's identity.",
+    ),
+    key("live.flow.tunnel_depth", "0 to 8", "4", "Tunnels that are opened one inside the other."),
+    key(
+        "live.flow.checksums",
+        "`ignore`, `enforce`",
+        "\"ignore\"",
+        "`enforce` drops packets with a wrong IPv4, TCP or UDP checksum; captures from the sending host have unfinished ones.",
+    ),
+    key("live.flow.timeouts", "table", "(empty)", "How long a silent flow is kept. Each time is 1s to 7d."),
+    key("live.flow.timeouts.tcp_new", "time", "\"1m\"", "TCP before the handshake is complete."),
+    key(
+        "live.flow.timeouts.tcp_established",
+        "time",
+        "\"10m\"",
+        "TCP after the handshake; not less than `tcp_new`.",
+    ),
+    key(
+        "live.flow.timeouts.tcp_closed",
+        "time",
+        "\"10s\"",
+        "TCP after both FINs or a RST; not more than `tcp_established`.",
+    ),
+    key("live.flow.timeouts.udp_new", "time", "\"30s\"", "UDP that was not answered."),
+    key(
+        "live.flow.timeouts.udp_established",
+        "time",
+        "\"5m\"",
+        "UDP that was answered; not less than `udp_new`.",
+    ),
+    key("live.flow.timeouts.icmp", "time", "\"30s\"", "ICMP and ICMPv6."),
+    key("live.flow.timeouts.other", "time", "\"1m\"", "Any other protocol."),
+    key("live.stream", "table", "(empty)", "Putting TCP streams in order."),
+    key(
+        "live.stream.reassembly_memory",
+        "size, 1MiB to 1TiB",
+        "\"64MiB\"",
+        "Memory for bytes that arrived out of order, all workers together.",
+    ),
+    key(
+        "live.stream.per_direction",
+        "size, 4KiB to 64MiB",
+        "\"256KiB\"",
+        "Bytes that one direction of one stream may hold of it.",
+    ),
+    key("live.stream.segments", "1 to 65535", "256", "Segments that one direction of one stream may hold."),
+    key(
+        "live.stream.overlap",
+        "`first`, `last`",
+        "\"first\"",
+        "Which of two different bytes at one place of a stream counts.",
+    ),
+    key("live.stream.midstream", "true or false", "true", "Reads streams whose handshake was not seen."),
+    key("live.defrag", "table", "(empty)", "Putting IP fragments together."),
+    key(
+        "live.defrag.memory",
+        "size, 1MiB to 64GiB",
+        "\"16MiB\"",
+        "Memory for fragments, all workers together.",
+    ),
+    key(
+        "live.defrag.timeout",
+        "time, 1s to 5m",
+        "\"30s\"",
+        "How long the first fragment waits for the last.",
+    ),
+    key("live.defrag.max_fragments", "2 to 8192", "64", "Fragments that one packet may have."),
+    key("live.classify", "table", "(empty)", "Naming what a flow carries."),
+    key(
+        "live.classify.signatures_dir",
+        "path",
+        "(built in)",
+        "Directory of signatures, instead of those built in.",
+    ),
+    key(
+        "live.classify.max_payloads",
+        "1 to 64",
+        "4",
+        "Packets with payload, both directions together, after which a flow without a name stays unknown.",
+    ),
+    key("live.output", "table", "(empty)", "What is told to the world."),
+    key(
+        "live.output.stats_interval",
+        "time, 100ms to 1d",
+        "\"10s\"",
+        "How often counters are written as `stats` records.",
+    ),
+    key("live.output.eve", "list of tables, at most 16", "(none)", "Files of EVE JSON, one record per line."),
+    key("live.output.eve.path", "path", "(required)", "The file; `-` is standard output."),
+    key(
+        "live.output.eve.types",
+        "list of names, at most 64",
+        "[]",
+        "Values of `event_type` that are written; empty is all.",
+    ),
+    key("live.output.eve.community_id_seed", "0 to 65535", "0", "Seed of the Community ID flow hash."),
+];
+
+const fn key(path: &'static str, kind: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { path, kind, default, meaning }
+}
+
+/// The keys that are valid directly in the table `path` (empty for the top of the file).
+pub(super) fn keys_of(path: &str) -> Vec<&'static str> {
+    SCHEMA.iter().filter(|key| split(key.path).0 == path).map(|key| split(key.path).1).collect()
+}
+
+/// Full path of the key that was probably meant by `name` in the table `path`: one of the same table by a slip, or
+/// one of another table by the same name.
+pub(super) fn nearest_key(path: &str, name: &str) -> Option<String> {
+    if let Some(sibling) = nearest(name, keys_of(path)) {
+        return Some(if path.is_empty() { sibling.to_owned() } else { format!("{path}.{sibling}") });
+    }
+    let elsewhere = SCHEMA.iter().map(|key| (distance(name, split(key.path).1), key.path));
+    elsewhere
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= 1)
+        .map(|(_, path)| path.to_owned())
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
+}

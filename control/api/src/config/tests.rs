@@ -1,0 +1,82 @@
+use super::*;
+
+#[test]
+fn every_key_of_the_schema_is_written() {
+    let text = full().to_toml();
+    for key in SCHEMA {
+        let name = key.path.rsplit('.').next().unwrap_or(key.path);
+        let is_table = key.kind == "table" || key.kind.starts_with("list of tables");
+        let written = if is_table {
+            text.contains(&format!("[{}]", key.path)) || text.contains(&format!("[{}.", key.path))
+        } else {
+            text.lines().any(|line| line.starts_with(&format!("{name} = ")))
+        };
+        // One of the two that exclude each other.
+        assert!(written || key.path == "boot.flow_memory", "{} is not written", key.path);
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    for config in [full(), Config::default()] {
+        assert_eq!(Config::from_toml(&config.to_toml(), "full.toml"), Ok(config));
+    }
+}
+
+#[test]
+fn the_default_of_each_key_is_what_the_schema_says() {
+    let text = Config::default().to_toml();
+    let mut table = String::new();
+    for line in text.lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_end_matches(']').to_owned();
+        } else if let Some((name, value)) = line.split_once(" = ") {
+            let path = if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") };
+            let key = SCHEMA.iter().find(|key| key.path == path);
+            assert!(
+                key.is_some_and(|key| key.default == value || key.path == "version"),
+                "{path} has the default {value}, the schema says {key:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_key_is_in_the_schema_twice() {
+    for (index, key) in SCHEMA.iter().enumerate() {
+        assert!(SCHEMA.iter().skip(index + 1).all(|other| other.path != key.path), "{}", key.path);
+    }
+}
+
+/// A configuration in which every key has a value.
+fn full() -> Config {
+    Config::from_toml(FULL, "full.toml").unwrap()
+}
+
+const FULL: &str = r#"
+version = 1
+[boot]
+backend = "auto"
+cores = [2, 3]
+main_core = 1
+flow_capacity = 100000
+stop_when_idle = "500ms"
+memory.mib = 1024
+[[boot.ports]]
+name = "lan"
+device = "0000:03:00.0"
+mode = "inline"
+peer = "wan"
+[[boot.ports]]
+name = "wan"
+device = "net_ring0"
+queues = 1
+mtu = 9000
+mode = "inline"
+peer = "lan"
+[live.classify]
+signatures_dir = "a \"quoted\" directory"
+[[live.output.eve]]
+path = "eve.json"
+types = ["flow", "tls"]
+"#;

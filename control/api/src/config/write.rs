@@ -1,0 +1,143 @@
+//! A configuration as TOML.
+
+use std::fmt::{Display, Write};
+
+use toml::Value;
+
+use crate::config::boot::{BootConfig, ModeName, PortConfig, PortMode};
+use crate::config::live::{EveOutput, FlowConfig, LiveConfig, StreamConfig};
+use crate::config::{Choice, Config, VERSION};
+
+pub(super) fn to_toml(config: &Config) -> String {
+    let mut toml = Toml { text: String::new() };
+    toml.plain("version", VERSION);
+    boot(&mut toml, &config.boot);
+    live(&mut toml, &config.live);
+    toml.text
+}
+
+fn boot(toml: &mut Toml, boot: &BootConfig) {
+    toml.header("[boot]");
+    toml.text("backend", boot.backend.name());
+    let cores: Vec<String> = boot.cores.iter().map(u16::to_string).collect();
+    toml.plain("cores", format_args!("[{}]", cores.join(", ")));
+    if let Some(core) = boot.main_core {
+        toml.plain("main_core", core);
+    }
+    match boot.flow_capacity {
+        Some(flows) => toml.plain("flow_capacity", flows),
+        None => toml.text("flow_memory", boot.flow_memory),
+    }
+    if let Some(timeout) = boot.stop_when_idle {
+        toml.text("stop_when_idle", timeout);
+    }
+    toml.header("[boot.memory]");
+    toml.plain("hugepages", boot.memory.hugepages);
+    toml.text("hugepage_size", boot.memory.hugepage_size.name());
+    toml.plain("mib", boot.memory.mib);
+    toml.plain("in_memory", boot.memory.in_memory);
+    for one in &boot.ports {
+        port(toml, one);
+    }
+}
+
+fn port(toml: &mut Toml, port: &PortConfig) {
+    toml.header("[[boot.ports]]");
+    toml.text("name", &port.name);
+    toml.text("device", &port.device);
+    toml.plain("queues", port.queues);
+    toml.plain("rx_descriptors", port.rx_descriptors);
+    toml.plain("tx_descriptors", port.tx_descriptors);
+    toml.plain("mtu", port.mtu);
+    toml.plain("promiscuous", port.promiscuous);
+    match &port.mode {
+        PortMode::Tap => toml.text("mode", ModeName::Tap.name()),
+        PortMode::Inline { peer } => {
+            toml.text("mode", ModeName::Inline.name());
+            toml.text("peer", peer);
+        }
+    }
+}
+
+fn live(toml: &mut Toml, live: &LiveConfig) {
+    flow(toml, &live.flow);
+    stream(toml, &live.stream);
+    toml.header("[live.defrag]");
+    toml.text("memory", live.defrag.memory);
+    toml.text("timeout", live.defrag.timeout);
+    toml.plain("max_fragments", live.defrag.max_fragments);
+    toml.header("[live.classify]");
+    if let Some(dir) = &live.classify.signatures_dir {
+        toml.text("signatures_dir", dir.display());
+    }
+    toml.plain("max_payloads", live.classify.max_payloads);
+    toml.header("[live.output]");
+    toml.text("stats_interval", live.output.stats_interval);
+    for output in &live.output.eve {
+        eve(toml, output);
+    }
+}
+
+fn flow(toml: &mut Toml, flow: &FlowConfig) {
+    toml.header("[live.flow]");
+    toml.text("eviction", flow.eviction.name());
+    toml.plain("key_vlan", flow.key_vlan);
+    toml.plain("key_tunnel", flow.key_tunnel);
+    toml.plain("tunnel_depth", flow.tunnel_depth);
+    toml.text("checksums", flow.checksums.name());
+    toml.header("[live.flow.timeouts]");
+    toml.text("tcp_new", flow.timeouts.tcp_new);
+    toml.text("tcp_established", flow.timeouts.tcp_established);
+    toml.text("tcp_closed", flow.timeouts.tcp_closed);
+    toml.text("udp_new", flow.timeouts.udp_new);
+    toml.text("udp_established", flow.timeouts.udp_established);
+    toml.text("icmp", flow.timeouts.icmp);
+    toml.text("other", flow.timeouts.other);
+}
+
+fn stream(toml: &mut Toml, stream: &StreamConfig) {
+    toml.header("[live.stream]");
+    toml.text("reassembly_memory", stream.reassembly_memory);
+    toml.text("per_direction", stream.per_direction);
+    toml.plain("segments", stream.segments);
+    toml.text("overlap", stream.overlap.name());
+    toml.plain("midstream", stream.midstream);
+}
+
+fn eve(toml: &mut Toml, eve: &EveOutput) {
+    toml.header("[[live.output.eve]]");
+    toml.text("path", eve.path.display());
+    let types: Vec<String> = eve.types.iter().map(|name| quoted(name)).collect();
+    toml.plain("types", format_args!("[{}]", types.join(", ")));
+    toml.plain("community_id_seed", eve.community_id_seed);
+}
+
+/// Lines of TOML.
+struct Toml {
+    text: String,
+}
+
+impl Toml {
+    fn header(&mut self, header: &str) {
+        self.line(format_args!("\n{header}"));
+    }
+
+    /// A value that is written as it prints.
+    fn plain(&mut self, key: &str, value: impl Display) {
+        self.line(format_args!("{key} = {value}"));
+    }
+
+    /// A value that is written in quotes.
+    fn text(&mut self, key: &str, value: impl Display) {
+        self.line(format_args!("{key} = {}", quoted(&value.to_string())));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "{line}");
+    }
+}
+
+fn quoted(text: &str) -> String {
+    Value::String(text.to_owned()).to_string()
+}

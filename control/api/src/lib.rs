@@ -1,0 +1,10 @@
+//! What Wirewarden's programs say to each other, versioned.
+//!
+//! Every program knows this crate and it knows none of them. [`Config`] is read from TOML by
+//! [`Config::from_toml`], its only constructor, which reports every problem of a file at once.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+
+pub use config::{BootConfig, Config, ConfigErrors, LiveConfig};

@@ -1,0 +1,167 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wire::Malformed;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What an engine counts besides malformed packets, whose reasons have counters of their own.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Counter { $($(#[$doc])* $name,)* }
+
+        impl Counter {
+            /// Every counter, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Name in metrics and `stats` records; dots group.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Frames given to the engine.
+    Received = "packets.received",
+    /// Their bytes on the wire.
+    ReceivedBytes = "bytes.received",
+    /// Frames accounted to a flow.
+    Processed = "packets.processed",
+    /// Frames of which a datagram is being put together (a level, not a sum).
+    DefragHeld = "defrag.held",
+    /// Frames dropped because the flow table was full and eviction was refused.
+    DropFlowTableFull = "drop.flow_table_full",
+    /// Fragments dropped because their datagram was not complete in time.
+    DropDefragIncomplete = "drop.defrag_incomplete",
+    /// Fragments dropped because of the limits on datagrams, fragments or bytes.
+    DropDefragLimit = "drop.defrag_limit",
+    /// Fragments dropped because they contradict their datagram.
+    DropDefragInvalid = "drop.defrag_invalid",
+    /// Datagrams put together.
+    DefragCompleted = "defrag.completed",
+    /// Flows begun.
+    FlowsCreated = "flow.created",
+    /// Flows tracked now (a level, not a sum).
+    FlowsActive = "flow.active",
+    /// Flows ended by silence.
+    FlowsTimedOut = "flow.ended.timeout",
+    /// Flows ended by TCP.
+    FlowsClosed = "flow.ended.closed",
+    /// Flows that gave way because the table was full.
+    FlowsEvicted = "flow.ended.evicted",
+    /// Flows ended because the program ended.
+    FlowsShutdown = "flow.ended.shutdown",
+    /// Flows begun without their opening.
+    FlowsMidstream = "flow.midstream",
+    /// Flows whose payload was not looked at because every inspection was in use.
+    InspectionsExhausted = "stream.inspections_exhausted",
+    /// Out-of-order segments held for a while.
+    SegmentsOutOfOrder = "stream.out_of_order",
+    /// Segments, or parts, that had been seen before.
+    SegmentsRepeated = "stream.repeated",
+    /// Segments that said something else about bytes seen before.
+    SegmentsConflicting = "stream.overlap_conflict",
+    /// Places of streams that were skipped because bytes never came.
+    StreamGaps = "stream.gaps",
+    /// Segments that could not be held because of a limit.
+    StreamLimit = "stream.limit",
+    /// Payload bytes shown to parsers.
+    InspectedBytes = "stream.inspected_bytes",
+    /// Flows whose protocol was recognised.
+    FlowsClassified = "flow.classified",
+}
+
+const MALFORMED_START: usize = Counter::ALL.len();
+const CELLS: usize = MALFORMED_START + Malformed::ALL.len();
+
+/// Counters of one worker: one writer, any number of readers.
+#[derive(Debug)]
+pub struct Counters {
+    cells: [AtomicU64; CELLS],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { cells: [const { AtomicU64::new(0) }; CELLS] }
+    }
+}
+
+impl Counters {
+    /// Adds to a counter: a plain load, add and store, because there is one writer.
+    #[inline]
+    pub fn add(&self, counter: Counter, count: u64) {
+        self.bump(counter as usize, count);
+    }
+
+    /// Lowers a level.
+    #[inline]
+    pub fn lower(&self, counter: Counter, count: u64) {
+        self.bump(counter as usize, count.wrapping_neg());
+    }
+
+    /// Counts a frame that could not be read.
+    #[inline]
+    pub fn malformed(&self, reason: Malformed) {
+        self.bump(MALFORMED_START + reason as usize, 1);
+    }
+
+    /// Value of a counter.
+    #[must_use]
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.cell(counter as usize)
+    }
+
+    /// Frames dropped, all reasons together.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.drops().map(|(_, count)| count).sum()
+    }
+
+    /// Every drop reason with its count, zeros included.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let own = Counter::ALL.iter().filter_map(|&counter| {
+            counter.name().strip_prefix("drop.").map(|reason| (reason, self.value(counter)))
+        });
+        let malformed = Malformed::ALL
+            .iter()
+            .map(|&reason| (reason.name(), self.cell(MALFORMED_START + reason as usize)));
+        own.chain(malformed)
+    }
+
+    /// Every counter with its name and value; drop reasons are under `drop.`.
+    pub fn all(&self) -> impl Iterator<Item = (CounterName, u64)> + '_ {
+        let own = Counter::ALL.iter().map(|&counter| (CounterName { prefix: "", name: counter.name() }, self.value(counter)));
+        let malformed = Malformed::ALL.iter().map(|&reason| {
+            let name = CounterName { prefix: "drop.", name: reason.name() };
+            (name, self.cell(MALFORMED_START + reason as usize))
+        });
+        own.chain(malformed)
+    }
+
+    fn cell(&self, index: usize) -> u64 {
+        self.cells.get(index).map_or(0, |cell| cell.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    fn bump(&self, index: usize, count: u64) {
+        if let Some(cell) = self.cells.get(index) {
+            cell.store(cell.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Name of a counter as metrics print it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CounterName {
+    prefix: &'static str,
+    name: &'static str,
+}
+
+impl core::fmt::Display for CounterName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.prefix)?;
+        f.write_str(self.name)
+    }
+}

@@ -1,0 +1,3 @@
+//! Detectors: what says of a flow more than its own parser does.
+
+pub mod signatures;

@@ -1,0 +1,194 @@
+//! Scanning, as a worker does it: no allocation, no lock, and Hyperscan only where the first bytes call for it.
+
+use core::fmt;
+
+use hyperscan::{BlockDatabase, Matching, Scratch};
+use thiserror::Error;
+
+use super::expression::View;
+use super::lane::{LANES, lane_of};
+use super::pattern::SCAN_BYTES;
+use super::signature::Signature;
+use super::{SignatureMatch, SignatureSet};
+use crate::protocols::Probe;
+
+/// What one worker needs to scan with one set: Hyperscan's scratch space (about 50 KiB a lane) and a bit a signature.
+pub struct Scanner {
+    fingerprint: u64,
+    scratch: [Option<Scratch>; LANES],
+    earlier_scratch: Option<Scratch>,
+    wanted: Wanted,
+}
+
+impl fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scanner").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no scanner.
+#[derive(Debug, Error)]
+#[error("Hyperscan gives no scratch space: {0}")]
+pub struct ScannerError(#[from] hyperscan::Error);
+
+impl Scanner {
+    /// A scanner for `set` alone. Errors: Hyperscan has no memory for its scratch space.
+    pub fn new(set: &SignatureSet) -> Result<Self, ScannerError> {
+        let scratch_for = |database: &Option<BlockDatabase>| {
+            database.as_ref().map(|database| database.alloc_scratch()).transpose()
+        };
+        let mut scratch = [const { None }; LANES];
+        for (own, lane) in scratch.iter_mut().zip(&set.lanes) {
+            *own = scratch_for(&lane.database)?;
+        }
+        let earlier_scratch = scratch_for(&set.earlier)?;
+        let wanted = Wanted::new(set.signatures.len());
+        Ok(Self { fingerprint: set.fingerprint, scratch, earlier_scratch, wanted })
+    }
+
+    /// Whether this scanner was made for `set`; with another set nothing matches.
+    #[must_use]
+    pub const fn is_for(&self, set: &SignatureSet) -> bool {
+        self.fingerprint == set.fingerprint
+    }
+
+    /// The best signature that matches: the surest, then the most specific. `set` is the one the scanner was made for.
+    ///
+    /// Looks at the first [`SCAN_BYTES`] bytes. In midstream the direction is a guess: both are tried.
+    pub fn scan(&mut self, set: &SignatureSet, probe: &Probe<'_>) -> Option<SignatureMatch> {
+        debug_assert!(self.is_for(set), "a scanner serves the set it was made for");
+        if !self.is_for(set) {
+            return None;
+        }
+        let mut best = Best { index: u16::MAX, offset: 0 };
+        self.scan_lane(set, probe, lane_of(probe.carrier, probe.from)?, &mut best);
+        if probe.midstream && probe.is_stream() {
+            self.scan_lane(set, probe, lane_of(probe.carrier, probe.from.reversed())?, &mut best);
+        }
+        let signature = set.signatures.get(usize::from(best.index))?;
+        Some(SignatureMatch {
+            protocol: signature.protocol,
+            signature: best.index,
+            confidence: signature.confidence,
+            offset: u16::try_from(best.offset).unwrap_or(u16::MAX),
+        })
+    }
+
+    fn scan_lane(&mut self, set: &SignatureSet, probe: &Probe<'_>, lane_index: usize, best: &mut Best) {
+        let Some(lane) = set.lanes.get(lane_index) else { return };
+        let mut buckets = lane.candidates(probe.payload);
+        if buckets == 0 || probe.payload.is_empty() {
+            return;
+        }
+        let view = view_of(probe);
+        let mut first_wanted = u16::MAX;
+        while buckets != 0 {
+            let bucket = buckets.trailing_zeros();
+            buckets &= buckets - 1;
+            for index in lane.members(bucket).iter().copied().take_while(|index| *index < best.index) {
+                let Some(signature) = set.signatures.get(usize::from(index)) else { continue };
+                if !signature.admits(view, probe) || !self.earlier_holds(set, index, signature, probe) {
+                    continue;
+                }
+                if signature.payload.pattern.is_some() {
+                    self.wanted.insert(index);
+                    first_wanted = first_wanted.min(index);
+                } else {
+                    *best = Best { index, offset: signature.offset() };
+                    break;
+                }
+            }
+        }
+        if first_wanted == u16::MAX {
+            return;
+        }
+        if let Some((database, scratch)) = lane.database.as_ref().zip(self.scratch.get(lane_index).and_then(Option::as_ref))
+            && first_wanted < best.index
+        {
+            search(set, database, scratch, &self.wanted, (probe.payload, first_wanted), best);
+        }
+        self.wanted.clear();
+    }
+
+    /// Whether the signature's condition on an earlier payload, if it has one, holds for one of them.
+    fn earlier_holds(&self, set: &SignatureSet, index: u16, signature: &Signature, probe: &Probe<'_>) -> bool {
+        let Some(condition) = signature.earlier.as_deref() else { return true };
+        let Some(pattern) = &condition.pattern else {
+            return Signature::earlier_views(condition, probe).next().is_some();
+        };
+        let Some((database, scratch)) = set.earlier.as_ref().zip(self.earlier_scratch.as_ref()) else { return false };
+        Signature::earlier_views(condition, probe).any(|view| {
+            let mut is_found = false;
+            // A stop comes back as an error, as do others; none of them is a match.
+            let _ = database.scan(view.bytes, scratch, |id: u32, _: u64, to: u64, _: u32| {
+                is_found |= id == u32::from(index) && usize::try_from(to).is_ok_and(|to| pattern.admits(to));
+                if is_found { Matching::Terminate } else { Matching::Continue }
+            });
+            is_found
+        })
+    }
+}
+
+/// The payload as checks see it: for datagrams the length is that on the wire.
+fn view_of<'a>(probe: &Probe<'a>) -> View<'a> {
+    let at_hand = u32::try_from(probe.payload.len()).unwrap_or(u32::MAX);
+    let len = if probe.is_stream() { at_hand } else { probe.wire_len.max(at_hand) };
+    View { bytes: probe.payload, len }
+}
+
+/// Lets Hyperscan look for the wanted patterns.
+fn search(
+    set: &SignatureSet,
+    database: &BlockDatabase,
+    scratch: &Scratch,
+    wanted: &Wanted,
+    (payload, first_wanted): (&[u8], u16),
+    best: &mut Best,
+) {
+    let on_match = |id: u32, _from: u64, to: u64, _flags: u32| {
+        let Ok(index) = u16::try_from(id) else { return Matching::Continue };
+        if index >= best.index || !wanted.contains(index) {
+            return Matching::Continue;
+        }
+        let pattern = set.signatures.get(usize::from(index)).and_then(|signature| signature.payload.pattern.as_ref());
+        if let (Some(pattern), Ok(to)) = (pattern, usize::try_from(to))
+            && pattern.admits(to)
+        {
+            *best = Best { index, offset: pattern.start(to) };
+        }
+        if best.index == first_wanted { Matching::Terminate } else { Matching::Continue }
+    };
+    // A stop comes back as an error; what was found until then stands either way.
+    let _ = database.scan(payload.get(..SCAN_BYTES).unwrap_or(payload), scratch, on_match);
+}
+
+/// The best match so far; the index is the rank.
+#[derive(Clone, Copy, Debug)]
+struct Best {
+    index: u16,
+    offset: usize,
+}
+
+/// A bit for each signature whose pattern decides.
+#[derive(Debug)]
+struct Wanted(Box<[u64]>);
+
+impl Wanted {
+    fn new(signatures: usize) -> Self {
+        Self(vec![0; signatures.div_ceil(64)].into_boxed_slice())
+    }
+
+    fn insert(&mut self, index: u16) {
+        if let Some(word) = self.0.get_mut(usize::from(index >> 6)) {
+            *word |= 1 << (index & 63);
+        }
+    }
+
+    fn contains(&self, index: u16) -> bool {
+        self.0.get(usize::from(index >> 6)).is_some_and(|word| word >> (index & 63) & 1 == 1)
+    }
+
+    fn clear(&mut self) {
+        self.0.fill(0);
+    }
+}

@@ -1,0 +1,125 @@
+//! One signature, compiled.
+
+use super::expression::{Check, View};
+use super::hex::MaskedBytes;
+use super::opening::Heads;
+use super::pattern::Pattern;
+use crate::protocols::{Earlier, Probe};
+use crate::record::Direction;
+
+/// Evidence that a signature must ask for, in bits: a random payload passes less than once in 16,000.
+pub(super) const LEAST_BITS: u32 = 14;
+
+/// What bytes must be: part of a signature, or its condition on an earlier payload.
+#[derive(Clone, Debug)]
+pub(super) struct Condition {
+    /// Least and most bytes of the whole payload.
+    pub(super) min_len: u32,
+    pub(super) max_len: u32,
+    /// Fixed bytes.
+    pub(super) hex: Option<MaskedBytes>,
+    /// Structure.
+    pub(super) checks: Box<[Check]>,
+    /// A regular expression, which Hyperscan looks for.
+    pub(super) pattern: Option<Pattern>,
+}
+
+impl Condition {
+    /// Whether all but the pattern holds.
+    pub(super) fn admits(&self, view: View<'_>) -> bool {
+        (self.min_len..=self.max_len).contains(&view.len)
+            && self.hex.as_ref().is_none_or(|hex| hex.stand_in(view.bytes))
+            && self.checks.iter().all(|check| check.holds(view))
+    }
+
+    /// What the first bytes may be.
+    pub(super) fn heads(&self) -> Heads {
+        let mut heads = Heads::ANY;
+        if let Some(hex) = &self.hex {
+            hex.narrow(&mut heads);
+        }
+        if let Some(pattern) = &self.pattern {
+            heads.narrow(&pattern.heads);
+        }
+        for check in &self.checks {
+            check.narrow(&mut heads);
+        }
+        heads
+    }
+
+    /// How unlikely a random payload is to pass, in bits: an estimate.
+    pub(super) fn bits(&self) -> f64 {
+        let pattern = self.pattern.as_ref().map_or(0.0, |pattern| pattern.bits);
+        let hex = self.hex.as_ref().map_or(0.0, MaskedBytes::bits);
+        pattern + hex + self.checks.iter().map(Check::bits).sum::<f64>()
+    }
+
+    /// Structure is all there is: no fixed bytes, no pattern.
+    const fn is_bare(&self) -> bool {
+        self.hex.is_none() && self.pattern.is_none()
+    }
+}
+
+/// A signature. Its place in the set is its rank: the first that matches is the best.
+#[derive(Clone, Debug)]
+pub(super) struct Signature {
+    /// Index in the set's protocols.
+    pub(super) protocol: u16,
+    /// 1 to 100.
+    pub(super) confidence: u8,
+    /// Payloads that may have been seen before this one.
+    pub(super) most_earlier: u8,
+    /// What the payload must be.
+    pub(super) payload: Condition,
+    /// What one earlier payload of the other direction must have been.
+    pub(super) earlier: Option<Box<Condition>>,
+    /// Ways it may go.
+    pub(super) directions: [bool; 2],
+    /// Whether it rides on TCP, UDP, SCTP.
+    pub(super) carriers: [bool; 3],
+}
+
+impl Signature {
+    /// Whether all but the patterns and the earlier payload holds.
+    pub(super) fn admits(&self, view: View<'_>, probe: &Probe<'_>) -> bool {
+        if probe.midstream && probe.is_stream() && (self.payload.is_bare() || self.most_earlier != u8::MAX) {
+            // Structure at an unknown place of a stream is coincidence.
+            return false;
+        }
+        probe.earlier.len() <= usize::from(self.most_earlier) && self.payload.admits(view)
+    }
+
+    /// Earlier payloads of which all but the pattern holds.
+    pub(super) fn earlier_views<'a>(
+        condition: &'a Condition,
+        probe: &'a Probe<'_>,
+    ) -> impl Iterator<Item = View<'a>> {
+        let other = probe.from.reversed();
+        let from_other = move |earlier: &&Earlier<'_>| earlier.from == other;
+        probe
+            .earlier
+            .iter()
+            .filter(from_other)
+            .map(|earlier| View { bytes: earlier.bytes, len: earlier.len })
+            .filter(|view| condition.admits(*view))
+    }
+
+    /// Where the deciding bytes are, where the pattern does not say.
+    pub(super) fn offset(&self) -> usize {
+        self.payload.hex.as_ref().map_or(0, MaskedBytes::offset)
+    }
+
+    /// Whether it is for payloads that go this way.
+    pub(super) const fn goes(&self, direction: Direction) -> bool {
+        let [to_server, to_client] = self.directions;
+        match direction {
+            Direction::ToServer => to_server,
+            Direction::ToClient => to_client,
+        }
+    }
+
+    /// How much evidence it asks for, in bits.
+    pub(super) fn bits(&self) -> f64 {
+        self.payload.bits() + self.earlier.as_ref().map_or(0.0, |earlier| earlier.bits())
+    }
+}

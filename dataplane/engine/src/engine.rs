@@ -1,0 +1,439 @@
+use mem_sys::OutOfMemory;
+use wire::{Headers, KeyKind, Malformed};
+
+use crate::config::{EngineConfig, Inspection as Inspect};
+use crate::counters::{Counter, Counters};
+use crate::defrag::Defragmenter;
+use crate::flow::slot::{Marks, NONE, Phase, Slot, SlotIndex};
+use crate::flow::{Flows, Touch};
+use crate::frame::{Frame, Verdict};
+use crate::inspect::{Inspections, Outcome, ParserPool, Segment, Workspace, direction_of};
+use crate::plan::Plan;
+use crate::protocols::Carrier;
+use crate::record::{Direction, EndReason, FlowState, FlowSummary, RecordBatch};
+use crate::stream::Buffers;
+use crate::{Classification, Evidence, ProtocolId, Tier};
+use std::sync::Arc;
+
+/// Frames that [`Engine::process`] takes at once.
+pub const MAX_BURST: usize = 64;
+/// Flows ended by silence in one call, so that a wave of them does not hold up packets.
+const ENDS_PER_BURST: usize = 256;
+
+/// IANA protocol numbers that carry payloads worth looking at.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const UDP_LITE: u8 = 136;
+const SCTP: u8 = 132;
+
+/// One worker's packet engine.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    plan: Arc<Plan>,
+    counters: Arc<Counters>,
+    flows: Flows,
+    inspections: Inspections,
+    parsers: ParserPool,
+    buffers: Buffers,
+    defrag: Defragmenter,
+    /// The latest time seen: capture timestamps may run backwards, timeouts may not.
+    now_ns: u64,
+    /// Headers and hashes of the burst in hand.
+    scratch: Option<Box<[Parsed; MAX_BURST]>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Parsed {
+    headers: Headers,
+    hash: u64,
+    candidate: SlotIndex,
+    result: Result<(), Malformed>,
+}
+
+impl Parsed {
+    fn new() -> Self {
+        Self { headers: Headers::default(), hash: 0, candidate: NONE, result: Ok(()) }
+    }
+}
+
+/// A packet on its way through the engine.
+#[derive(Clone, Copy, Debug)]
+struct Packet<'a> {
+    headers: &'a Headers,
+    bytes: &'a [u8],
+    wire_len: u32,
+    timestamp_ns: u64,
+    interface: u16,
+}
+
+impl Engine {
+    /// An engine with all its memory reserved.
+    ///
+    /// # Errors
+    /// When the kernel refuses the memory of the flow table.
+    pub fn new(config: EngineConfig, plan: Arc<Plan>, counters: Arc<Counters>) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            flows: Flows::new(&config)?,
+            inspections: Inspections::new(config.stream.inspections),
+            parsers: ParserPool::new(),
+            buffers: Buffers::new(config.stream.total_bytes),
+            defrag: Defragmenter::new(config.defrag),
+            now_ns: 0,
+            scratch: Some(Box::new(core::array::from_fn(|_| Parsed::new()))),
+            config,
+            plan,
+            counters,
+        })
+    }
+
+    /// What this engine counts.
+    #[must_use]
+    pub const fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// The names of the numbers in its records.
+    #[must_use]
+    pub const fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Takes up to [`MAX_BURST`] frames, in the order they came, and gives a verdict for each. Records go to `batch`.
+    ///
+    /// Frames beyond the limit, and verdicts beyond the length of `verdicts`, are not looked at.
+    pub fn process(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], batch: &mut RecordBatch) {
+        let Some(mut scratch) = self.scratch.take() else { return };
+        let burst = scratch.get_mut(..frames.len().min(MAX_BURST)).unwrap_or_default();
+        self.parse(frames, burst);
+        self.look_up(burst);
+        for ((frame, parsed), verdict) in frames.iter().zip(burst.iter()).zip(verdicts.iter_mut()) {
+            *verdict = self.account(frame, parsed, batch);
+        }
+        self.scratch = Some(scratch);
+        self.counters.add(Counter::Received, frames.len().min(MAX_BURST) as u64);
+        self.end_due(ENDS_PER_BURST, batch);
+    }
+
+    /// Moves the clock on without packets, so that silent flows end.
+    pub fn tick(&mut self, now_ns: u64, batch: &mut RecordBatch) {
+        self.now_ns = self.now_ns.max(now_ns);
+        self.end_due(ENDS_PER_BURST, batch);
+    }
+
+    /// Ends flows because the program ends, until `batch` is full; true when none is left.
+    pub fn shut_down(&mut self, batch: &mut RecordBatch) -> bool {
+        self.defrag.expire(u64::MAX, &self.counters);
+        let mut at = 0;
+        while let Some(index) = self.flows.next_live(at) {
+            if batch.is_full() {
+                return false;
+            }
+            self.end(index, EndReason::Shutdown, batch);
+            at = index;
+        }
+        true
+    }
+
+    /// Step "parse": headers, keys and hashes of the burst; asks for the buckets.
+    #[inline]
+    fn parse(&mut self, frames: &[Frame<'_>], burst: &mut [Parsed]) {
+        let mut bytes = 0;
+        for (frame, parsed) in frames.iter().zip(burst.iter_mut()) {
+            bytes += u64::from(frame.wire_len);
+            self.now_ns = self.now_ns.max(frame.timestamp_ns);
+            parsed.result = match frame.link {
+                Some(link) => parsed.headers.parse(frame.bytes, frame.wire_len, link, &self.config.parse),
+                None => Err(Malformed::Unsupported),
+            };
+            if parsed.result.is_ok() {
+                parsed.hash = self.flows.table().hash(&parsed.headers.key);
+                self.flows.table().prefetch_buckets(parsed.hash);
+            }
+        }
+        self.counters.add(Counter::ReceivedBytes, bytes);
+    }
+
+    /// Step "look up": the likely slots of the burst; asks for their cache lines.
+    #[inline]
+    fn look_up(&self, burst: &mut [Parsed]) {
+        for parsed in burst.iter_mut() {
+            if parsed.result.is_ok() {
+                parsed.candidate = self.flows.table().prefetch_candidate(parsed.hash);
+            }
+        }
+    }
+
+    /// Steps "count", "inspect" and "decide" of one packet.
+    #[inline]
+    fn account(&mut self, frame: &Frame<'_>, parsed: &Parsed, batch: &mut RecordBatch) -> Verdict {
+        if let Err(reason) = parsed.result {
+            self.counters.malformed(reason);
+            return Verdict::Drop;
+        }
+        let packet = Packet {
+            headers: &parsed.headers,
+            bytes: frame.bytes,
+            wire_len: frame.wire_len,
+            timestamp_ns: frame.timestamp_ns,
+            interface: frame.interface,
+        };
+        if parsed.headers.fragment.is_some() {
+            return self.fragment(&packet, batch);
+        }
+        match self.flow(&packet, parsed.hash, parsed.candidate, batch) {
+            Some(index) => {
+                self.counters.add(Counter::Processed, 1);
+                self.flows.count(index, packet.headers, packet.wire_len, packet.timestamp_ns);
+                self.inspect(index, &packet, batch);
+                Verdict::Forward
+            }
+            None => {
+                self.counters.add(Counter::DropFlowTableFull, 1);
+                Verdict::Drop
+            }
+        }
+    }
+
+    /// The flow of a packet, begun if need be; none when the table is full and refuses.
+    #[inline]
+    fn flow(
+        &mut self,
+        packet: &Packet<'_>,
+        hash: u64,
+        candidate: SlotIndex,
+        batch: &mut RecordBatch,
+    ) -> Option<SlotIndex> {
+        match self.flows.look_up(packet.headers, hash, candidate) {
+            Touch::Known(index) => return Some(index),
+            Touch::Finished(index) => self.end(index, EndReason::Closed, batch),
+            Touch::Absent => {}
+        }
+        self.begin(packet, hash, batch)
+    }
+
+    fn begin(&mut self, packet: &Packet<'_>, hash: u64, batch: &mut RecordBatch) -> Option<SlotIndex> {
+        if self.flows.refuses() {
+            return None;
+        }
+        if let Some(victim) = self.flows.in_the_way(hash, self.now_ns) {
+            self.end(victim, EndReason::Evicted, batch);
+            // A full table may be full elsewhere than in the two buckets of this flow.
+            if let Some(crowding) = self.flows.in_the_way(hash, self.now_ns) {
+                self.end(crowding, EndReason::Evicted, batch);
+            }
+        }
+        let index = self.flows.begin(packet.headers, hash, packet.timestamp_ns, packet.interface)?;
+        self.counters.add(Counter::FlowsCreated, 1);
+        self.counters.add(Counter::FlowsActive, 1);
+        if packet.headers.tunnel.depth > 0 {
+            self.flows.note_tunnel(index, packet.headers, packet.bytes);
+        }
+        let class = self.class_by_number(packet.headers);
+        let inspected = carrier_of(packet.headers.protocol).is_some() && self.config.inspection == Inspect::Full;
+        let slot = self.flows.slot_mut(index)?;
+        if slot.marks.has(Marks::MIDSTREAM) {
+            self.counters.add(Counter::FlowsMidstream, 1);
+        }
+        if !inspected {
+            slot.class = class;
+            slot.marks.set(Marks::SETTLED);
+        }
+        Some(index)
+    }
+
+    /// What the protocol number or EtherType says by itself.
+    fn class_by_number(&self, headers: &Headers) -> Classification {
+        let protocol = match headers.key.kind() {
+            KeyKind::Ethernet => self.plan.by_ethertype(headers.ethertype),
+            _ => self.plan.by_ip_protocol(headers.protocol),
+        };
+        if protocol == ProtocolId::UNKNOWN {
+            return Classification::default();
+        }
+        let evidence = Evidence { signature: 0, offset: 0, packet: 1 };
+        Classification { protocol, confidence: 100, tier: Tier::Parser, evidence, ..Classification::default() }
+    }
+
+    /// Step "inspect": the payload of a flow that is not settled.
+    #[inline]
+    fn inspect(&mut self, index: SlotIndex, packet: &Packet<'_>, batch: &mut RecordBatch) {
+        let Some(slot) = self.flows.slot(index) else { return };
+        if slot.marks.has(Marks::SETTLED) {
+            return;
+        }
+        let is_stream = packet.headers.protocol == TCP;
+        // Without payload only an inspected stream has something to learn: what the other side acknowledged.
+        if packet.headers.payload_len == 0 && !(is_stream && slot.inspection().is_some()) {
+            return;
+        }
+        self.look_into(index, packet, batch);
+    }
+
+    fn look_into(&mut self, index: SlotIndex, packet: &Packet<'_>, batch: &mut RecordBatch) {
+        let Some(carrier) = carrier_of(packet.headers.protocol) else { return };
+        let Some(slot) = self.flows.slot(index) else { return };
+        let identity = self.flows.identity(slot);
+        let Some(slot) = self.flows.slot_mut(index) else { return };
+        if slot.marks.has(Marks::MIDSTREAM) && !self.config.stream.midstream {
+            slot.marks.set(Marks::SETTLED);
+            return;
+        }
+        let Some(inspection) = self.inspections.of(slot) else {
+            self.counters.add(Counter::InspectionsExhausted, 1);
+            slot.marks.set(Marks::SETTLED);
+            return;
+        };
+        let mut workspace = Workspace {
+            plan: &self.plan,
+            buffers: &mut self.buffers,
+            parsers: &mut self.parsers,
+            counters: &self.counters,
+            batch,
+            limits: &self.config.stream,
+            max_payloads: self.config.max_payloads,
+            identity,
+        };
+        let segment = Segment {
+            headers: packet.headers,
+            payload: payload(packet),
+            from: direction_of(slot, packet.headers.sender),
+            carrier,
+            now_ns: packet.timestamp_ns,
+        };
+        if inspection.packet(slot, segment, &mut workspace) == Outcome::Settled {
+            inspection.conclude(slot, packet.timestamp_ns, &mut workspace);
+            self.inspections.release(slot, &mut workspace);
+        }
+    }
+
+    /// A fragment: counted with its datagram when that is whole.
+    fn fragment(&mut self, packet: &Packet<'_>, batch: &mut RecordBatch) -> Verdict {
+        self.defrag.expire(self.now_ns, &self.counters);
+        let whole =
+            self.defrag.accept(packet.headers, packet.bytes, packet.wire_len, self.now_ns, &self.counters);
+        let Some(whole) = whole else { return Verdict::Forward };
+        let mut headers = Headers::default();
+        match headers.parse_ip(whole.packet(), packet.headers, &self.config.parse) {
+            Err(reason) => (0..whole.fragments).for_each(|_| self.counters.malformed(reason)),
+            Ok(()) => {
+                let hash = self.flows.table().hash(&headers.key);
+                let rebuilt = Packet { headers: &headers, bytes: whole.packet(), ..*packet };
+                match self.flow(&rebuilt, hash, NONE, batch) {
+                    None => self.counters.add(Counter::DropFlowTableFull, u64::from(whole.fragments)),
+                    Some(index) => {
+                        self.counters.add(Counter::Processed, u64::from(whole.fragments));
+                        self.flows.count(index, &headers, packet.wire_len, packet.timestamp_ns);
+                        let others = whole.wire_bytes.saturating_sub(u64::from(packet.wire_len));
+                        if let Some(slot) = self.flows.slot_mut(index) {
+                            slot.count_more(headers.sender, whole.fragments.saturating_sub(1), others);
+                        }
+                        self.inspect(index, &rebuilt, batch);
+                    }
+                }
+            }
+        }
+        self.defrag.recycle(whole);
+        Verdict::Forward
+    }
+
+    /// Ends flows whose time is up, at most `most`.
+    fn end_due(&mut self, most: usize, batch: &mut RecordBatch) {
+        for _ in 0..most {
+            let Some(index) = self.flows.next_due(self.now_ns) else { return };
+            self.end(index, EndReason::Timeout, batch);
+        }
+    }
+
+    /// Ends a flow: its parser says its last, its record is written, its slot is free.
+    fn end(&mut self, index: SlotIndex, reason: EndReason, batch: &mut RecordBatch) {
+        let Some(slot) = self.flows.slot(index) else { return };
+        let identity = self.flows.identity(slot);
+        if slot.inspection().is_some() {
+            self.end_inspection(index, batch);
+        }
+        let Some(slot) = self.flows.slot(index) else { return };
+        let counter = match (reason, slot.phase) {
+            (EndReason::Timeout, Phase::Closed) | (EndReason::Closed, _) => Counter::FlowsClosed,
+            (EndReason::Timeout, _) => Counter::FlowsTimedOut,
+            (EndReason::Evicted, _) => Counter::FlowsEvicted,
+            (EndReason::Shutdown, _) => Counter::FlowsShutdown,
+        };
+        self.counters.add(counter, 1);
+        self.counters.lower(Counter::FlowsActive, 1);
+        batch.push_flow(slot.last_ns, identity, summary(slot, reason));
+        self.flows.remove(index);
+    }
+
+    #[cold]
+    fn end_inspection(&mut self, index: SlotIndex, batch: &mut RecordBatch) {
+        let Some(slot) = self.flows.slot(index) else { return };
+        let identity = self.flows.identity(slot);
+        let Some(slot) = self.flows.slot_mut(index) else { return };
+        let headers = Headers { key: slot.key, protocol: slot.key.protocol(), ..Headers::default() };
+        let segment = Segment {
+            headers: &headers,
+            payload: &[],
+            from: Direction::ToServer,
+            carrier: carrier_of(headers.protocol).unwrap_or(Carrier::Udp),
+            now_ns: slot.last_ns,
+        };
+        let mut workspace = Workspace {
+            plan: &self.plan,
+            buffers: &mut self.buffers,
+            parsers: &mut self.parsers,
+            counters: &self.counters,
+            batch,
+            limits: &self.config.stream,
+            max_payloads: self.config.max_payloads,
+            identity,
+        };
+        if let Some(inspection) = self.inspections.existing(slot) {
+            inspection.finish(slot, segment, &mut workspace);
+        }
+        self.inspections.release(slot, &mut workspace);
+    }
+}
+
+fn summary(slot: &Slot, reason: EndReason) -> FlowSummary {
+    let client = slot.client();
+    let server = client.opposite();
+    let both = slot.packets(client) > 0 && slot.packets(server) > 0;
+    let is_tcp = slot.key.protocol() == TCP && slot.key.kind() != KeyKind::Ethernet;
+    FlowSummary {
+        packets: [slot.packets(client), slot.packets(server)],
+        bytes: [slot.bytes_of(client), slot.bytes_of(server)],
+        start_ns: slot.start_ns,
+        end_ns: slot.last_ns,
+        state: match slot.phase {
+            Phase::Closed => FlowState::Closed,
+            _ if both => FlowState::Established,
+            _ => FlowState::New,
+        },
+        reason: match (reason, slot.phase) {
+            (EndReason::Timeout, Phase::Closed) => EndReason::Closed,
+            _ => reason,
+        },
+        tcp_flags: is_tcp.then(|| slot.flags_of(client)),
+        midstream: slot.marks.has(Marks::MIDSTREAM),
+        gaps: slot.marks.has(Marks::GAPS),
+        class: slot.class,
+    }
+}
+
+fn payload<'a>(packet: &Packet<'a>) -> &'a [u8] {
+    packet
+        .bytes
+        .get(packet.headers.payload_offset as usize..)
+        .and_then(|rest| rest.get(..packet.headers.payload_len as usize))
+        .unwrap_or_default()
+}
+
+const fn carrier_of(protocol: u8) -> Option<Carrier> {
+    match protocol {
+        TCP => Some(Carrier::Tcp),
+        UDP | UDP_LITE => Some(Carrier::Udp),
+        SCTP => Some(Carrier::Sctp),
+        _ => None,
+    }
+}

@@ -1,0 +1,322 @@
+use core::time::Duration;
+
+use mem_sys::OutOfMemory;
+use wire::{FlowKey, Headers, KeyKind, TcpFlags};
+
+use super::slot::{Marks, Phase, Slot, SlotIndex};
+use super::table::FlowTable;
+use super::tcp;
+use super::tunnels::Tunnels;
+use super::wheel::{ENTRIES, Wheel, tick_of};
+use crate::config::{EngineConfig, Eviction, Timeouts};
+use crate::record::{FlowIdentity, TunnelIdentity};
+
+/// IANA protocol numbers that flows are treated differently for.
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
+const UDP_LITE: u8 = 136;
+
+/// Packets after which a flow heard from one side only counts as established: the other side is not on this tap.
+const ONE_SIDED_PACKETS: u64 = 6;
+/// Flows looked at to find one that may give way.
+const EVICTION_TRIES: usize = 8;
+
+/// What a packet found in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touch {
+    /// Its flow.
+    Known(SlotIndex),
+    /// A finished connection whose addresses it takes up again: to be ended first.
+    Finished(SlotIndex),
+    /// Nothing.
+    Absent,
+}
+
+/// All flows of one engine, and their clocks.
+#[derive(Debug)]
+pub(crate) struct Flows {
+    table: FlowTable,
+    tunnels: Tunnels,
+    /// Flows heard from one side, and all others: so that the first can give way.
+    wheels: [Wheel; 2],
+    /// The next tick each wheel has to look at.
+    ticks: [u64; 2],
+    timeouts: TimeoutsNs,
+    eviction: Eviction,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TimeoutsNs {
+    tcp: [u64; 3],
+    udp: [u64; 3],
+    icmp: u64,
+    other: u64,
+}
+
+impl Flows {
+    pub(crate) fn new(config: &EngineConfig) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            table: FlowTable::new(config.flow_capacity, config.hash_seed, config.pages)?,
+            tunnels: Tunnels::new(),
+            wheels: [Wheel::new(), Wheel::new()],
+            ticks: [0; 2],
+            timeouts: TimeoutsNs::from(&config.timeouts),
+            eviction: config.eviction,
+        })
+    }
+
+    #[inline]
+    pub(crate) const fn table(&self) -> &FlowTable {
+        &self.table
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self, index: SlotIndex) -> Option<&Slot> {
+        self.table.slot(index)
+    }
+
+    #[inline]
+    pub(crate) fn slot_mut(&mut self, index: SlotIndex) -> Option<&mut Slot> {
+        self.table.slot_mut(index)
+    }
+
+    /// Looks a packet's flow up.
+    #[inline]
+    pub(crate) fn look_up(&self, headers: &Headers, hash: u64, candidate: SlotIndex) -> Touch {
+        let Some(index) = self.table.find(&headers.key, hash, candidate) else { return Touch::Absent };
+        match self.table.slot(index) {
+            Some(slot) if headers.protocol == TCP && tcp::reopens(slot, headers.tcp.flags) => Touch::Finished(index),
+            _ => Touch::Known(index),
+        }
+    }
+
+    /// The flow that has to end before one of `hash` can begin; none where there is room.
+    pub(crate) fn in_the_way(&mut self, hash: u64, now_ns: u64) -> Option<SlotIndex> {
+        if self.table.len() < self.table.capacity() {
+            return self.table.is_crowded(hash).then(|| self.table.neighbour(hash)).flatten();
+        }
+        self.oldest(0, now_ns).or_else(|| self.oldest(1, now_ns))
+    }
+
+    /// Whether a full table refuses new flows.
+    pub(crate) fn refuses(&self) -> bool {
+        self.eviction == Eviction::RefuseNew && self.table.len() >= self.table.capacity()
+    }
+
+    /// Begins the flow of a packet whose flow is not there; none when there is no room.
+    #[inline]
+    pub(crate) fn begin(&mut self, headers: &Headers, hash: u64, now_ns: u64, interface: u16) -> Option<SlotIndex> {
+        let index = self.table.insert(headers.key, hash, now_ns).ok()?;
+        let slot = self.table.slot_mut(index)?;
+        slot.interface = interface;
+        match headers.protocol {
+            TCP => tcp::open(slot, headers.sender, headers.tcp.flags),
+            ICMP | ICMPV6 => {
+                slot.set_client(headers.sender);
+                slot.tcp_flags = [headers.icmp.kind, headers.icmp.code];
+            }
+            _ => slot.set_client(headers.sender),
+        }
+        let due = tick_of(now_ns.saturating_add(self.timeouts.of(&headers.key, Phase::New)));
+        self.link(index, 0, due);
+        Some(index)
+    }
+
+    /// Remembers the tunnel of a new flow's first packet.
+    pub(crate) fn note_tunnel(&mut self, index: SlotIndex, headers: &Headers, frame: &[u8]) {
+        let tunnel = self.tunnels.index_of(headers, frame);
+        if let Some(slot) = self.table.slot_mut(index) {
+            slot.tunnel = tunnel;
+        }
+    }
+
+    /// Counts a packet of a flow and moves its state on.
+    #[inline]
+    pub(crate) fn count(&mut self, index: SlotIndex, headers: &Headers, wire_len: u32, now_ns: u64) {
+        let Some(slot) = self.table.slot_mut(index) else { return };
+        let sender = headers.sender;
+        slot.count(sender, wire_len, now_ns);
+        let was = slot.phase;
+        let mut phase = if headers.protocol == TCP {
+            if headers.tcp.flags.contains(TcpFlags::SYN) {
+                slot.note_start(sender, headers.tcp.seq.wrapping_add(1));
+            }
+            tcp::advance(slot, sender, headers.tcp.flags)
+        } else if was == Phase::New && slot.packets(sender.opposite()) > 0 {
+            Phase::Established
+        } else {
+            was
+        };
+        if phase == Phase::New && slot.packets(sender) >= ONE_SIDED_PACKETS {
+            phase = Phase::Established;
+        }
+        if phase != was {
+            self.change_phase(index, phase);
+        }
+    }
+
+    /// A flow whose time is up at `now_ns`; the caller ends it and asks again.
+    pub(crate) fn next_due(&mut self, now_ns: u64) -> Option<SlotIndex> {
+        self.next_due_of(0, now_ns).or_else(|| self.next_due_of(1, now_ns))
+    }
+
+    /// Forgets a flow.
+    pub(crate) fn remove(&mut self, index: SlotIndex) {
+        let Some(slot) = self.table.slot(index) else { return };
+        let wheel = wheel_of(slot.phase);
+        if let Some(wheel) = self.wheels.get_mut(wheel) {
+            wheel.unlink(self.table.slots_mut(), index);
+        }
+        self.table.remove(index);
+    }
+
+    /// Who a record about this flow is about.
+    pub(crate) fn identity(&self, slot: &Slot) -> FlowIdentity {
+        identity(slot, self.tunnels.identity(slot.tunnel))
+    }
+
+    /// The first live flow from `start` on.
+    pub(crate) fn next_live(&self, start: SlotIndex) -> Option<SlotIndex> {
+        (start..self.table.indices().end)
+            .find(|&index| self.table.slot(index).is_some_and(|slot| slot.marks.has(Marks::LIVE)))
+    }
+
+    fn change_phase(&mut self, index: SlotIndex, phase: Phase) {
+        let Some(slot) = self.table.slot_mut(index) else { return };
+        let was = wheel_of(slot.phase);
+        slot.phase = phase;
+        let due = tick_of(slot.last_ns.saturating_add(self.timeouts.of(&slot.key, phase)));
+        if let Some(wheel) = self.wheels.get_mut(was) {
+            wheel.unlink(self.table.slots_mut(), index);
+        }
+        self.link(index, wheel_of(phase), due);
+    }
+
+    #[inline]
+    fn link(&mut self, index: SlotIndex, wheel: usize, due: u64) {
+        let (Some(tick), Some(wheel)) = (self.ticks.get(wheel), self.wheels.get_mut(wheel)) else { return };
+        // A flow due later than one turn is looked at on the way.
+        let due = due.clamp(*tick, *tick + (ENTRIES as u64 - 1));
+        wheel.link(self.table.slots_mut(), index, due);
+    }
+
+    fn next_due_of(&mut self, which: usize, now_ns: u64) -> Option<SlotIndex> {
+        let now = tick_of(now_ns);
+        loop {
+            let wheel = self.wheels.get(which)?;
+            let tick = self.ticks.get_mut(which)?;
+            if *tick >= now {
+                return None;
+            }
+            let Some(entry) = wheel.first_from(*tick) else {
+                *tick = now;
+                return None;
+            };
+            let ahead = (u64::from(entry) + ENTRIES as u64 - *tick % ENTRIES as u64) % ENTRIES as u64;
+            if *tick + ahead >= now {
+                *tick = now;
+                return None;
+            }
+            *tick += ahead;
+            let tick = *tick;
+            let index = wheel.head(entry);
+            let due = self.due(index);
+            if due <= now_ns {
+                return Some(index);
+            }
+            // Heard since it was hung up: it hangs further on. At least one tick, or this would not end.
+            let later = tick_of(due).max(tick + 1);
+            self.wheels.get_mut(which)?.unlink(self.table.slots_mut(), index);
+            self.link(index, which, later);
+        }
+    }
+
+    /// The flow of a wheel that is nearest to its timeout, nearly.
+    fn oldest(&mut self, which: usize, now_ns: u64) -> Option<SlotIndex> {
+        let mut found = None;
+        for _ in 0..EVICTION_TRIES {
+            let tick = *self.ticks.get(which)?;
+            let entry = self.wheels.get(which)?.first_from(tick)?;
+            let index = self.wheels.get(which)?.head(entry);
+            found = Some(index);
+            let ahead = (u64::from(entry) + ENTRIES as u64 - tick % ENTRIES as u64) % ENTRIES as u64;
+            let due = tick_of(self.due(index));
+            if due <= tick + ahead || due <= tick_of(now_ns) {
+                return found;
+            }
+            self.wheels.get_mut(which)?.unlink(self.table.slots_mut(), index);
+            self.link(index, which, due);
+        }
+        found
+    }
+
+    fn due(&self, index: SlotIndex) -> u64 {
+        self.table
+            .slot(index)
+            .map_or(0, |slot| slot.last_ns.saturating_add(self.timeouts.of(&slot.key, slot.phase)))
+    }
+}
+
+/// Identity of a flow for records.
+fn identity(slot: &Slot, tunnel: TunnelIdentity) -> FlowIdentity {
+    let [kind, code] = slot.tcp_flags;
+    let icmp = matches!(slot.key.protocol(), ICMP | ICMPV6).then_some((kind, code));
+    FlowIdentity {
+        id: flow_id(slot),
+        key: slot.key,
+        client: slot.client(),
+        interface: slot.interface,
+        vlans: slot.key.scope().vlans(),
+        icmp,
+        tunnel,
+    }
+}
+
+/// 53 bits of a hash of key and start: the same in every run over the same packets.
+fn flow_id(slot: &Slot) -> u64 {
+    const SALT: u64 = 0x51_7c_c1_b7_27_22_0a_95;
+    slot.key.hash(SALT ^ slot.start_ns.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 11
+}
+
+const fn wheel_of(phase: Phase) -> usize {
+    match phase {
+        Phase::New => 0,
+        Phase::Established | Phase::Closed => 1,
+    }
+}
+
+impl TimeoutsNs {
+    #[inline]
+    const fn of(&self, key: &FlowKey, phase: Phase) -> u64 {
+        if matches!(key.kind(), KeyKind::Ethernet) {
+            return self.other;
+        }
+        let states = match key.protocol() {
+            TCP => self.tcp,
+            UDP | UDP_LITE => self.udp,
+            ICMP | ICMPV6 => return self.icmp,
+            _ => return self.other,
+        };
+        let [new, established, closed] = states;
+        match phase {
+            Phase::New => new,
+            Phase::Established => established,
+            Phase::Closed => closed,
+        }
+    }
+}
+
+impl From<&Timeouts> for TimeoutsNs {
+    fn from(timeouts: &Timeouts) -> Self {
+        let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2);
+        Self {
+            tcp: [ns(timeouts.tcp_new), ns(timeouts.tcp_established), ns(timeouts.tcp_closed)],
+            udp: [ns(timeouts.udp_new), ns(timeouts.udp_established), ns(timeouts.udp_established)],
+            icmp: ns(timeouts.icmp),
+            other: ns(timeouts.other),
+        }
+    }
+}
+

@@ -1,0 +1,515 @@
+use wire::{Headers, Side};
+
+use super::ParserPool;
+use super::classify::{Opinion, classify};
+use super::earlier::EarlierPayloads;
+use crate::config::StreamLimits;
+use crate::counters::{Counter, Counters};
+use crate::flow::slot::{Marks, Slot};
+use crate::plan::Plan;
+use crate::protocols::{CARRY_BYTES, Carrier, Input, Notes, Output, Parser, Probe, Progress, Then};
+use crate::record::{Direction, FlowIdentity, RecordBatch};
+use crate::stream::{Accepted, Buffers, Stream};
+use crate::{Classification, ProtocolId, Tier};
+
+/// Bytes of one direction held while nothing is decided.
+const UNDECIDED_BYTES: usize = 8 * 1024;
+/// Times a flow may be classified anew (a verdict taken back, an upgrade) before it stays as it is.
+const MOST_VERDICTS: u8 = 4;
+
+/// What an inspection needs of its engine.
+#[derive(Debug)]
+pub(crate) struct Workspace<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) buffers: &'a mut Buffers,
+    pub(crate) parsers: &'a mut ParserPool,
+    pub(crate) counters: &'a Counters,
+    pub(crate) batch: &'a mut RecordBatch,
+    pub(crate) limits: &'a StreamLimits,
+    pub(crate) max_payloads: u8,
+    pub(crate) identity: FlowIdentity,
+}
+
+/// One packet's payload and where it belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment<'a> {
+    pub(crate) headers: &'a Headers,
+    pub(crate) payload: &'a [u8],
+    pub(crate) from: Direction,
+    pub(crate) carrier: Carrier,
+    pub(crate) now_ns: u64,
+}
+
+/// What is to become of an inspection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It goes on.
+    Continue,
+    /// Nothing more is of interest.
+    Settled,
+}
+
+/// A flow whose payload is of interest.
+#[derive(Debug, Default)]
+pub(crate) struct Inspection {
+    parser: Option<Running>,
+    streams: [Stream; 2],
+    earlier: EarlierPayloads,
+    payloads: u8,
+    verdicts: u8,
+    /// A protocol whose parser said that this flow is not it.
+    excluded: ProtocolId,
+    /// The direction whose payload came first.
+    first_speaker: Option<Direction>,
+}
+
+#[derive(Debug)]
+struct Running {
+    id: ProtocolId,
+    parser: Box<dyn Parser>,
+}
+
+impl Inspection {
+    /// Starts for a flow: streams begin after the SYNs, where those were seen.
+    pub(crate) fn begin(&mut self, slot: &Slot) {
+        for side in [Side::Lower, Side::Upper] {
+            if let Some(seq) = slot.start_of(side) {
+                self.stream(direction_of(slot, side)).start(seq);
+            }
+        }
+    }
+
+    /// Takes a packet's payload.
+    pub(crate) fn packet(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
+        if segment.carrier != Carrier::Tcp {
+            return self.datagram(slot, segment, cx);
+        }
+        let tcp = segment.headers.tcp;
+        // The start of a stream whose SYN was not seen: what the other side acknowledged last.
+        if tcp.flags.contains(wire::TcpFlags::ACK) {
+            let other = self.stream(segment.from.reversed());
+            other.start(tcp.ack);
+            other.acknowledge(tcp.ack);
+        }
+        let (limits, counters) = (cx.limits, cx.counters);
+        // What a reset carries is a message for people, not part of the stream (RFC 9293, 3.5.3).
+        if !segment.payload.is_empty() && !tcp.flags.contains(wire::TcpFlags::RST) {
+            let syn = u32::from(tcp.flags.contains(wire::TcpFlags::SYN));
+            let seq = tcp.seq.wrapping_add(syn);
+            let accepted = self.stream(segment.from).accept(seq, segment.payload, cx.buffers, limits, counters);
+            if let Accepted::Next(bytes) = accepted
+                && self.deliver(slot, bytes, segment, cx) == Outcome::Settled
+            {
+                return Outcome::Settled;
+            }
+        }
+        if segment.headers.payload_wire_len > segment.headers.payload_len {
+            // The capture cut this segment: its rest never comes.
+            self.stream(segment.from).mark_gap();
+        }
+        while let Some((bytes, start)) = self.stream(segment.from).next_ready(limits, counters) {
+            let outcome = self.deliver(slot, bytes.get(start..).unwrap_or_default(), segment, cx);
+            cx.buffers.release(bytes);
+            if outcome == Outcome::Settled {
+                return Outcome::Settled;
+            }
+        }
+        Outcome::Continue
+    }
+
+    /// The flow ends: what is held is read, and the parser says its last.
+    pub(crate) fn finish(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) {
+        for from in [Direction::ToServer, Direction::ToClient] {
+            let segment = Segment { from, ..segment };
+            while let Some((bytes, start)) = self.stream(from).next_at_end(cx.counters) {
+                let outcome = self.deliver(slot, bytes.get(start..).unwrap_or_default(), segment, cx);
+                cx.buffers.release(bytes);
+                if outcome == Outcome::Settled {
+                    return self.conclude(slot, segment.now_ns, cx);
+                }
+            }
+        }
+        self.conclude(slot, segment.now_ns, cx);
+    }
+
+    /// The parser says its last.
+    pub(crate) fn conclude(&mut self, slot: &mut Slot, now_ns: u64, cx: &mut Workspace<'_>) {
+        let mut output = Output::new(cx.batch, cx.identity, now_ns);
+        if let Some(running) = &mut self.parser {
+            running.parser.finish(&mut output);
+        }
+        let notes = output.notes();
+        apply(slot, notes, cx.plan);
+    }
+
+    /// Gives everything back.
+    pub(crate) fn clear(&mut self, cx: &mut Workspace<'_>) {
+        if let Some(Running { id, parser }) = self.parser.take() {
+            cx.parsers.give(id, parser);
+        }
+        for stream in &mut self.streams {
+            stream.clear(cx.buffers);
+        }
+        self.earlier.clear();
+        self.payloads = 0;
+        self.verdicts = 0;
+        self.excluded = ProtocolId::UNKNOWN;
+        self.first_speaker = None;
+    }
+
+    fn datagram(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
+        if self.parser.is_none() {
+            match self.ask_datagram(slot, segment, cx) {
+                Opinion::Is(class) => {
+                    if self.decide(slot, class, cx) == Outcome::Settled {
+                        return Outcome::Settled;
+                    }
+                }
+                Opinion::Open | Opinion::Nothing => {
+                    self.earlier.remember(segment.from, segment.payload);
+                    return self.give_up_after(cx.max_payloads);
+                }
+            }
+        }
+        let input = Input {
+            bytes: segment.payload,
+            from: segment.from,
+            carrier: segment.carrier,
+            now_ns: segment.now_ns,
+            after_gap: false,
+        };
+        let progress = self.read(slot, input, cx);
+        match progress.then {
+            Then::More | Then::Skip(_) => Outcome::Continue,
+            Then::DirectionDone => self.direction_done(segment.from),
+            Then::Done => Outcome::Settled,
+            Then::NotMine => self.take_back(slot, cx),
+            Then::Upgrade => self.stop_parser(cx),
+        }
+    }
+
+    fn ask_datagram(&self, slot: &Slot, segment: Segment<'_>, cx: &Workspace<'_>) -> Opinion {
+        let earlier = self.earlier.views();
+        let probe = Probe { earlier: &earlier, ..self.probe(slot, segment.payload, segment) };
+        classify(cx.plan, &probe, self.excluded, slot.packet_number(), cx.counters)
+    }
+
+    /// Takes bytes that are next in their stream.
+    fn deliver(
+        &mut self,
+        slot: &mut Slot,
+        bytes: &[u8],
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> Outcome {
+        let stream = self.stream(segment.from);
+        let skipped = usize::try_from(stream.skip).unwrap_or(usize::MAX).min(bytes.len());
+        stream.skip -= skipped as u64;
+        let bytes = bytes.get(skipped..).unwrap_or_default();
+        if bytes.is_empty() || stream.is_done {
+            return Outcome::Continue;
+        }
+        self.first_speaker.get_or_insert(segment.from);
+        if self.parser.is_none() {
+            return self.undecided(slot, bytes, segment, cx);
+        }
+        self.feed(slot, bytes, segment, cx)
+    }
+
+    /// Asks about the bytes of a stream that nobody knows yet; undecided ones are held and asked about again.
+    fn undecided(
+        &mut self,
+        slot: &mut Slot,
+        bytes: &[u8],
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> Outcome {
+        let mut held = core::mem::take(&mut self.stream(segment.from).carry);
+        if held.is_empty() {
+            if let Opinion::Is(class) = self.ask(slot, bytes, segment, cx) {
+                return match self.decide(slot, class, cx) {
+                    Outcome::Settled => Outcome::Settled,
+                    Outcome::Continue => self.read_first(slot, bytes, segment, cx),
+                };
+            }
+            let kept = bytes.len() <= UNDECIDED_BYTES && cx.buffers.append(&mut held, bytes).is_ok();
+            self.stream(segment.from).carry = held;
+            return if kept { self.give_up_after(cx.max_payloads) } else { Outcome::Settled };
+        }
+        let fits = held.len() + bytes.len() <= UNDECIDED_BYTES;
+        let kept = fits && cx.buffers.append(&mut held, bytes).is_ok();
+        let opinion = if kept { self.ask(slot, &held, segment, cx) } else { Opinion::Nothing };
+        self.stream(segment.from).carry = held;
+        match opinion {
+            Opinion::Is(class) => match self.decide(slot, class, cx) {
+                Outcome::Settled => Outcome::Settled,
+                Outcome::Continue => self.read_first(slot, &[], segment, cx),
+            },
+            Opinion::Open | Opinion::Nothing if kept => self.give_up_after(cx.max_payloads),
+            Opinion::Open | Opinion::Nothing => Outcome::Settled,
+        }
+    }
+
+    fn ask(&mut self, slot: &Slot, payload: &[u8], segment: Segment<'_>, cx: &mut Workspace<'_>) -> Opinion {
+        let other = self.stream_ref(segment.from.reversed());
+        let mut earlier = EarlierPayloads::default();
+        if !other.carry.is_empty() {
+            earlier.remember(segment.from.reversed(), &other.carry);
+        }
+        let earlier = earlier.views();
+        let probe = Probe { earlier: &earlier, ..self.probe(slot, payload, segment) };
+        classify(cx.plan, &probe, self.excluded, slot.packet_number(), cx.counters)
+    }
+
+    /// A parser was found: what each direction holds is read, the first speaker's first, `bytes` behind its own.
+    fn read_first(
+        &mut self,
+        slot: &mut Slot,
+        bytes: &[u8],
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> Outcome {
+        let first = self.first_speaker.unwrap_or(segment.from);
+        for from in [first, first.reversed()] {
+            let fresh = if from == segment.from { bytes } else { &[] };
+            if fresh.is_empty() && self.stream_ref(from).carry.is_empty() {
+                continue;
+            }
+            let segment = Segment { from, ..segment };
+            let outcome = if self.parser.is_some() {
+                self.stream(from).worth_reading = 0;
+                self.feed(slot, fresh, segment, cx)
+            } else {
+                self.undecided(slot, fresh, segment, cx)
+            };
+            if outcome == Outcome::Settled {
+                return Outcome::Settled;
+            }
+        }
+        Outcome::Continue
+    }
+
+    /// Shows bytes to the parser, behind those it has not consumed.
+    fn feed(
+        &mut self,
+        slot: &mut Slot,
+        bytes: &[u8],
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> Outcome {
+        let stream = self.stream(segment.from);
+        let mut held = core::mem::take(&mut stream.carry);
+        if held.is_empty() {
+            let (left, outcome) = self.show(slot, bytes, segment, cx);
+            if outcome == Outcome::Continue {
+                let left = left.min(bytes.len());
+                let rest = bytes.get(bytes.len() - left..).unwrap_or_default();
+                self.hold(&mut held, rest, segment, cx);
+            }
+            self.stream(segment.from).carry = held;
+            return self.after_feeding(slot, outcome, segment, cx);
+        }
+        if !bytes.is_empty() {
+            self.hold(&mut held, bytes, segment, cx);
+        }
+        let stream = self.stream(segment.from);
+        let pushed = segment.headers.tcp.flags.intersects(wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0));
+        if held.len() < stream.worth_reading && !pushed {
+            stream.carry = held;
+            return Outcome::Continue;
+        }
+        let before = held.len();
+        let (left, outcome) = self.show(slot, &held, segment, cx);
+        cx.buffers.consume(&mut held, before - left.min(before));
+        let stream = self.stream(segment.from);
+        // Long messages in tiny segments are not read anew at each.
+        stream.worth_reading = if left > 2048 { left + left / 4 } else { 0 };
+        stream.carry = held;
+        self.after_feeding(slot, outcome, segment, cx)
+    }
+
+    /// Bytes that were held when the verdict changed are classified again.
+    fn after_feeding(
+        &mut self,
+        slot: &mut Slot,
+        outcome: Outcome,
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> Outcome {
+        if outcome == Outcome::Settled || self.parser.is_some() {
+            return outcome;
+        }
+        if self.stream_ref(segment.from).carry.is_empty() {
+            return Outcome::Continue;
+        }
+        let held = core::mem::take(&mut self.stream(segment.from).carry);
+        let opinion = self.ask(slot, &held, segment, cx);
+        self.stream(segment.from).carry = held;
+        match opinion {
+            Opinion::Is(_) if self.verdicts >= MOST_VERDICTS => Outcome::Settled,
+            Opinion::Is(class) => match self.decide(slot, class, cx) {
+                Outcome::Settled => Outcome::Settled,
+                Outcome::Continue => self.read_first(slot, &[], segment, cx),
+            },
+            Opinion::Open | Opinion::Nothing => self.give_up_after(cx.max_payloads),
+        }
+    }
+
+    /// Lets the parser read until it wants more bytes than there are; gives how many at the end are left unread.
+    fn show(
+        &mut self,
+        slot: &mut Slot,
+        bytes: &[u8],
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> (usize, Outcome) {
+        let mut rest = bytes;
+        loop {
+            let after_gap = self.stream(segment.from).take_gap();
+            if after_gap {
+                slot.marks.set(Marks::GAPS);
+            }
+            let input = Input {
+                bytes: rest,
+                from: segment.from,
+                carrier: segment.carrier,
+                now_ns: segment.now_ns,
+                after_gap,
+            };
+            let progress = self.read(slot, input, cx);
+            rest = rest.get(progress.consumed..).unwrap_or_default();
+            match progress.then {
+                Then::More => return (rest.len(), Outcome::Continue),
+                Then::Skip(count) => {
+                    let here = usize::try_from(count).unwrap_or(usize::MAX).min(rest.len());
+                    rest = rest.get(here..).unwrap_or_default();
+                    self.stream(segment.from).skip = count - here as u64;
+                    if rest.is_empty() {
+                        return (0, Outcome::Continue);
+                    }
+                    if progress.consumed == 0 && here == 0 {
+                        // It asks for nothing and reads nothing: what is left waits for more.
+                        return (rest.len(), Outcome::Continue);
+                    }
+                }
+                Then::DirectionDone => return (0, self.direction_done(segment.from)),
+                Then::Done => return (0, Outcome::Settled),
+                Then::NotMine => return (rest.len(), self.take_back(slot, cx)),
+                Then::Upgrade => return (rest.len(), self.stop_parser(cx)),
+            }
+        }
+    }
+
+    fn read(&mut self, slot: &mut Slot, input: Input<'_>, cx: &mut Workspace<'_>) -> Progress {
+        let Some(running) = &mut self.parser else { return Progress::done() };
+        cx.counters.add(Counter::InspectedBytes, input.bytes.len() as u64);
+        let mut output = Output::new(cx.batch, cx.identity, input.now_ns);
+        let progress = running.parser.read(input, &mut output);
+        let notes = output.notes();
+        apply(slot, notes, cx.plan);
+        progress
+    }
+
+    /// Keeps unread bytes; where they cannot be kept the parser is told of a gap.
+    fn hold(&mut self, held: &mut Vec<u8>, bytes: &[u8], segment: Segment<'_>, cx: &mut Workspace<'_>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let fits = held.len() + bytes.len() <= CARRY_BYTES.max(bytes.len());
+        if !fits || cx.buffers.append(held, bytes).is_err() {
+            cx.counters.add(Counter::StreamLimit, 1);
+            cx.buffers.release(core::mem::take(held));
+            self.stream(segment.from).mark_gap();
+        }
+    }
+
+    /// Takes a verdict; with a parser the inspection goes on.
+    fn decide(&mut self, slot: &mut Slot, class: Classification, cx: &mut Workspace<'_>) -> Outcome {
+        self.verdicts += 1;
+        slot.class = Classification { service: slot.class.service, ..class };
+        match cx.parsers.take(class.protocol) {
+            Some(parser) => {
+                self.parser = Some(Running { id: class.protocol, parser });
+                Outcome::Continue
+            }
+            None => Outcome::Settled,
+        }
+    }
+
+    fn take_back(&mut self, slot: &mut Slot, cx: &mut Workspace<'_>) -> Outcome {
+        if let Some(Running { id, parser }) = self.parser.take() {
+            self.excluded = id;
+            cx.parsers.give(id, parser);
+        }
+        slot.class = Classification::default();
+        if self.verdicts >= MOST_VERDICTS { Outcome::Settled } else { Outcome::Continue }
+    }
+
+    fn stop_parser(&mut self, cx: &mut Workspace<'_>) -> Outcome {
+        if let Some(Running { id, parser }) = self.parser.take() {
+            cx.parsers.give(id, parser);
+        }
+        self.payloads = 0;
+        if self.verdicts >= MOST_VERDICTS { Outcome::Settled } else { Outcome::Continue }
+    }
+
+    fn direction_done(&mut self, from: Direction) -> Outcome {
+        self.stream(from).is_done = true;
+        if self.stream_ref(from.reversed()).is_done { Outcome::Settled } else { Outcome::Continue }
+    }
+
+    const fn give_up_after(&mut self, max_payloads: u8) -> Outcome {
+        self.payloads = self.payloads.saturating_add(1);
+        if self.payloads >= max_payloads { Outcome::Settled } else { Outcome::Continue }
+    }
+
+    fn probe<'a>(&self, slot: &Slot, payload: &'a [u8], segment: Segment<'a>) -> Probe<'a> {
+        let sender = segment.headers.sender;
+        let missing = segment.headers.payload_wire_len.saturating_sub(segment.headers.payload_len);
+        Probe {
+            payload,
+            wire_len: u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(missing),
+            from: segment.from,
+            carrier: segment.carrier,
+            source_port: slot.key.port(sender),
+            destination_port: slot.key.port(sender.opposite()),
+            destination: slot.key.ip(sender.opposite()),
+            earlier: &[],
+            midstream: slot.marks.has(Marks::MIDSTREAM),
+        }
+    }
+
+    const fn stream(&mut self, from: Direction) -> &mut Stream {
+        let [to_server, to_client] = &mut self.streams;
+        match from {
+            Direction::ToServer => to_server,
+            Direction::ToClient => to_client,
+        }
+    }
+
+    const fn stream_ref(&self, from: Direction) -> &Stream {
+        let [to_server, to_client] = &self.streams;
+        match from {
+            Direction::ToServer => to_server,
+            Direction::ToClient => to_client,
+        }
+    }
+}
+
+/// Which way packets of `side` go.
+pub(crate) fn direction_of(slot: &Slot, side: Side) -> Direction {
+    if slot.client() == side { Direction::ToServer } else { Direction::ToClient }
+}
+
+fn apply(slot: &mut Slot, notes: Notes, plan: &Plan) {
+    if let Some((name, confidence)) = notes.refined
+        && let Some(protocol) = plan.protocol_id(name)
+    {
+        slot.class.protocol = protocol;
+        slot.class.confidence = confidence;
+        slot.class.tier = Tier::Parser;
+    }
+    if let Some(service) = notes.service.and_then(|name| plan.service_id(name)) {
+        slot.class.service = service;
+    }
+}

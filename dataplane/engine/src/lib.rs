@@ -1,0 +1,34 @@
+//! From frames to records: the flow table, defragmentation and reassembly, protocol parsers, detectors and policy.
+//!
+//! The engine does not know where it runs: it is lent a burst of [`Frame`]s and the time, and writes what it found
+//! into a [`RecordBatch`]. It never waits, logs or makes a system call.
+
+#![forbid(unsafe_code)]
+
+pub mod filter;
+pub mod protocols;
+pub mod record;
+
+mod classification;
+mod config;
+mod counters;
+mod crypto_class;
+mod defrag;
+mod engine;
+mod flow;
+mod frame;
+mod inspect;
+mod names;
+mod plan;
+mod stream;
+
+pub use classification::{Classification, Evidence, ProtocolId, ServiceId, Tier};
+pub use config::{DefragLimits, EngineConfig, Eviction, Inspection, Overlap, StreamLimits, Timeouts};
+pub use counters::{Counter, CounterName, Counters};
+pub use crypto_class::CryptoClass;
+pub use engine::{Engine, MAX_BURST};
+pub use frame::{Frame, Verdict};
+pub use mem_sys::{OutOfMemory, PagePolicy};
+pub use names::{Names, ProtocolName};
+pub use plan::Plan;
+pub use record::RecordBatch;

@@ -1,0 +1,209 @@
+//! What an engine looks for: protocols and signatures, and the tables that find the few worth asking.
+
+use std::borrow::Cow;
+
+use crate::protocols::{self, Carrier, FirstByte, Protocol};
+use crate::{Names, ProtocolId, ServiceId};
+
+/// Everything an engine needs that can change while it runs. Immutable; replaced as a whole.
+#[derive(Debug)]
+pub struct Plan {
+    names: Names,
+    /// By number of the static list: the number of the protocol, which is one more.
+    tcp: Dispatch,
+    udp: Dispatch,
+    sctp: Dispatch,
+    by_ip_protocol: Box<[ProtocolId; 256]>,
+    by_ethertype: Vec<(u16, ProtocolId)>,
+    /// Names in alphabetical order, for refinements.
+    by_name: Vec<(Cow<'static, str>, ProtocolId)>,
+}
+
+/// Which probes are worth asking about a payload.
+#[derive(Debug)]
+struct Dispatch {
+    by_first_byte: Box<[Vec<u16>; 256]>,
+    /// Ports with the probes that name them, ascending.
+    by_port: Vec<(u16, u16)>,
+    /// One bit a port: whether any probe names it.
+    has_port: Box<[u64; 1024]>,
+}
+
+impl Plan {
+    /// The plan of the protocols that have code, and of `names`, which it extends.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut names = Names::default();
+        let mut plan_tables = Tables::default();
+        for (number, protocol) in protocols::ALL.iter().enumerate() {
+            let Some(id) = names.add_protocol((*protocol).into()) else { break };
+            plan_tables.add(number, protocol, id);
+        }
+        for service in protocols::SERVICES.iter().copied().flatten() {
+            names.add_service(*service);
+        }
+        let mut by_name: Vec<_> = names
+            .protocols()
+            .enumerate()
+            .filter_map(|(at, protocol)| Some((protocol.name.clone(), ProtocolId(u16::try_from(at).ok()?))))
+            .collect();
+        by_name.sort();
+        let Tables { tcp, udp, sctp, by_ip_protocol, by_ethertype } = plan_tables;
+        Self { names, tcp, udp, sctp, by_ip_protocol, by_ethertype, by_name }
+    }
+
+    /// The names of everything the plan knows.
+    #[must_use]
+    pub const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The protocol of a name.
+    #[must_use]
+    pub fn protocol_id(&self, name: &str) -> Option<ProtocolId> {
+        let at = self.by_name.binary_search_by(|(other, _)| other.as_ref().cmp(name)).ok()?;
+        self.by_name.get(at).map(|(_, id)| *id)
+    }
+
+    /// The service of a name.
+    #[must_use]
+    pub fn service_id(&self, name: &str) -> Option<ServiceId> {
+        self.names.service_id(name)
+    }
+
+    /// The protocol that an IP protocol number says.
+    #[must_use]
+    pub fn by_ip_protocol(&self, number: u8) -> ProtocolId {
+        self.by_ip_protocol.get(usize::from(number)).copied().unwrap_or_default()
+    }
+
+    /// The protocol that an EtherType says.
+    #[must_use]
+    pub fn by_ethertype(&self, ethertype: u16) -> ProtocolId {
+        self.by_ethertype.iter().find(|(other, _)| *other == ethertype).map_or(ProtocolId::UNKNOWN, |(_, id)| *id)
+    }
+
+    /// Protocols whose probe wants to see a payload that starts with `first`: those that name one of the ports
+    /// first, each once.
+    pub(crate) fn candidates(
+        &self,
+        carrier: Carrier,
+        first: u8,
+        ports: [u16; 2],
+    ) -> impl Iterator<Item = (u16, &'static Protocol)> + '_ {
+        let dispatch = match carrier {
+            Carrier::Tcp => &self.tcp,
+            Carrier::Udp => &self.udp,
+            _ => &self.sctp,
+        };
+        let wanted = dispatch.by_first_byte.get(usize::from(first)).map_or(&[][..], Vec::as_slice);
+        let named = ports.into_iter().flat_map(move |port| dispatch.naming(port));
+        let hinted = named.clone().filter(move |number| wanted.contains(number));
+        let rest = wanted.iter().copied().filter(move |&number| !named.clone().any(|other| other == number));
+        hinted
+            .chain(rest)
+            .filter_map(|number| protocols::ALL.get(usize::from(number)).map(|protocol| (number, *protocol)))
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Number of a protocol in the static list, where it is one of those.
+pub(crate) fn static_number(id: ProtocolId) -> Option<usize> {
+    usize::from(id.0).checked_sub(1).filter(|&number| number < protocols::ALL.len())
+}
+
+/// Protocol number of an entry of the static list.
+pub(crate) const fn static_id(number: u16) -> ProtocolId {
+    ProtocolId(number + 1)
+}
+
+#[derive(Debug)]
+struct Tables {
+    tcp: Dispatch,
+    udp: Dispatch,
+    sctp: Dispatch,
+    by_ip_protocol: Box<[ProtocolId; 256]>,
+    by_ethertype: Vec<(u16, ProtocolId)>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            tcp: Dispatch::default(),
+            udp: Dispatch::default(),
+            sctp: Dispatch::default(),
+            by_ip_protocol: Box::new([ProtocolId::UNKNOWN; 256]),
+            by_ethertype: Vec::new(),
+        }
+    }
+}
+
+impl Tables {
+    fn add(&mut self, number: usize, protocol: &'static Protocol, id: ProtocolId) {
+        let Ok(number) = u16::try_from(number) else { return };
+        for carrier in protocol.carriers {
+            match *carrier {
+                Carrier::Tcp => self.tcp.add(number, protocol),
+                Carrier::Udp => self.udp.add(number, protocol),
+                Carrier::Sctp => self.sctp.add(number, protocol),
+                Carrier::Ip(ip) => {
+                    if let Some(place) = self.by_ip_protocol.get_mut(usize::from(ip)) {
+                        *place = id;
+                    }
+                }
+                Carrier::Ethernet(ethertype) => self.by_ethertype.push((ethertype, id)),
+            }
+        }
+    }
+}
+
+impl Default for Dispatch {
+    fn default() -> Self {
+        Self {
+            by_first_byte: Box::new([const { Vec::new() }; 256]),
+            by_port: Vec::new(),
+            has_port: Box::new([0; 1024]),
+        }
+    }
+}
+
+impl Dispatch {
+    fn add(&mut self, number: u16, protocol: &'static Protocol) {
+        if protocol.probe.is_none() {
+            return;
+        }
+        for (byte, list) in (0..=u8::MAX).zip(self.by_first_byte.iter_mut()) {
+            let wanted = match protocol.opening.first {
+                FirstByte::Any => true,
+                FirstByte::OneOf(bytes) => bytes.contains(&byte),
+                FirstByte::Range(low, high) => (low..=high).contains(&byte),
+            };
+            if wanted {
+                list.push(number);
+            }
+        }
+        for &port in protocol.ports {
+            self.by_port.push((port, number));
+            if let Some(word) = self.has_port.get_mut(usize::from(port) / 64) {
+                *word |= 1 << (port % 64);
+            }
+        }
+        self.by_port.sort_unstable();
+    }
+
+    fn naming(&self, port: u16) -> impl Iterator<Item = u16> + Clone + '_ {
+        let named = self.has_port.get(usize::from(port) / 64).is_some_and(|word| word >> (port % 64) & 1 == 1);
+        let from = if named { self.by_port.partition_point(|&(other, _)| other < port) } else { self.by_port.len() };
+        self.by_port
+            .get(from..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(move |&&(other, _)| other == port)
+            .map(|&(_, number)| number)
+    }
+}

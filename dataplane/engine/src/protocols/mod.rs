@@ -1,0 +1,348 @@
+//! What each protocol looks like and how it is read: one folder (or file) a protocol, listed in [`ALL`].
+//!
+//! A [`Protocol`] is a struct of functions. `probe` looks at the first payloads of a flow and says whether they are
+//! this protocol; `parser` makes the state that reads the rest and writes events. Adding a protocol touches its own
+//! file and two lines here.
+
+pub mod http;
+
+use core::fmt::Debug;
+use core::net::IpAddr;
+
+use crate::record::{Direction, EventWriter, FlowIdentity, RecordBatch};
+
+/// Every protocol with code of its own. Order does not matter.
+pub static ALL: &[&Protocol] =
+    &[&http::HTTP, &http::HTTP2, &http::WEBSOCKET, &http::HTTP_PROXY, &http::HTTP_CONNECT];
+
+/// Names of services that parsers themselves can tell, by protocol.
+pub static SERVICES: &[&[&str]] = &[http::SERVICES];
+
+/// What a protocol rides on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// TCP byte streams.
+    Tcp,
+    /// UDP and UDP-Lite datagrams.
+    Udp,
+    /// SCTP packets (payload after the common header).
+    Sctp,
+    /// An IP protocol number (IANA): the number itself is the verdict.
+    Ip(u8),
+    /// An EtherType (IEEE): the number itself is the verdict.
+    Ethernet(u16),
+}
+
+/// What somebody who copies the wire learns of a protocol's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exposure {
+    /// Everything.
+    Cleartext,
+    /// Nothing but sizes and what the handshake shows.
+    Encrypted,
+    /// It depends on what the session negotiates; the parser says.
+    Negotiated,
+    /// It is not known.
+    Unknown,
+}
+
+/// What a protocol is for; groups the list of protocols and the folders of signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are the explanation")]
+pub enum Family {
+    Crypto,
+    Database,
+    Finance,
+    Game,
+    Health,
+    Infrastructure,
+    Mail,
+    Mainframe,
+    Management,
+    Media,
+    Messaging,
+    Network,
+    Operational,
+    PeerToPeer,
+    RemoteAccess,
+    Storage,
+    Telecom,
+    Vpn,
+    Web,
+}
+
+/// A protocol as the engine knows it.
+#[derive(Debug)]
+pub struct Protocol {
+    /// Name in `app_proto`: lower case, ASCII letters, digits and `_`.
+    pub name: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// What it is for.
+    pub family: Family,
+    /// What it rides on.
+    pub carriers: &'static [Carrier],
+    /// Registered or usual ports: they order the probes and are the last resort, marked as a guess; never evidence.
+    pub ports: &'static [u16],
+    /// What a copy of the wire gives away.
+    pub exposure: Exposure,
+    /// Which payloads the probe wants to see at all.
+    pub opening: Opening,
+    /// Says whether a payload is this protocol. None: known by carrier number, by signature, or by refinement only.
+    pub probe: Option<fn(&Probe<'_>) -> Found>,
+    /// Makes the state that reads the flow; none where a verdict is all there is.
+    pub parser: Option<fn() -> Box<dyn Parser>>,
+    /// Event types the parser writes.
+    pub events: &'static [&'static str],
+    /// The specification: RFC number, standard, or vendor document.
+    pub source: &'static str,
+}
+
+/// First byte and length that a payload must have to be worth a probe; keeps the probes per packet few.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// Least bytes of payload.
+    pub min_len: u16,
+    /// Values the first byte may have.
+    pub first: FirstByte,
+}
+
+impl Opening {
+    /// Any payload of at least `min_len` bytes.
+    #[must_use]
+    pub const fn any(min_len: u16) -> Self {
+        Self { min_len, first: FirstByte::Any }
+    }
+
+    /// Payloads that start with one of `bytes`.
+    #[must_use]
+    pub const fn one_of(min_len: u16, bytes: &'static [u8]) -> Self {
+        Self { min_len, first: FirstByte::OneOf(bytes) }
+    }
+
+    /// Payloads whose first byte is in `low..=high`.
+    #[must_use]
+    pub const fn range(min_len: u16, low: u8, high: u8) -> Self {
+        Self { min_len, first: FirstByte::Range(low, high) }
+    }
+}
+
+/// Values a first byte may have.
+#[derive(Clone, Copy, Debug)]
+pub enum FirstByte {
+    /// All 256.
+    Any,
+    /// These.
+    OneOf(&'static [u8]),
+    /// From the first to the second, both included.
+    Range(u8, u8),
+}
+
+/// A payload that was seen earlier in the same flow, cut to its first bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Earlier<'a> {
+    /// Which way it went.
+    pub from: Direction,
+    /// Its first bytes, at most [`EARLIER_BYTES`].
+    pub bytes: &'a [u8],
+    /// Its whole length.
+    pub len: u32,
+}
+
+/// How much of an earlier payload a probe can still see.
+pub const EARLIER_BYTES: usize = 64;
+
+/// What a probe is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'a> {
+    /// The payload: a whole datagram, or what is contiguous of this direction of the stream from its start.
+    pub payload: &'a [u8],
+    /// Bytes this payload had on the wire: more than `payload.len()` where the capture was cut.
+    pub wire_len: u32,
+    /// Which way it goes. Who is the client is a guess in midstream.
+    pub from: Direction,
+    /// TCP, UDP or SCTP.
+    pub carrier: Carrier,
+    /// Sender's port.
+    pub source_port: u16,
+    /// Receiver's port.
+    pub destination_port: u16,
+    /// Receiver's address (multicast groups tell some protocols apart).
+    pub destination: Option<IpAddr>,
+    /// Payloads before this one, oldest first, at most three; for TCP only of the other direction.
+    pub earlier: &'a [Earlier<'a>],
+    /// The start of this stream was not seen: `payload` may begin in the middle of a message.
+    pub midstream: bool,
+}
+
+impl Probe<'_> {
+    /// Whether one of the ports is `port`.
+    #[must_use]
+    pub const fn has_port(&self, port: u16) -> bool {
+        self.source_port == port || self.destination_port == port
+    }
+
+    /// Whether this is TCP, where a payload may end in the middle of a message.
+    #[must_use]
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.carrier, Carrier::Tcp)
+    }
+}
+
+/// What a probe says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is not this protocol, whatever follows.
+    No,
+    /// Nothing speaks against it: ask again with more bytes of the stream, or the next payload.
+    Maybe,
+    /// It is, with this confidence in per cent (1 to 99): taken unless a better one is found on the same payload.
+    Likely(u8),
+    /// It is.
+    Yes,
+}
+
+/// Bytes of a flow, lent to a parser.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// A whole datagram, or the unread bytes of this direction of the stream, contiguous.
+    pub bytes: &'a [u8],
+    /// Which way they went.
+    pub from: Direction,
+    /// TCP, UDP or SCTP.
+    pub carrier: Carrier,
+    /// When the last of them came, nanoseconds since the UNIX epoch.
+    pub now_ns: u64,
+    /// Bytes were lost just before these: what was half read is gone.
+    pub after_gap: bool,
+}
+
+/// What a parser did with its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that need not be shown again. The rest comes again, with more behind it. Ignored for datagrams.
+    pub consumed: usize,
+    /// What comes next.
+    pub then: Then,
+}
+
+impl Progress {
+    /// Everything was read.
+    #[must_use]
+    pub const fn all(input: &Input<'_>) -> Self {
+        Self { consumed: input.bytes.len(), then: Then::More }
+    }
+
+    /// `consumed` bytes were read, the rest is the start of something longer.
+    #[must_use]
+    pub const fn read(consumed: usize) -> Self {
+        Self { consumed, then: Then::More }
+    }
+
+    /// Nothing more of this flow is of interest.
+    #[must_use]
+    pub const fn done() -> Self {
+        Self { consumed: 0, then: Then::Done }
+    }
+
+    /// This is not the protocol after all.
+    #[must_use]
+    pub const fn not_mine() -> Self {
+        Self { consumed: 0, then: Then::NotMine }
+    }
+}
+
+/// What a parser wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// More bytes.
+    More,
+    /// More bytes, after skipping this many of the same direction beyond `consumed`: they are counted, not copied.
+    Skip(u64),
+    /// Nothing more of this direction; the other goes on. Both directions said so: the flow is settled.
+    DirectionDone,
+    /// Nothing more of this flow: it is settled and costs only its counters from here on.
+    Done,
+    /// The bytes contradict the protocol: the verdict is taken back and the flow classified anew.
+    NotMine,
+    /// From the next byte on, in both directions, this is another protocol (STARTTLS, WebSocket, HTTP CONNECT):
+    /// classify what follows; the verdict so far stays if nothing is found.
+    Upgrade,
+}
+
+/// Reads one flow of one protocol. Lives in a pool and is reset between flows.
+pub trait Parser: Debug + Send {
+    /// Forgets everything about the last flow, keeps allocations.
+    fn reset(&mut self);
+
+    /// Reads what is there and writes events. For streams, what is not consumed comes again with more behind it;
+    /// the engine holds at most [`CARRY_BYTES`] for a direction and then says so with a gap.
+    fn read(&mut self, input: Input<'_>, out: &mut Output<'_>) -> Progress;
+
+    /// The flow ended: writes what is half known and worth telling.
+    fn finish(&mut self, out: &mut Output<'_>) {
+        let _ = out;
+    }
+}
+
+/// Unread bytes that the engine holds for one direction of a stream.
+pub const CARRY_BYTES: usize = 64 * 1024;
+
+/// What a parser found out about the flow beside its events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// A more precise protocol ("http" is "soap"), by name, and the confidence in per cent.
+    pub refined: Option<(&'static str, u8)>,
+    /// A named service.
+    pub service: Option<&'static str>,
+    /// What the session exposes, where [`Exposure::Negotiated`].
+    pub exposure: Option<Exposure>,
+}
+
+/// Where a parser writes.
+#[derive(Debug)]
+pub struct Output<'a> {
+    batch: &'a mut RecordBatch,
+    flow: FlowIdentity,
+    now_ns: u64,
+    notes: Notes,
+}
+
+impl<'a> Output<'a> {
+    /// Writes about `flow` into `batch`.
+    pub fn new(batch: &'a mut RecordBatch, flow: FlowIdentity, now_ns: u64) -> Self {
+        Self { batch, flow, now_ns, notes: Notes::default() }
+    }
+
+    /// Starts an event of EVE type `kind` ("tls", "dns"): its values are the members of the object of that name.
+    pub fn event(&mut self, kind: &'static str) -> EventWriter<'_> {
+        self.batch.event(self.now_ns, self.flow, kind)
+    }
+
+    /// Says that the flow is `protocol`, more precisely than so far.
+    pub const fn refine(&mut self, protocol: &'static str, confidence: u8) {
+        self.notes.refined = Some((protocol, confidence));
+    }
+
+    /// Says which service the flow belongs to.
+    pub const fn service(&mut self, name: &'static str) {
+        self.notes.service = Some(name);
+    }
+
+    /// Says what a copy of the wire gives away.
+    pub const fn exposure(&mut self, exposure: Exposure) {
+        self.notes.exposure = Some(exposure);
+    }
+
+    /// What was said beside the events.
+    #[must_use]
+    pub const fn notes(&self) -> Notes {
+        self.notes
+    }
+
+    /// Whose packets these are.
+    #[must_use]
+    pub const fn flow(&self) -> &FlowIdentity {
+        &self.flow
+    }
+}

@@ -1,0 +1,235 @@
+//! JA3, JA3S and JA4: hashes over what a hello offers and in which order.
+//!
+//! Sources: the description of JA3 and JA3S by their authors (Althouse, Atkinson, Atkins; 2017), and FoxIO's JA4 for
+//! TLS clients (BSD licence). GREASE (RFC 8701) is left out everywhere.
+
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+use super::groups::is_grease;
+use super::hello::{ClientHello, ServerHello, extension};
+
+/// Length of a JA4: ten characters, and two times twelve digits of SHA-256.
+pub const JA4_LEN: usize = 36;
+
+/// What carries a hello, as JA4 says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TLS over a stream.
+    Tls,
+    /// QUIC.
+    Quic,
+    /// DTLS.
+    Dtls,
+}
+
+/// MD5 of a JA3 or JA3S string.
+#[must_use]
+pub fn digest(text: &[u8]) -> [u8; 16] {
+    Md5::digest(text).into()
+}
+
+/// Writes the JA3 string over `text`: version, suites, extensions, groups and point formats.
+pub fn write_ja3(hello: &ClientHello<'_>, text: &mut Vec<u8>) {
+    text.clear();
+    push_decimal(text, hello.version);
+    text.push(b',');
+    push_list(text, hello.cipher_suites.meant());
+    text.push(b',');
+    push_list(text, hello.extensions.iter().map(|(kind, _)| kind).filter(|kind| !is_grease(*kind)));
+    text.push(b',');
+    push_list(text, hello.known.groups().meant());
+    text.push(b',');
+    push_list(text, hello.known.point_formats().iter().map(|format| u16::from(*format)));
+}
+
+/// Writes the JA3S string over `text`: version, suite and extensions.
+pub fn write_ja3s(hello: &ServerHello<'_>, text: &mut Vec<u8>) {
+    text.clear();
+    push_decimal(text, hello.version);
+    text.push(b',');
+    push_decimal(text, hello.cipher_suite);
+    text.push(b',');
+    push_list(text, hello.extensions.iter().map(|(kind, _)| kind));
+}
+
+/// The JA4 of a ClientHello; `codes` and `text` are scratch space.
+#[must_use]
+pub fn ja4(
+    hello: &ClientHello<'_>,
+    transport: Transport,
+    codes: &mut Vec<u16>,
+    text: &mut Vec<u8>,
+) -> [u8; JA4_LEN] {
+    let mut out = [b'_'; JA4_LEN];
+    let suites = sorted(codes, hello.cipher_suites.meant());
+    text.clear();
+    push_hex_list(text, suites);
+    let (suite_count, suite_hash) = (suites.len(), short_hash(text));
+
+    let meant = || hello.extensions.iter().map(|(kind, _)| kind).filter(|kind| !is_grease(*kind));
+    let extension_count = meant().count();
+    let hashed = sorted(codes, meant().filter(|kind| !matches!(*kind, extension::SERVER_NAME | extension::ALPN)));
+    text.clear();
+    push_hex_list(text, hashed);
+    if !text.is_empty() {
+        let end = text.len();
+        text.push(b'_');
+        push_hex_list(text, hello.known.signature_schemes().meant());
+        if text.len() == end + 1 {
+            text.truncate(end);
+        }
+    }
+    let [version_high, version_low] = version_digits(hello.highest_version());
+    let [suites_high, suites_low] = two_digits(suite_count);
+    let [extensions_high, extensions_low] = two_digits(extension_count);
+    let [alpn_first, alpn_last] = alpn_ends(hello.known.protocols().next().unwrap_or_default());
+    let head = [
+        match transport {
+            Transport::Tls => b't',
+            Transport::Quic => b'q',
+            Transport::Dtls => b'd',
+        },
+        version_high,
+        version_low,
+        if hello.known.server_name.is_some() { b'd' } else { b'i' },
+        suites_high,
+        suites_low,
+        extensions_high,
+        extensions_low,
+        alpn_first,
+        alpn_last,
+    ];
+    let parts = head.iter().chain(b"_").chain(&suite_hash).chain(b"_");
+    let tail = short_hash(text);
+    for (place, byte) in out.iter_mut().zip(parts.chain(&tail)) {
+        *place = *byte;
+    }
+    out
+}
+
+fn sorted(codes: &mut Vec<u16>, values: impl Iterator<Item = u16>) -> &[u16] {
+    codes.clear();
+    codes.extend(values);
+    codes.sort_unstable();
+    codes
+}
+
+fn version_digits(version: u16) -> [u8; 2] {
+    *match version {
+        0x0304 => b"13",
+        0x0303 => b"12",
+        0x0302 => b"11",
+        0x0301 => b"10",
+        0x0300 => b"s3",
+        0x0002 => b"s2",
+        0xfeff => b"d1",
+        0xfefd => b"d2",
+        0xfefc => b"d3",
+        _ => b"00",
+    }
+}
+
+fn two_digits(count: usize) -> [u8; 2] {
+    let count = u8::try_from(count.min(99)).unwrap_or(99);
+    [b'0' + count / 10, b'0' + count % 10]
+}
+
+/// First and last character of a protocol name; of its hexadecimal form where either is not a letter or digit.
+fn alpn_ends(name: &[u8]) -> [u8; 2] {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else { return *b"00" };
+    if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
+        return [*first, *last];
+    }
+    [hex_digit(first >> 4), hex_digit(last & 0x0f)]
+}
+
+/// The first twelve digits of SHA-256; zeros for nothing.
+fn short_hash(text: &[u8]) -> [u8; 12] {
+    let mut out = [b'0'; 12];
+    if text.is_empty() {
+        return out;
+    }
+    let digest = Sha256::digest(text);
+    for (pair, byte) in out.as_chunks_mut().0.iter_mut().zip(digest) {
+        *pair = [hex_digit(byte >> 4), hex_digit(byte & 0x0f)];
+    }
+    out
+}
+
+fn push_list(text: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
+    let start = text.len();
+    for value in values {
+        if text.len() > start {
+            text.push(b'-');
+        }
+        push_decimal(text, value);
+    }
+}
+
+fn push_hex_list(text: &mut Vec<u8>, values: impl IntoIterator<Item = impl core::borrow::Borrow<u16>>) {
+    for (at, value) in values.into_iter().enumerate() {
+        let [high, low] = value.borrow().to_be_bytes();
+        let digits =
+            [b',', hex_digit(high >> 4), hex_digit(high & 0x0f), hex_digit(low >> 4), hex_digit(low & 0x0f)];
+        text.extend_from_slice(if at == 0 { digits.get(1..).unwrap_or_default() } else { &digits });
+    }
+}
+
+fn push_decimal(text: &mut Vec<u8>, value: u16) {
+    let mut digits = [0; 5];
+    let mut rest = value;
+    let mut start = digits.len();
+    for (at, place) in digits.iter_mut().enumerate().rev() {
+        *place = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        start = at;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.extend_from_slice(digits.get(start..).unwrap_or_default());
+}
+
+pub(super) const fn hex_digit(nibble: u8) -> u8 {
+    match nibble & 0x0f {
+        digit @ 0..=9 => b'0' + digit,
+        letter => b'a' + letter - 10,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_without_leading_zeros() {
+        let mut text = Vec::new();
+        push_list(&mut text, [0, 9, 10, 771, 65535].into_iter());
+        assert_eq!(text, b"0-9-10-771-65535");
+        text.clear();
+        push_hex_list(&mut text, [0x0a, 0x1301_u16]);
+        assert_eq!(text, b"000a,1301");
+    }
+
+    #[test]
+    fn counts_stop_at_99() {
+        assert_eq!([two_digits(0), two_digits(7), two_digits(42), two_digits(300)], [*b"00", *b"07", *b"42", *b"99"]);
+    }
+
+    #[test]
+    fn alpn_ends_are_characters_or_hexadecimal_digits() {
+        let cases: [(&[u8], &[u8; 2]); 7] = [
+            (b"h2", b"h2"),
+            (b"http/1.1", b"h1"),
+            (b"", b"00"),
+            (b"x", b"xx"),
+            (b"\xab", b"ab"),
+            (b"\xab\xcd", b"ad"),
+            (b"\x30\xab", b"3b"),
+        ];
+        for (name, ends) in cases {
+            assert_eq!(&alpn_ends(name), ends, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! JSON (RFC 8259) written by hand into a buffer that is reused: no value tree, no allocation.
+
+use core::net::IpAddr;
+use std::io::Write;
+
+/// Appends a comma unless this is the first member of its object or list.
+pub(super) fn separate(out: &mut Vec<u8>) {
+    if !matches!(out.last(), Some(b'{' | b'[') | None) {
+        out.push(b',');
+    }
+}
+
+/// Appends `,"name":`.
+pub(super) fn key(out: &mut Vec<u8>, name: &str) {
+    separate(out);
+    string(out, name.as_bytes());
+    out.push(b':');
+}
+
+/// Appends a decimal number.
+pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a decimal number.
+pub(super) fn signed(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a number; JSON has no infinities and no NaN, they become `null`.
+pub(super) fn real(out: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        // Writing to a vector cannot fail. `{:?}` uses exponents for what would have hundreds of digits.
+        let _ = write!(out, "{value:?}");
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends `true` or `false`.
+pub(super) fn flag(out: &mut Vec<u8>, value: bool) {
+    out.extend_from_slice(if value { b"true" } else { b"false" });
+}
+
+/// Appends an address as a string.
+pub(super) fn ip(out: &mut Vec<u8>, address: IpAddr) {
+    out.push(b'"');
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            unsigned(out, a.into());
+            for octet in [b, c, d] {
+                out.push(b'.');
+                unsigned(out, octet.into());
+            }
+        }
+        IpAddr::V6(v6) => {
+            let _ = write!(out, "{v6}");
+        }
+    }
+    out.push(b'"');
+}
+
+/// Appends bytes as a string of lower-case hexadecimal digits.
+pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    out.extend(bytes.iter().flat_map(|byte| hex_digits(*byte)));
+    out.push(b'"');
+}
+
+/// Appends a MAC address as a string.
+pub(super) fn mac(out: &mut Vec<u8>, octets: [u8; 6]) {
+    out.push(b'"');
+    for (at, octet) in octets.iter().enumerate() {
+        if at > 0 {
+            out.push(b':');
+        }
+        out.extend(hex_digits(*octet));
+    }
+    out.push(b'"');
+}
+
+/// Two lower-case hexadecimal digits.
+pub(super) const fn hex_digits(byte: u8) -> [u8; 2] {
+    [nibble(byte >> 4), nibble(byte & 15)]
+}
+
+const fn nibble(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
+}
+
+/// Appends bytes from the wire as a string.
+///
+/// What JSON must escape is escaped, and so is what could harm a reader: C0 and C1 controls, DEL, line and paragraph
+/// separators, and the controls that reorder text (U+202A to U+202E, U+2066 to U+2069). A byte that is not part of
+/// well-formed UTF-8 becomes the four characters `\xHH`; so that this can be undone, a backslash that stands before
+/// an `x` on the wire becomes `\x5c`. No byte is lost: replacing every `\xHH` of the string by its byte gives back
+/// the bytes of the wire.
+pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        for chunk in bytes.utf8_chunks() {
+            valid(out, chunk.valid(), chunk.invalid().first().is_none());
+            for byte in chunk.invalid() {
+                escaped_byte(out, *byte);
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+/// Whether nothing is to be escaped, in a form that compilers turn into vector instructions.
+fn is_plain(bytes: &[u8]) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    let special = |found: bool, byte: &u8| found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\') | (*byte >= 0x7f);
+    chunks.iter().all(|chunk| !chunk.iter().fold(false, special)) && !rest.iter().fold(false, special)
+}
+
+fn valid(out: &mut Vec<u8>, text: &str, at_end: bool) {
+    let mut plain_from = 0;
+    for (at, c) in text.char_indices() {
+        let escaped = match c {
+            '"' | '\\' | '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
+            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+            _ => false,
+        };
+        if !escaped {
+            continue;
+        }
+        out.extend_from_slice(text.as_bytes().get(plain_from..at).unwrap_or_default());
+        let behind = at + c.len_utf8();
+        plain_from = behind;
+        let before_x = text.as_bytes().get(behind) == Some(&b'x');
+        // What follows an invalid byte's escape is no concern: the chunk ends before that byte.
+        let _ = at_end;
+        escape(out, c, before_x);
+    }
+    out.extend_from_slice(text.as_bytes().get(plain_from..).unwrap_or_default());
+}
+
+fn escape(out: &mut Vec<u8>, c: char, before_x: bool) {
+    match c {
+        '"' => out.extend_from_slice(b"\\\""),
+        '\\' if before_x => escaped_byte(out, b'\\'),
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\r' => out.extend_from_slice(b"\\r"),
+        '\t' => out.extend_from_slice(b"\\t"),
+        _ => {
+            let [_, _, high, low] = u32::from(c).to_be_bytes();
+            out.extend_from_slice(b"\\u");
+            out.extend(hex_digits(high));
+            out.extend(hex_digits(low));
+        }
+    }
+}
+
+/// The four characters `\xHH`, the backslash escaped as JSON asks.
+fn escaped_byte(out: &mut Vec<u8>, byte: u8) {
+    out.extend_from_slice(b"\\\\x");
+    out.extend(hex_digits(byte));
+}

@@ -1,0 +1,103 @@
+//! Bursts of packets in and out.
+//!
+//! One trait, [`PacketIo`], and a backend per folder: capture files ([`replay`]), packets held in memory
+//! ([`memory`]) and DPDK ports (`dpdk`, with the feature of that name). A backend is chosen once, in `main`; every
+//! call after that is static.
+
+pub mod memory;
+pub mod replay;
+
+mod burst;
+mod repeat;
+mod storage;
+
+#[cfg(feature = "dpdk")]
+pub mod dpdk;
+
+pub use burst::{BURST, Burst};
+
+/// One received or to-be-sent packet; returned to its pool when dropped.
+pub trait PacketBuf {
+    /// The frame as it is contiguous in memory.
+    fn bytes(&self) -> &[u8];
+    /// The same, to be changed in place.
+    fn bytes_mut(&mut self) -> &mut [u8];
+}
+
+/// What a backend knows of a packet besides its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketMeta {
+    /// When it was received, nanoseconds since the UNIX epoch, UTC.
+    pub timestamp_ns: u64,
+    /// Bytes on the wire; more than were captured where the capture was cut.
+    pub wire_len: u32,
+    /// Link layer, by the LINKTYPE registry of tcpdump.org (1 = Ethernet).
+    pub link_type: u16,
+    /// Index of the port or capture interface.
+    pub interface: u16,
+    /// Hash by the port's RSS, 0 where it has none.
+    pub rss_hash: u32,
+    /// What the port's hardware found about checksums.
+    pub checksums: ChecksumOffload,
+}
+
+/// What hardware found about the checksums of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumOffload {
+    /// Not looked at: software must.
+    #[default]
+    Unknown,
+    /// Looked at and right.
+    Good,
+    /// The IP header checksum is wrong.
+    BadIp,
+    /// The transport checksum is wrong.
+    BadL4,
+}
+
+/// Counters of one port or file, absolute since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IoStats {
+    /// Packets handed to the caller.
+    pub rx_packets: u64,
+    /// Bytes of them on the wire.
+    pub rx_bytes: u64,
+    /// Packets the port took to send.
+    pub tx_packets: u64,
+    /// Bytes of them.
+    pub tx_bytes: u64,
+    /// Packets the device dropped because no descriptor was free (DPDK `imissed`).
+    pub rx_missed: u64,
+    /// Packets received in error (DPDK `ierrors`), or records of a file that could not be read.
+    pub rx_errors: u64,
+    /// Packets dropped because no buffer was free (DPDK `rx_nombuf`).
+    pub rx_no_buffer: u64,
+    /// Packets that could not be sent.
+    pub tx_errors: u64,
+}
+
+/// Where a worker's packets come from and go to: one queue pair, owned by one thread.
+pub trait PacketIo {
+    /// A packet of this backend.
+    type Buf: PacketBuf;
+
+    /// Appends what is there to `burst`, up to its capacity; never blocks.
+    fn receive(&mut self, burst: &mut Burst<Self::Buf>);
+
+    /// Takes from the front of `burst` what the port accepts; the rest stays.
+    fn transmit(&mut self, burst: &mut Burst<Self::Buf>);
+
+    /// The time for packets that the backend has none of its own for, nanoseconds since the UNIX epoch: one clock read
+    /// per burst, by the worker.
+    fn set_clock(&mut self, now_ns: u64) {
+        let _ = now_ns;
+    }
+
+    /// Whether no packet will ever come again (end of the files).
+    fn is_exhausted(&self) -> bool {
+        false
+    }
+
+    /// Counters since the start.
+    fn stats(&self) -> IoStats;
+}
