@@ -14,10 +14,11 @@ const OLDEST: &str = "22.11";
 const LIBRARIES: [&str; 6] = ["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal", "rte_kvargs"];
 
 /// What the Rust side may call; everything else stays out of the bindings.
-const FUNCTIONS: [&str; 41] = [
+const FUNCTIONS: [&str; 42] = [
     "dpdk_shim_.*",
     "rte_eal_init",
     "rte_eal_cleanup",
+    "rte_eal_hotplug_add",
     "rte_strerror",
     "rte_version",
     "rte_thread_register",

@@ -26,6 +26,22 @@ pub struct EngineConfig {
     pub max_payloads: u8,
     /// Whether payloads are looked at: without it the engine counts flows only.
     pub inspection: Inspection,
+    /// Which flows are this engine's, where several see the same packets.
+    pub share: Share,
+}
+
+/// One engine's part of the flows, by a hash of their addresses: both directions, and fragments, meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// This engine, from 0.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl Share {
+    /// Everything.
+    pub const ALL: Self = Self { index: 0, of: 1 };
 }
 
 /// Whether payloads are looked at.
@@ -167,6 +183,7 @@ impl Default for EngineConfig {
             defrag: DefragLimits::default(),
             max_payloads: 4,
             inspection: Inspection::Full,
+            share: Share::ALL,
         }
     }
 }

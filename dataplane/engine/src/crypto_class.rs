@@ -19,7 +19,7 @@ impl CryptoClass {
     /// Every class, worst first.
     pub const ALL: [Self; 4] = [Self::Cleartext, Self::Weak, Self::QuantumVulnerable, Self::PostQuantum];
 
-    /// Name in `crypto.class` and in filters.
+    /// Name in filters and summaries.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -41,11 +41,13 @@ impl CryptoClass {
         Self::ALL.into_iter().find(same)
     }
 
-    /// The class that an event states in `crypto.class`; none where it states none.
+    /// The class that an event states in the object `crypto`: by its `posture`, or by its `class` where it has none.
+    /// None where it states none, or one that says nothing (an incomplete handshake).
     #[must_use]
     pub fn of_event(batch: &RecordBatch, record: &Record) -> Option<Self> {
         let mut depth = 0_u32;
         let mut crypto_depth = None;
+        let mut class = None;
         for item in batch.items(record) {
             match item.value {
                 Datum::Object | Datum::List => {
@@ -60,13 +62,24 @@ impl CryptoClass {
                     }
                     depth = depth.saturating_sub(1);
                 }
-                value if crypto_depth == Some(depth) && item.name == "class" => {
-                    return Self::from_name(batch.text(value));
-                }
+                value if crypto_depth == Some(depth) => match item.name {
+                    "posture" => return Self::from_posture(batch.text(value)),
+                    "class" => class = Self::from_posture(batch.text(value)),
+                    _ => {}
+                },
                 _ => {}
             }
         }
-        None
+        class
+    }
+
+    /// The class of the words that parsers use for what a key exchange rests on.
+    fn from_posture(word: &[u8]) -> Option<Self> {
+        match word {
+            b"pq" | b"hybrid" => Some(Self::PostQuantum),
+            b"classical" => Some(Self::QuantumVulnerable),
+            _ => Self::from_name(word),
+        }
     }
 }
 
@@ -97,7 +110,7 @@ mod tests {
             .event(0, identity(), "tls")
             .label("class", "weak")
             .object("crypto")
-            .label("class", "post-quantum")
+            .label("class", "hybrid")
             .close();
         batch
             .event(0, identity(), "tls")
@@ -109,6 +122,24 @@ mod tests {
         let found: Vec<_> =
             batch.records().iter().map(|record| CryptoClass::of_event(&batch, record)).collect();
         assert_eq!(found, [Some(CryptoClass::PostQuantum), None]);
+    }
+
+    #[test]
+    fn a_posture_counts_more_than_the_class_of_the_key_exchange() {
+        for (class, posture, expected) in [
+            ("classical", "weak", Some(CryptoClass::Weak)),
+            ("classical", "classical", Some(CryptoClass::QuantumVulnerable)),
+            ("pq", "pq", Some(CryptoClass::PostQuantum)),
+            ("incomplete", "incomplete", None),
+        ] {
+            let mut batch = RecordBatch::default();
+            batch
+                .event(0, identity(), "tls")
+                .object("crypto")
+                .label("class", class)
+                .label("posture", posture);
+            assert_eq!(CryptoClass::of_event(&batch, &batch.records()[0]), expected, "{posture}");
+        }
     }
 
     #[test]

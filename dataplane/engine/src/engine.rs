@@ -1,9 +1,10 @@
 use mem_sys::OutOfMemory;
 use wire::{Headers, KeyKind, Malformed};
 
-use crate::config::{EngineConfig, Inspection as Inspect};
+use crate::config::{EngineConfig, Inspection as Inspect, Share};
 use crate::counters::{Counter, Counters};
 use crate::defrag::Defragmenter;
+use crate::detectors::signatures::{Scanner, ScannerError};
 use crate::flow::slot::{Marks, NONE, Phase, Slot, SlotIndex};
 use crate::flow::{Flows, Touch};
 use crate::frame::{Frame, Verdict};
@@ -35,6 +36,7 @@ pub struct Engine {
     flows: Flows,
     inspections: Inspections,
     parsers: ParserPool,
+    scanner: Scanner,
     buffers: Buffers,
     defrag: Defragmenter,
     /// The latest time seen: capture timestamps may run backwards, timeouts may not.
@@ -43,17 +45,39 @@ pub struct Engine {
     scratch: Option<Box<[Parsed; MAX_BURST]>>,
 }
 
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No memory for the flow table.
+    #[error("no memory for the flow table: {0}; take a smaller one")]
+    FlowTable(#[from] OutOfMemory),
+    /// No memory to scan with signatures.
+    #[error(transparent)]
+    Scanner(#[from] ScannerError),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Parsed {
     headers: Headers,
     hash: u64,
     candidate: SlotIndex,
-    result: Result<(), Malformed>,
+    fate: Fate,
+}
+
+/// What came of reading a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Its flow is known.
+    Read,
+    /// It could not be read.
+    Malformed(Malformed),
+    /// Its flow is another engine's.
+    Elsewhere,
 }
 
 impl Parsed {
     fn new() -> Self {
-        Self { headers: Headers::default(), hash: 0, candidate: NONE, result: Ok(()) }
+        Self { headers: Headers::default(), hash: 0, candidate: NONE, fate: Fate::Elsewhere }
     }
 }
 
@@ -71,12 +95,13 @@ impl Engine {
     /// An engine with all its memory reserved.
     ///
     /// # Errors
-    /// When the kernel refuses the memory of the flow table.
-    pub fn new(config: EngineConfig, plan: Arc<Plan>, counters: Arc<Counters>) -> Result<Self, OutOfMemory> {
+    /// When there is not enough memory.
+    pub fn new(config: EngineConfig, plan: Arc<Plan>, counters: Arc<Counters>) -> Result<Self, EngineError> {
         Ok(Self {
             flows: Flows::new(&config)?,
             inspections: Inspections::new(config.stream.inspections),
             parsers: ParserPool::new(),
+            scanner: Scanner::new(plan.signatures())?,
             buffers: Buffers::new(config.stream.total_bytes),
             defrag: Defragmenter::new(config.defrag),
             now_ns: 0,
@@ -111,7 +136,6 @@ impl Engine {
             *verdict = self.account(frame, parsed, batch);
         }
         self.scratch = Some(scratch);
-        self.counters.add(Counter::Received, frames.len().min(MAX_BURST) as u64);
         self.end_due(ENDS_PER_BURST, batch);
     }
 
@@ -138,19 +162,25 @@ impl Engine {
     /// Step "parse": headers, keys and hashes of the burst; asks for the buckets.
     #[inline]
     fn parse(&mut self, frames: &[Frame<'_>], burst: &mut [Parsed]) {
-        let mut bytes = 0;
+        let (mut packets, mut bytes) = (0, 0);
         for (frame, parsed) in frames.iter().zip(burst.iter_mut()) {
-            bytes += u64::from(frame.wire_len);
             self.now_ns = self.now_ns.max(frame.timestamp_ns);
-            parsed.result = match frame.link {
+            let read = match frame.link {
                 Some(link) => parsed.headers.parse(frame.bytes, frame.wire_len, link, &self.config.parse),
                 None => Err(Malformed::Unsupported),
             };
-            if parsed.result.is_ok() {
+            parsed.fate = self.config.share.fate(read, &parsed.headers);
+            if parsed.fate == Fate::Elsewhere {
+                continue;
+            }
+            packets += 1;
+            bytes += u64::from(frame.wire_len);
+            if parsed.fate == Fate::Read {
                 parsed.hash = self.flows.table().hash(&parsed.headers.key);
                 self.flows.table().prefetch_buckets(parsed.hash);
             }
         }
+        self.counters.add(Counter::Received, packets);
         self.counters.add(Counter::ReceivedBytes, bytes);
     }
 
@@ -158,7 +188,7 @@ impl Engine {
     #[inline]
     fn look_up(&self, burst: &mut [Parsed]) {
         for parsed in burst.iter_mut() {
-            if parsed.result.is_ok() {
+            if parsed.fate == Fate::Read {
                 parsed.candidate = self.flows.table().prefetch_candidate(parsed.hash);
             }
         }
@@ -167,9 +197,13 @@ impl Engine {
     /// Steps "count", "inspect" and "decide" of one packet.
     #[inline]
     fn account(&mut self, frame: &Frame<'_>, parsed: &Parsed, batch: &mut RecordBatch) -> Verdict {
-        if let Err(reason) = parsed.result {
-            self.counters.malformed(reason);
-            return Verdict::Drop;
+        match parsed.fate {
+            Fate::Read => {}
+            Fate::Elsewhere => return Verdict::Forward,
+            Fate::Malformed(reason) => {
+                self.counters.malformed(reason);
+                return Verdict::Drop;
+            }
         }
         let packet = Packet {
             headers: &parsed.headers,
@@ -288,6 +322,7 @@ impl Engine {
             plan: &self.plan,
             buffers: &mut self.buffers,
             parsers: &mut self.parsers,
+            scanner: &mut self.scanner,
             counters: &self.counters,
             batch,
             limits: &self.config.stream,
@@ -319,7 +354,10 @@ impl Engine {
             Ok(()) => {
                 let hash = self.flows.table().hash(&headers.key);
                 let rebuilt = Packet { headers: &headers, bytes: whole.packet(), ..*packet };
-                match self.flow(&rebuilt, hash, NONE, batch) {
+                // A tunnel around the fragments is in their frames, one inside the datagram is in the whole.
+                let is_around = headers.tunnel.depth == packet.headers.tunnel.depth;
+                let looked_up = Packet { bytes: if is_around { packet.bytes } else { rebuilt.bytes }, ..rebuilt };
+                match self.flow(&looked_up, hash, NONE, batch) {
                     None => self.counters.add(Counter::DropFlowTableFull, u64::from(whole.fragments)),
                     Some(index) => {
                         self.counters.add(Counter::Processed, u64::from(whole.fragments));
@@ -382,6 +420,7 @@ impl Engine {
             plan: &self.plan,
             buffers: &mut self.buffers,
             parsers: &mut self.parsers,
+            scanner: &mut self.scanner,
             counters: &self.counters,
             batch,
             limits: &self.config.stream,
@@ -392,6 +431,23 @@ impl Engine {
             inspection.finish(slot, segment, &mut workspace);
         }
         self.inspections.release(slot, &mut workspace);
+    }
+}
+
+impl Share {
+    #[inline]
+    fn fate(self, read: Result<(), Malformed>, headers: &Headers) -> Fate {
+        let owner = match read {
+            _ if self.of <= 1 => self.index,
+            Ok(()) => (headers.key.address_hash() % self.of as u64) as usize,
+            // What has no flow is the first engine's.
+            Err(_) => 0,
+        };
+        match read {
+            _ if owner != self.index => Fate::Elsewhere,
+            Ok(()) => Fate::Read,
+            Err(reason) => Fate::Malformed(reason),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod detectors;
 pub mod filter;
 pub mod protocols;
 pub mod record;
@@ -23,10 +24,10 @@ mod plan;
 mod stream;
 
 pub use classification::{Classification, Evidence, ProtocolId, ServiceId, Tier};
-pub use config::{DefragLimits, EngineConfig, Eviction, Inspection, Overlap, StreamLimits, Timeouts};
+pub use config::{DefragLimits, EngineConfig, Eviction, Inspection, Overlap, Share, StreamLimits, Timeouts};
 pub use counters::{Counter, CounterName, Counters};
 pub use crypto_class::CryptoClass;
-pub use engine::{Engine, MAX_BURST};
+pub use engine::{Engine, EngineError, MAX_BURST};
 pub use frame::{Frame, Verdict};
 pub use mem_sys::{OutOfMemory, PagePolicy};
 pub use names::{Names, ProtocolName};

@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 
+use crate::detectors::signatures::{SignatureErrors, SignatureProtocol, SignatureSet};
 use crate::protocols::{self, Carrier, FirstByte, Protocol};
-use crate::{Names, ProtocolId, ServiceId};
+use crate::{Names, ProtocolId, ProtocolName, ServiceId};
 
 /// Everything an engine needs that can change while it runs. Immutable; replaced as a whole.
 #[derive(Debug)]
 pub struct Plan {
     names: Names,
-    /// By number of the static list: the number of the protocol, which is one more.
+    signatures: SignatureSet,
+    /// Number of each protocol of the signatures.
+    of_signatures: Vec<ProtocolId>,
     tcp: Dispatch,
     udp: Dispatch,
     sctp: Dispatch,
@@ -30,14 +33,31 @@ struct Dispatch {
 }
 
 impl Plan {
-    /// The plan of the protocols that have code, and of `names`, which it extends.
+    /// The plan of everything the program carries.
+    ///
+    /// # Errors
+    /// What Hyperscan refuses on this machine.
+    pub fn builtin() -> Result<Self, SignatureErrors> {
+        SignatureSet::builtin().map(Self::new)
+    }
+
+    /// The plan of the protocols that have code and of these signatures.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(signatures: SignatureSet) -> Self {
         let mut names = Names::default();
         let mut plan_tables = Tables::default();
         for (number, protocol) in protocols::ALL.iter().enumerate() {
             let Some(id) = names.add_protocol((*protocol).into()) else { break };
             plan_tables.add(number, protocol, id);
+        }
+        for protocol in protocols::numbered::NUMBERED {
+            let Some(id) = names.add_protocol((*protocol).into()) else { break };
+            plan_tables.add_carriers(protocol, id);
+        }
+        let of_signatures = signatures.protocols().iter().map(|protocol| known_or_new(&mut names, protocol)).collect();
+        for index in 0..signatures.len() {
+            let label = u16::try_from(index).ok().and_then(|index| signatures.label(index));
+            names.add_signature(label.map_or_else(String::new, |label| label.id.clone()));
         }
         for service in protocols::SERVICES.iter().copied().flatten() {
             names.add_service(*service);
@@ -49,13 +69,24 @@ impl Plan {
             .collect();
         by_name.sort();
         let Tables { tcp, udp, sctp, by_ip_protocol, by_ethertype } = plan_tables;
-        Self { names, tcp, udp, sctp, by_ip_protocol, by_ethertype, by_name }
+        Self { names, signatures, of_signatures, tcp, udp, sctp, by_ip_protocol, by_ethertype, by_name }
     }
 
     /// The names of everything the plan knows.
     #[must_use]
     pub const fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// The signatures.
+    #[must_use]
+    pub const fn signatures(&self) -> &SignatureSet {
+        &self.signatures
+    }
+
+    /// The number of a protocol of the signatures.
+    pub(crate) fn of_signature_protocol(&self, index: u16) -> ProtocolId {
+        self.of_signatures.get(usize::from(index)).copied().unwrap_or_default()
     }
 
     /// The protocol of a name.
@@ -106,10 +137,17 @@ impl Plan {
     }
 }
 
-impl Default for Plan {
-    fn default() -> Self {
-        Self::new()
-    }
+/// The number of a protocol that signatures recognise; a new one where no code of that name exists.
+fn known_or_new(names: &mut Names, protocol: &SignatureProtocol) -> ProtocolId {
+    names.protocol_id(&protocol.name).unwrap_or_else(|| {
+        let name = ProtocolName {
+            name: Cow::Owned(protocol.name.clone()),
+            title: Cow::Owned(protocol.title.clone()),
+            family: protocol.family,
+            exposure: protocol.exposure,
+        };
+        names.add_protocol(name).unwrap_or_default()
+    })
 }
 
 /// Number of a protocol in the static list, where it is one of those.
@@ -144,13 +182,25 @@ impl Default for Tables {
 }
 
 impl Tables {
+    /// A protocol of the static list.
     fn add(&mut self, number: usize, protocol: &'static Protocol, id: ProtocolId) {
+        self.add_carriers(protocol, id);
         let Ok(number) = u16::try_from(number) else { return };
         for carrier in protocol.carriers {
-            match *carrier {
+            match carrier {
                 Carrier::Tcp => self.tcp.add(number, protocol),
                 Carrier::Udp => self.udp.add(number, protocol),
                 Carrier::Sctp => self.sctp.add(number, protocol),
+                Carrier::Ip(_) | Carrier::Ethernet(_) => {}
+            }
+        }
+    }
+
+    /// The numbers that name a protocol by themselves.
+    fn add_carriers(&mut self, protocol: &'static Protocol, id: ProtocolId) {
+        for carrier in protocol.carriers {
+            match *carrier {
+                Carrier::Tcp | Carrier::Udp | Carrier::Sctp => {}
                 Carrier::Ip(ip) => {
                     if let Some(place) = self.by_ip_protocol.get_mut(usize::from(ip)) {
                         *place = id;

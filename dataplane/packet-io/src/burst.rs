@@ -1,6 +1,6 @@
 use arrayvec::ArrayVec;
 
-use crate::PacketMeta;
+use crate::{PacketBuf, PacketMeta};
 
 /// How many packets a [`Burst`] holds: 32 to 128 perform alike, 256 leave the cache.
 pub const BURST: usize = 64;
@@ -8,8 +8,8 @@ pub const BURST: usize = 64;
 /// Up to [`BURST`] packets and what is known of each, in order of arrival.
 #[derive(Debug)]
 pub struct Burst<B> {
-    bufs: ArrayVec<B, BURST>,
-    metas: ArrayVec<PacketMeta, BURST>,
+    pub(crate) bufs: ArrayVec<B, BURST>,
+    pub(crate) metas: ArrayVec<PacketMeta, BURST>,
 }
 
 impl<B> Burst<B> {
@@ -42,7 +42,7 @@ impl<B> Burst<B> {
     /// # Errors
     /// The packet itself.
     pub fn push(&mut self, buf: B, meta: PacketMeta) -> Result<(), B> {
-        self.bufs.try_push(buf).map_err(|full| full.element())?;
+        self.bufs.try_push(buf).map_err(arrayvec::CapacityError::element)?;
         self.metas.push(meta);
         Ok(())
     }
@@ -70,10 +70,23 @@ impl<B> Burst<B> {
         self.bufs.drain(..count).zip(self.metas.drain(..count))
     }
 
+    /// Keeps the packets for which `keep` (given the position) is true, in order; returns the others to their pool.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut kept = [false; BURST];
+        for (at, kept) in kept.iter_mut().enumerate().take(self.len()) {
+            *kept = keep(at);
+        }
+        let mut bufs = kept.iter();
+        self.bufs.retain(|_| bufs.next().copied().unwrap_or(false));
+        let mut metas = kept.iter();
+        self.metas.retain(|_| metas.next().copied().unwrap_or(false));
+    }
+}
+
+impl<B: PacketBuf> Burst<B> {
     /// Returns every packet to its pool.
     pub fn clear(&mut self) {
-        self.bufs.clear();
-        self.metas.clear();
+        B::release(self);
     }
 }
 

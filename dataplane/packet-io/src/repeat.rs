@@ -25,11 +25,6 @@ impl Span {
         self.packets += 1;
     }
 
-    /// Packets taken into account.
-    pub(crate) fn packets(&self) -> u64 {
-        self.packets
-    }
-
     /// How much later the next round starts, so that time goes on at the same rate: the span and one mean gap.
     pub(crate) fn period_ns(&self) -> u64 {
         let span = self.last_ns.saturating_sub(self.first_ns);

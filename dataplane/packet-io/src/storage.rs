@@ -199,7 +199,10 @@ mod tests {
         let mut region = Pool::new(64).take();
         region.bytes_mut().fill(7);
         let sum = std::thread::scope(|scope| {
-            scope.spawn(move || region.bytes().iter().map(|&byte| u32::from(byte)).sum::<u32>()).join().unwrap()
+            scope
+                .spawn(move || region.bytes().iter().map(|&byte| u32::from(byte)).sum::<u32>())
+                .join()
+                .unwrap()
         });
         assert_eq!(sum, 7 * 64);
     }

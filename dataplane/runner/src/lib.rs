@@ -1,1 +1,11 @@
-//! runner
+//! The wiring of the data plane: workers, the threads they run on, and the way of their records to the exporters.
+
+#![forbid(unsafe_code)]
+
+pub mod inspect;
+pub mod run;
+
+mod worker;
+
+pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
+pub use run::{LoadError, RunError, RunReport, load, run};

@@ -13,7 +13,7 @@
     reason = "a benchmark measures, prints and stops at the first surprise"
 )]
 
-#[path = "../tests/builder/mod.rs"]
+#[path = "../tests/packets/builder.rs"]
 #[expect(dead_code, reason = "made for the tests")]
 mod builder;
 

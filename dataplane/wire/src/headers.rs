@@ -134,7 +134,8 @@ pub struct Tunnel {
     pub depth: u8,
     /// Its id, 0 where the kind has none.
     pub id: u32,
-    /// Offset in the frame of the IP header that carries it.
+    /// Offset in the frame of the IP header that carries it (in the frame of the fragment, for a tunnel that
+    /// [`Headers::parse_ip`] was called in).
     pub outer_ip_offset: u32,
 }
 
@@ -215,13 +216,14 @@ pub struct IcmpFields {
 /// Where everything is in one frame, and the key of its flow. Offsets count bytes from the start of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// Identity of the flow; ports are 0 in a fragment that is not the first.
+    /// Identity of the flow; ports are 0 in a fragment, the first one too.
     pub key: FlowKey,
     /// The side of the key that sent this packet.
     pub sender: Side,
     /// IP protocol of the innermost packet, after extension headers; 0 for a frame without IP.
     pub protocol: u8,
-    /// EtherType of what the innermost link header carries, 0 where there is none (raw IP).
+    /// EtherType of what the innermost link header carries, 0 where there is none (raw IP). LLC without SNAP has its
+    /// DSAP here, SNAP its protocol number; behind MPLS and PPP it is that of the IP version.
     pub ethertype: u16,
     /// TTL or hop limit.
     pub ttl: u8,
@@ -235,7 +237,8 @@ pub struct Headers {
     pub network_offset: u32,
     /// Start of the innermost transport header.
     pub transport_offset: u32,
-    /// Start of the payload of the innermost transport protocol.
+    /// Start of the payload of the innermost transport protocol: behind the first 8 bytes of ICMP and ICMPv6, at the
+    /// transport header of a protocol that is not read (GRE, ESP, IGMP…).
     pub payload_offset: u32,
     /// Captured bytes of that payload; padding of the link layer is not part of it.
     pub payload_len: u32,

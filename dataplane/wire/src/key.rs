@@ -188,10 +188,19 @@ impl FlowKey {
     #[must_use]
     #[inline]
     pub fn hash(&self, seed: u64) -> u64 {
-        let a = fold(self.lower[0] ^ seed, self.lower[1] ^ K0);
-        let b = fold(self.upper[0] ^ seed.rotate_left(32), self.upper[1] ^ K1);
-        let c = fold(self.meta ^ seed, self.scope ^ K2);
-        fold(a ^ c, b ^ K3 ^ seed)
+        // The upper halves of IPv4 addresses are zero: without a constant the product would be too.
+        let a = fold(self.lower[0] ^ seed ^ K3, self.lower[1] ^ K0);
+        let b = fold(self.upper[0] ^ seed.rotate_left(32) ^ K2, self.upper[1] ^ K1);
+        let c = fold(self.meta ^ seed ^ K1, self.scope ^ K2);
+        fold(a ^ c.rotate_left(32), b ^ K3 ^ seed)
+    }
+
+    /// 64-bit hash of the addresses alone, the same for both directions and for fragments without ports.
+    #[must_use]
+    #[inline]
+    pub const fn address_hash(&self) -> u64 {
+        let ([a, b], [c, d]) = (self.lower, self.upper);
+        fold(fold(a ^ K0, b ^ K1) ^ K2, fold(c ^ K3, d ^ K1) ^ K0)
     }
 
     const fn address(&self, side: Side) -> [u64; 2] {

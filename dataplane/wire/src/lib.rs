@@ -12,6 +12,9 @@
 
 #[cfg(test)]
 extern crate std;
+// The packet builder of the integration tests knows this crate by its name.
+#[cfg(test)]
+extern crate self as wire;
 
 pub mod checksum;
 mod headers;

@@ -69,7 +69,8 @@ malformed! {
     IcmpBadChecksum = "icmp_bad_checksum",
     /// The frame ends inside an ARP packet.
     ArpTruncated = "arp_truncated",
-    /// A tunnel header ends with the packet or contradicts itself.
+    /// A tunnel header ends with the packet or contradicts itself. [`crate::Headers::parse`] does not give it: it
+    /// leaves such a packet to the outer flow.
     TunnelTruncated = "tunnel_truncated",
     /// No EtherType, protocol number or link type this parser reads: counted, and no flow.
     Unsupported = "unsupported",

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::config::device::{Device, DeviceKind};
-use crate::config::reader::Section;
+use crate::config::reader::{Section, shortened};
 use crate::config::{BadValue, BrokenRule, ByteSize, Choice, Timeout, rules};
 
 /// Cores, ports, memory and backend: fixed for the life of a data plane.
@@ -338,7 +338,7 @@ fn read_device(section: &Section<'_, '_>) -> Option<Device> {
     match text.parse() {
         Ok(device) => Some(device),
         Err(why) => {
-            section.value_problem("device", BadValue::Device { value: text.to_owned(), why });
+            section.value_problem("device", BadValue::Device { value: shortened(text), why });
             None
         }
     }

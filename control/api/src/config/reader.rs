@@ -87,7 +87,7 @@ impl<'a, 'i> Section<'a, 'i> {
             }
             let nearest = schema::nearest_key(&self.schema_path, name);
             let problem = Problem::UnknownKey { nearest, valid: valid.clone() };
-            self.problems.push(key.span(), join(&self.path, name), problem);
+            self.problems.push(key.span(), join(&self.path, &shortened(name)), problem);
         }
     }
 
@@ -194,7 +194,7 @@ impl<'a, 'i> Section<'a, 'i> {
         if is_name(text) {
             return Some(text);
         }
-        self.value_problem(key, BadValue::Name { value: text.to_owned() });
+        self.value_problem(key, BadValue::Name { value: shortened(text) });
         None
     }
 
@@ -211,7 +211,7 @@ impl<'a, 'i> Section<'a, 'i> {
         }
         let allowed: Vec<&'static str> = T::ALL.iter().map(|(name, _)| *name).collect();
         let nearest = nearest(text, allowed.iter().copied());
-        self.value_problem(key, BadValue::NotOneOf { value: text.to_owned(), allowed, nearest });
+        self.value_problem(key, BadValue::NotOneOf { value: shortened(text), allowed, nearest });
         default
     }
 
@@ -226,7 +226,7 @@ impl<'a, 'i> Section<'a, 'i> {
                     BadValue::SizeRange { value, min: *range.start(), max: *range.end() },
                 );
             }
-            Err(why) => self.value_problem(key, BadValue::Size { value: text.to_owned(), why }),
+            Err(why) => self.value_problem(key, BadValue::Size { value: shortened(text), why }),
         }
         default
     }
@@ -245,7 +245,7 @@ impl<'a, 'i> Section<'a, 'i> {
                 let (min, max) = (*range.start(), *range.end());
                 self.value_problem(key, BadValue::TimeoutRange { value, min, max });
             }
-            Err(why) => self.value_problem(key, BadValue::Timeout { value: text.to_owned(), why }),
+            Err(why) => self.value_problem(key, BadValue::Timeout { value: shortened(text), why }),
         }
         None
     }
@@ -278,7 +278,7 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn entry_name(&self, entry: &Entry<'a, 'i>, example: &str) -> Option<&'a str> {
         let bad = match entry.value.get_ref() {
             DeValue::String(text) if is_name(text) => return Some(text),
-            DeValue::String(text) => BadValue::Name { value: text.as_ref().to_owned() },
+            DeValue::String(text) => BadValue::Name { value: shortened(text) },
             other => wrong_type("text", other, format!("\"{example}\"")),
         };
         self.entry_problem(entry, bad);
@@ -323,6 +323,17 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 }
 
+/// Text of the file as errors repeat it: a value may be as long as the file.
+pub(super) fn shortened(text: &str) -> String {
+    if text.chars().nth(MAX_SHOWN).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(MAX_SHOWN).chain(['…']).collect()
+}
+
+/// Characters of a value that errors repeat.
+const MAX_SHOWN: usize = 60;
+
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
@@ -340,7 +351,7 @@ fn integer_of<T: TryFrom<u64>>(value: &DeValue<'_>, range: RangeInclusive<u64>) 
     let number = u64::from_str_radix(integer.as_str().trim_start_matches('+'), integer.radix()).ok();
     let in_range = number.filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
     in_range.ok_or_else(|| BadValue::Range {
-        value: integer.to_string(),
+        value: shortened(&integer.to_string()),
         min: *range.start(),
         max: *range.end(),
     })

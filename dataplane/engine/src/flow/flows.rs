@@ -108,6 +108,10 @@ impl Flows {
     /// Begins the flow of a packet whose flow is not there; none when there is no room.
     #[inline]
     pub(crate) fn begin(&mut self, headers: &Headers, hash: u64, now_ns: u64, interface: u16) -> Option<SlotIndex> {
+        if self.table.len() == 0 {
+            // Nothing hangs on the wheels: they start here.
+            self.ticks = [tick_of(now_ns); 2];
+        }
         let index = self.table.insert(headers.key, hash, now_ns).ok()?;
         let slot = self.table.slot_mut(index)?;
         slot.interface = interface;

@@ -1,6 +1,6 @@
 //! The flow table: fixed capacity, two cache lines a flow, one cache line a bucket.
 //!
-//! A flow may be in either of two buckets of ten places, chosen by its hash, so that nearly every place of the table
+//! A flow may be in either of two buckets of eight places, chosen by its hash, so that nearly every place of the table
 //! can be used and a look-up touches at most two buckets. Each place keeps 16 bits of the hash beside the index:
 //! a flow that is not there is nearly always known from the buckets alone.
 
@@ -9,33 +9,70 @@ use wire::FlowKey;
 
 use super::slot::{Marks, NONE, Slot, SlotIndex};
 
-const PLACES: usize = 10;
-/// Places for each flow, in tenths: with two choices of ten places a bucket overflows only near 1.
-const FLOWS_PER_BUCKET: usize = 7;
+const PLACES: usize = 8;
+/// Flows for each bucket when the table is full: with two choices, eight places overflow only near 7.
+const FLOWS_PER_BUCKET: usize = 5;
 
 /// One cache line of places; tag 0 is an empty place.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct Bucket {
-    tags: [u16; PLACES],
+    /// Tag of place `4 * word + lane` in lane `lane` (16 bits, lowest first) of word `word`.
+    tags: [u64; PLACES / 4],
     slots: [SlotIndex; PLACES],
 }
 
 impl Bucket {
-    const EMPTY: Self = Self { tags: [0; PLACES], slots: [NONE; PLACES] };
+    const EMPTY: Self = Self { tags: [0; PLACES / 4], slots: [NONE; PLACES] };
 
+    /// Places with this tag, one bit each (at 16 times the place modulo 4, words one behind the other).
     #[inline]
-    fn matches(&self, tag: u16) -> u32 {
-        let mut bits = 0;
-        for (place, &other) in self.tags.iter().enumerate() {
-            bits |= u32::from(other == tag) << place;
+    fn matches(&self, tag: u16) -> Places {
+        const LOW: u64 = 0x7fff_7fff_7fff_7fff;
+        let wanted = u64::from(tag) * 0x0001_0001_0001_0001;
+        // The highest bit of a lane is set where the lane is zero, exactly.
+        let [first, second] = self.tags.map(|word| {
+            let differs = word ^ wanted;
+            !(((differs & LOW) + LOW) | differs | LOW)
+        });
+        Places((first >> 15) | (second >> 14))
+    }
+
+    fn set_tag(&mut self, place: usize, tag: u16) {
+        if let Some(word) = self.tags.get_mut(place / 4) {
+            let shift = 16 * (place % 4);
+            *word = (*word & !(0xffff << shift)) | u64::from(tag) << shift;
         }
-        bits
     }
 
     #[inline]
-    fn slot(&self, place: u32) -> SlotIndex {
-        self.slots.get(place as usize).copied().unwrap_or(NONE)
+    fn slot(&self, place: usize) -> SlotIndex {
+        self.slots.get(place).copied().unwrap_or(NONE)
+    }
+}
+
+/// Places of a bucket: place `p` of the first word is bit `16 p`, of the second bit `16 p + 1`.
+#[derive(Clone, Copy, Debug)]
+struct Places(u64);
+
+impl Places {
+    #[inline]
+    const fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+}
+
+impl Iterator for Places {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(bit / 16 + 4 * (bit % 16))
     }
 }
 
@@ -112,9 +149,8 @@ impl FlowTable {
         let tag = tag_of(hash);
         for choice in self.choices(hash) {
             let Some(bucket) = self.buckets.get(choice) else { continue };
-            let bits = bucket.matches(tag);
-            if bits != 0 {
-                let index = bucket.slot(bits.trailing_zeros());
+            if let Some(place) = bucket.matches(tag).next() {
+                let index = bucket.slot(place);
                 self.slots.prefetch(index as usize);
                 self.slots.prefetch_at(index as usize, 64);
                 return index;
@@ -138,13 +174,11 @@ impl FlowTable {
         let tag = tag_of(hash);
         for choice in self.choices(hash) {
             let Some(bucket) = self.buckets.get(choice) else { continue };
-            let mut bits = bucket.matches(tag);
-            while bits != 0 {
-                let index = bucket.slot(bits.trailing_zeros());
+            for place in bucket.matches(tag) {
+                let index = bucket.slot(place);
                 if self.slot(index).is_some_and(|slot| slot.key == *key) {
                     return Some(index);
                 }
-                bits &= bits - 1;
             }
         }
         None
@@ -156,9 +190,7 @@ impl FlowTable {
         let (choice, place) = self.empty_place(hash).ok_or(TableFull)?;
         let index = self.allocate(Slot::new(key, now_ns)).ok_or(TableFull)?;
         if let Some(bucket) = self.buckets.get_mut(choice) {
-            if let Some(tag) = bucket.tags.get_mut(place) {
-                *tag = tag_of(hash);
-            }
+            bucket.set_tag(place, tag_of(hash));
             if let Some(slot) = bucket.slots.get_mut(place) {
                 *slot = index;
             }
@@ -193,8 +225,9 @@ impl FlowTable {
         for choice in self.choices(slot.key.hash(self.seed)) {
             let Some(bucket) = self.buckets.get_mut(choice) else { continue };
             let Some(place) = bucket.slots.iter().position(|&other| other == index) else { continue };
-            if let (Some(tag), Some(slot)) = (bucket.tags.get_mut(place), bucket.slots.get_mut(place)) {
-                (*tag, *slot) = (0, NONE);
+            bucket.set_tag(place, 0);
+            if let Some(slot) = bucket.slots.get_mut(place) {
+                *slot = NONE;
             }
             break;
         }
@@ -222,8 +255,8 @@ impl FlowTable {
         let [first, second] = self.choices(hash);
         let (one, two) = (self.buckets.get(first)?.matches(0), self.buckets.get(second)?.matches(0));
         // The emptier bucket keeps both from filling up.
-        let (choice, places) = if two.count_ones() > one.count_ones() { (second, two) } else { (first, one) };
-        (places != 0).then(|| (choice, places.trailing_zeros() as usize))
+        let (choice, mut places) = if two.count() > one.count() { (second, two) } else { (first, one) };
+        places.next().map(|place| (choice, place))
     }
 
     /// The two buckets of a hash: its upper and its middle bits, scaled to the number of buckets.

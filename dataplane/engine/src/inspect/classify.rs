@@ -1,7 +1,7 @@
-use crate::counters::{Counter, Counters};
+use crate::detectors::signatures::Scanner;
 use crate::plan::{Plan, static_id};
 use crate::protocols::{Found, Probe};
-use crate::{Classification, Evidence, ProtocolId, Tier};
+use crate::{Classification, Evidence, ProtocolId, ServiceId, Tier};
 
 /// Confidence of a parser's probe that has no doubt.
 const SURE: u8 = 100;
@@ -17,15 +17,50 @@ pub(super) enum Opinion {
     Nothing,
 }
 
-/// Asks the probes that are worth asking, then the signatures.
+/// Asks the probes that are worth asking, then (unless one has no doubt) the signatures.
 pub(super) fn classify(
     plan: &Plan,
+    scanner: &mut Scanner,
     probe: &Probe<'_>,
     excluded: ProtocolId,
     packet: u8,
-    counters: &Counters,
 ) -> Opinion {
-    let Some(&first) = probe.payload.first() else { return Opinion::Nothing };
+    let (best, open) = ask_probes(plan, probe, excluded);
+    if let Some((SURE, protocol)) = best {
+        let evidence = Evidence { signature: 0, offset: 0, packet };
+        return Opinion::Is(Classification { protocol, confidence: SURE, tier: Tier::Parser, evidence, ..NOTHING });
+    }
+    let matched = scanner.scan(plan.signatures(), probe).filter(|matched| {
+        plan.of_signature_protocol(matched.protocol) != excluded
+            && best.is_none_or(|(confidence, _)| matched.confidence > confidence)
+    });
+    if let Some(matched) = matched {
+        let protocol = plan.of_signature_protocol(matched.protocol);
+        let evidence = Evidence { signature: matched.signature, offset: matched.offset, packet };
+        let confidence = matched.confidence;
+        return Opinion::Is(Classification { protocol, confidence, tier: Tier::Signature, evidence, ..NOTHING });
+    }
+    match best {
+        Some((confidence, protocol)) => {
+            let evidence = Evidence { signature: 0, offset: 0, packet };
+            Opinion::Is(Classification { protocol, confidence, tier: Tier::Parser, evidence, ..NOTHING })
+        }
+        None if open => Opinion::Open,
+        None => Opinion::Nothing,
+    }
+}
+
+const NOTHING: Classification = Classification {
+    protocol: ProtocolId::UNKNOWN,
+    service: ServiceId(0),
+    confidence: 0,
+    tier: Tier::None,
+    evidence: Evidence { signature: 0, offset: 0, packet: 0 },
+};
+
+/// The best of the probes, with its confidence, and whether one of them wants to see more.
+fn ask_probes(plan: &Plan, probe: &Probe<'_>, excluded: ProtocolId) -> (Option<(u8, ProtocolId)>, bool) {
+    let Some(&first) = probe.payload.first() else { return (None, false) };
     let mut best: Option<(u8, ProtocolId)> = None;
     let mut open = false;
     for (number, protocol) in plan.candidates(probe.carrier, first, [probe.destination_port, probe.source_port]) {
@@ -52,10 +87,5 @@ pub(super) fn classify(
             }
         }
     }
-    let Some((confidence, protocol)) = best else {
-        return if open { Opinion::Open } else { Opinion::Nothing };
-    };
-    counters.add(Counter::FlowsClassified, 1);
-    let evidence = Evidence { signature: 0, offset: 0, packet };
-    Opinion::Is(Classification { protocol, confidence, tier: Tier::Parser, evidence, ..Classification::default() })
+    (best, open)
 }

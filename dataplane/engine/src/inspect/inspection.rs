@@ -5,6 +5,7 @@ use super::classify::{Opinion, classify};
 use super::earlier::EarlierPayloads;
 use crate::config::StreamLimits;
 use crate::counters::{Counter, Counters};
+use crate::detectors::signatures::Scanner;
 use crate::flow::slot::{Marks, Slot};
 use crate::plan::Plan;
 use crate::protocols::{CARRY_BYTES, Carrier, Input, Notes, Output, Parser, Probe, Progress, Then};
@@ -23,6 +24,7 @@ pub(crate) struct Workspace<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) buffers: &'a mut Buffers,
     pub(crate) parsers: &'a mut ParserPool,
+    pub(crate) scanner: &'a mut Scanner,
     pub(crate) counters: &'a Counters,
     pub(crate) batch: &'a mut RecordBatch,
     pub(crate) limits: &'a StreamLimits,
@@ -188,10 +190,10 @@ impl Inspection {
         }
     }
 
-    fn ask_datagram(&self, slot: &Slot, segment: Segment<'_>, cx: &Workspace<'_>) -> Opinion {
+    fn ask_datagram(&self, slot: &Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Opinion {
         let earlier = self.earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, segment.payload, segment) };
-        classify(cx.plan, &probe, self.excluded, slot.packet_number(), cx.counters)
+        classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number())
     }
 
     /// Takes bytes that are next in their stream.
@@ -258,7 +260,7 @@ impl Inspection {
         }
         let earlier = earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, payload, segment) };
-        classify(cx.plan, &probe, self.excluded, slot.packet_number(), cx.counters)
+        classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number())
     }
 
     /// A parser was found: what each direction holds is read, the first speaker's first, `bytes` behind its own.
@@ -425,7 +427,10 @@ impl Inspection {
 
     /// Takes a verdict; with a parser the inspection goes on.
     fn decide(&mut self, slot: &mut Slot, class: Classification, cx: &mut Workspace<'_>) -> Outcome {
-        self.verdicts += 1;
+        if self.verdicts == 0 {
+            cx.counters.add(Counter::FlowsClassified, 1);
+        }
+        self.verdicts = self.verdicts.saturating_add(1);
         slot.class = Classification { service: slot.class.service, ..class };
         match cx.parsers.take(class.protocol) {
             Some(parser) => {

@@ -4,7 +4,12 @@
 //! this protocol; `parser` makes the state that reads the rest and writes events. Adding a protocol touches its own
 //! file and two lines here.
 
+pub mod dns;
 pub mod http;
+pub mod numbered;
+pub mod ssh;
+pub mod tls;
+pub mod x509;
 
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -13,7 +18,7 @@ use crate::record::{Direction, EventWriter, FlowIdentity, RecordBatch};
 
 /// Every protocol with code of its own. Order does not matter.
 pub static ALL: &[&Protocol] =
-    &[&http::HTTP, &http::HTTP2, &http::WEBSOCKET, &http::HTTP_PROXY, &http::HTTP_CONNECT];
+    &[&dns::DNS, &dns::DNSCRYPT, &dns::LLMNR, &dns::MDNS, &http::HTTP, &http::HTTP2, &http::WEBSOCKET, &http::HTTP_PROXY, &http::HTTP_CONNECT, &ssh::SSH, &tls::PROTOCOL];
 
 /// Names of services that parsers themselves can tell, by protocol.
 pub static SERVICES: &[&[&str]] = &[http::SERVICES];

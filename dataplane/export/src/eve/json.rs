@@ -102,7 +102,7 @@ pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
         out.extend_from_slice(bytes);
     } else {
         for chunk in bytes.utf8_chunks() {
-            valid(out, chunk.valid(), chunk.invalid().first().is_none());
+            valid(out, chunk.valid());
             for byte in chunk.invalid() {
                 escaped_byte(out, *byte);
             }
@@ -114,28 +114,24 @@ pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Whether nothing is to be escaped, in a form that compilers turn into vector instructions.
 fn is_plain(bytes: &[u8]) -> bool {
     let (chunks, rest) = bytes.as_chunks::<16>();
-    let special = |found: bool, byte: &u8| found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\') | (*byte >= 0x7f);
+    let special = |found: bool, byte: &u8| {
+        found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\') | (*byte >= 0x7f)
+    };
     chunks.iter().all(|chunk| !chunk.iter().fold(false, special)) && !rest.iter().fold(false, special)
 }
 
-fn valid(out: &mut Vec<u8>, text: &str, at_end: bool) {
+fn valid(out: &mut Vec<u8>, text: &str) {
     let mut plain_from = 0;
     for (at, c) in text.char_indices() {
-        let escaped = match c {
-            '"' | '\\' | '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
-            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-            _ => false,
-        };
-        if !escaped {
+        let json_asks = matches!(c, '"' | '\\' | '\0'..='\u{1f}');
+        let harmful = matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if !(json_asks || harmful) {
             continue;
         }
         out.extend_from_slice(text.as_bytes().get(plain_from..at).unwrap_or_default());
         let behind = at + c.len_utf8();
         plain_from = behind;
-        let before_x = text.as_bytes().get(behind) == Some(&b'x');
-        // What follows an invalid byte's escape is no concern: the chunk ends before that byte.
-        let _ = at_end;
-        escape(out, c, before_x);
+        escape(out, c, text.as_bytes().get(behind) == Some(&b'x'));
     }
     out.extend_from_slice(text.as_bytes().get(plain_from..).unwrap_or_default());
 }
@@ -161,4 +157,87 @@ fn escape(out: &mut Vec<u8>, c: char, before_x: bool) {
 fn escaped_byte(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(b"\\\\x");
     out.extend(hex_digits(byte));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        string(&mut out, bytes);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What a JSON reader sees, with every `\xHH` turned back into its byte.
+    fn read_back(json: &str) -> Vec<u8> {
+        let seen: String = serde_json::from_str(json).unwrap();
+        let mut bytes = Vec::new();
+        let mut rest = seen.as_bytes();
+        while let Some((first, tail)) = rest.split_first() {
+            if *first == b'\\' && tail.first() == Some(&b'x') {
+                let digits = std::str::from_utf8(&tail[1..3]).unwrap();
+                bytes.push(u8::from_str_radix(digits, 16).unwrap());
+                rest = &tail[3..];
+            } else {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn hostile_text_is_escaped() {
+        for (bytes, json) in [
+            (&b"plain text, longer than sixteen bytes"[..], r#""plain text, longer than sixteen bytes""#),
+            (b"", r#""""#),
+            (b"say \"no\"", r#""say \"no\"""#),
+            (b"C:\\dir", r#""C:\\dir""#),
+            (b"a\nb\r\t\0\x1b[31m", r#""a\nb\r\t\u0000\u001b[31m""#),
+            (b"\x7f", r#""\u007f""#),
+            ("\u{85}\u{2028}\u{202e}\u{2066}".as_bytes(), r#""\u0085\u2028\u202e\u2066""#),
+            ("M\u{fc}ller \u{1f600}".as_bytes(), "\"M\u{fc}ller \u{1f600}\""),
+            (b"\xff\xfe ok \xc3", r#""\\xff\\xfe ok \\xc3""#),
+            (b"\\x41", r#""\\x5cx41""#),
+            (b"\\\xff", r#""\\\\xff""#),
+            (b"\xed\xa0\x80", r#""\\xed\\xa0\\x80""#),
+        ] {
+            assert_eq!(written(bytes), json);
+            assert_eq!(read_back(json), bytes);
+        }
+    }
+
+    #[test]
+    fn numbers_without_a_json_form_are_null() {
+        let mut out = Vec::new();
+        for value in [1.0, -0.5, 1e300, 1e-7, f64::NAN, f64::INFINITY] {
+            separate(&mut out);
+            real(&mut out, value);
+        }
+        assert_eq!(String::from_utf8(out).unwrap(), "1.0,-0.5,1e300,1e-7,null,null");
+    }
+
+    #[test]
+    fn addresses_are_written_as_everybody_does() {
+        for address in ["0.0.0.0", "192.0.2.255", "::", "2001:db8::1", "::ffff:192.0.2.1"] {
+            let mut out = Vec::new();
+            ip(&mut out, address.parse().unwrap());
+            assert_eq!(String::from_utf8(out).unwrap(), format!("\"{address}\""));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_make_a_string_that_can_be_undone(
+            bytes in prop::collection::vec(
+                prop_oneof![any::<u8>(), prop::sample::select(b"\\x5c41\"\xff\xe2\x80\xa8".to_vec())],
+                0..80,
+            ),
+        ) {
+            prop_assert_eq!(read_back(&written(&bytes)), bytes);
+        }
+    }
 }

@@ -52,6 +52,12 @@ impl Device {
         }
     }
 
+    /// The driver's arguments, comma-separated; empty where there are none.
+    #[must_use]
+    pub fn arguments(&self) -> &str {
+        self.arguments.as_deref().unwrap_or_default()
+    }
+
     /// Whether it is on the PCI bus.
     #[must_use]
     pub fn is_pci(&self) -> bool {

@@ -28,7 +28,7 @@ pub struct EalConfig {
 }
 
 impl EalConfig {
-    /// These devices, hugepages, nothing on the file system, warnings, and core 0.
+    /// These devices, hugepages, nothing on the file system, errors only, and core 0.
     #[must_use]
     pub fn new(devices: Vec<Device>) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl EalConfig {
             memory: Memory::Hugepages { mib: None },
             files: RuntimeFiles::InMemory,
             devices,
-            log_level: LogLevel::Warning,
+            log_level: LogLevel::Error,
         }
     }
 }
@@ -71,7 +71,7 @@ impl Memory {
 /// What DPDK writes to the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuntimeFiles {
-    /// Nothing (`--in-memory`): several processes need no names of their own.
+    /// Nothing: several processes need no names of their own.
     InMemory,
     /// Hugepages and state as files of this prefix, for secondary processes.
     Prefix(String),
@@ -168,6 +168,7 @@ impl Eal {
             }),
         };
         for device in &config.devices {
+            attach(device)?;
             port_of(device)?;
         }
         Ok(eal)
@@ -175,8 +176,7 @@ impl Eal {
 
     /// A name for a pool or ring, unlike any other of this process.
     pub(super) fn unique_name(&self, kind: &str) -> Result<CString, DpdkError> {
-        let name = format!("ww_{kind}_{}", self.inner.names.fetch_add(1, Ordering::Relaxed));
-        CString::new(name.as_str()).map_err(|_| DpdkError::Nul { argument: name })
+        c_string(format!("ww_{kind}_{}", self.inner.names.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// Notes a port as started; `false` if it was.
@@ -280,21 +280,42 @@ fn arguments(config: &EalConfig) -> Result<Vec<CString>, DpdkError> {
         Memory::Hugepages { mib: Some(mib) } => words.push(format!("-m{mib}")),
         Memory::NoHuge { mib } => words.extend(["--no-huge".to_owned(), format!("-m{mib}")]),
     }
-    match &config.files {
-        RuntimeFiles::InMemory => words.push("--in-memory".to_owned()),
-        RuntimeFiles::Prefix(prefix) => words.push(format!("--file-prefix={prefix}")),
+    match (&config.files, config.memory) {
+        (RuntimeFiles::InMemory, Memory::Hugepages { .. }) => words.push("--in-memory".to_owned()),
+        // DPDK takes `--in-memory` for hugepages only; this is what is left of it.
+        (RuntimeFiles::InMemory, Memory::NoHuge { .. }) => words.push("--no-shconf".to_owned()),
+        (RuntimeFiles::Prefix(prefix), _) => words.push(format!("--file-prefix={prefix}")),
     }
     if !config.devices.iter().any(Device::is_pci) {
         words.push("--no-pci".to_owned());
     }
-    words.extend(config.devices.iter().map(|device| {
-        let option = if device.is_pci() { "--allow" } else { "--vdev" };
-        format!("{option}={device}")
-    }));
-    words
-        .into_iter()
-        .map(|word| CString::new(word.as_str()).map_err(|_| DpdkError::Nul { argument: word }))
-        .collect()
+    words.extend(
+        config.devices.iter().filter(|device| device.is_pci()).map(|device| format!("--allow={device}")),
+    );
+    words.into_iter().map(c_string).collect()
+}
+
+/// Makes a virtual device. DPDK would do it by itself, but not say which one it refused, and why.
+fn attach(device: &Device) -> Result<(), DpdkError> {
+    if device.is_pci() {
+        return Ok(());
+    }
+    let name = c_string(device.name())?;
+    let arguments = c_string(device.arguments().to_owned())?;
+    // SAFETY: DPDK is started, and copies the three strings.
+    let result =
+        unsafe { dpdk_sys::rte_eal_hotplug_add(c"vdev".as_ptr(), name.as_ptr(), arguments.as_ptr()) };
+    match Errno::check(result) {
+        Ok(_) => Ok(()),
+        Err(errno) => Err(DpdkError::DeviceRefused { device: device.clone(), errno }),
+    }
+}
+
+pub(super) fn c_string(text: String) -> Result<CString, DpdkError> {
+    CString::new(text).map_err(|error| {
+        let argument = String::from_utf8_lossy(&error.into_vec()).into_owned();
+        DpdkError::Nul { argument }
+    })
 }
 
 #[cfg(test)]
@@ -314,7 +335,6 @@ mod tests {
         let words = words(&config(&["net_null0", "net_null1,size=9000"]));
         assert!(words.contains(&"--no-pci".to_owned()));
         assert!(words.contains(&"--in-memory".to_owned()));
-        assert!(words.contains(&"--vdev=net_null1,size=9000".to_owned()));
     }
 
     #[test]
@@ -329,6 +349,7 @@ mod tests {
         let config = EalConfig { memory: Memory::NoHuge { mib: 64 }, ..config(&["net_null0"]) };
         let words = words(&config);
         assert!(words.contains(&"--no-huge".to_owned()) && words.contains(&"-m64".to_owned()));
+        assert!(words.contains(&"--no-shconf".to_owned()) && !words.contains(&"--in-memory".to_owned()));
     }
 
     #[test]

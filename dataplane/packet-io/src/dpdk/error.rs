@@ -36,6 +36,17 @@ pub enum DpdkError {
         /// Its name.
         name: String,
     },
+    /// A virtual device could not be made.
+    #[error(
+        "{device}: {errno}; its name starts with that of a driver (net_pcap0), \
+         and what the driver refused of its arguments is on the standard error"
+    )]
+    DeviceRefused {
+        /// The device as it was named.
+        device: Device,
+        /// What its driver said.
+        errno: Errno,
+    },
     /// No port came of a device.
     #[error("DPDK found no port for {device}: {}", not_found_mend(device))]
     DeviceNotFound {
@@ -217,7 +228,6 @@ fn not_found_mend(device: &Device) -> &'static str {
     if device.is_pci() {
         "is it bound to vfio-pci (dpdk-devbind.py --status), and has it a driver in DPDK?"
     } else {
-        "its name starts with that of a driver (net_pcap0), and the driver accepts its arguments \
-         (DPDK named a refused one on the standard error)"
+        "was DPDK started with it?"
     }
 }

@@ -1,9 +1,11 @@
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::slice;
 
+use arrayvec::ArrayVec;
 use dpdk_sys::rte_mbuf;
 
-use crate::{ChecksumOffload, PacketBuf};
+use crate::{BURST, Burst, ChecksumOffload, PacketBuf};
 
 /// A packet in a DPDK buffer: one segment, one owner; back in its pool when dropped.
 #[derive(Debug)]
@@ -22,11 +24,6 @@ impl Mbuf {
     /// `raw` is valid, has one reference, and nobody else will use or free it.
     pub(super) unsafe fn from_raw(raw: NonNull<rte_mbuf>) -> Self {
         Self(raw)
-    }
-
-    /// Gives the buffer away without freeing it.
-    pub(super) fn into_raw(self) -> NonNull<rte_mbuf> {
-        core::mem::ManuallyDrop::new(self).0
     }
 
     fn raw(&self) -> &rte_mbuf {
@@ -49,14 +46,22 @@ impl Mbuf {
         self.raw().pkt_len
     }
 
-    pub(super) fn is_contiguous(&self) -> bool {
-        self.raw().nb_segs == 1
+    /// Buffers that the packet is in.
+    pub(super) fn segments(&self) -> u16 {
+        self.raw().nb_segs
     }
 
     /// Moves all segments into the first; `false` where they do not fit.
     pub(super) fn linearize(&mut self) -> bool {
         // SAFETY: the buffer is ours alone, and segments that become empty return to their pool.
         unsafe { dpdk_sys::dpdk_shim_pktmbuf_linearize(self.0.as_ptr()) == 0 }
+    }
+
+    /// Whether it is in one buffer, and no device or driver said anything about it: hash, checksums or time.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        let raw = self.raw();
+        raw.nb_segs == 1 && raw.ol_flags == 0
     }
 
     /// Hash by the port's RSS, 0 where it gave none.
@@ -134,6 +139,18 @@ impl PacketBuf for Mbuf {
         // SAFETY: as above, and the buffer has one reference, which is `self`.
         unsafe { slice::from_raw_parts_mut(self.data(), usize::from(self.raw().data_len)) }
     }
+
+    fn release(burst: &mut Burst<Self>) {
+        let packets = &mut burst.bufs;
+        if packets.is_empty() {
+            return;
+        }
+        let count = u32::try_from(packets.len()).unwrap_or_default();
+        // SAFETY: each `Mbuf` owns its buffer, whose one reference is released here; they are forgotten below.
+        unsafe { dpdk_sys::rte_pktmbuf_free_bulk(packets.as_mut_ptr().cast(), count) };
+        forget_first(packets, BURST);
+        burst.metas.clear();
+    }
 }
 
 impl Drop for Mbuf {
@@ -142,6 +159,40 @@ impl Drop for Mbuf {
         // the one release of that reference.
         unsafe { dpdk_sys::dpdk_shim_pktmbuf_free(self.0.as_ptr()) }
     }
+}
+
+/// Up to a burst of packets.
+pub(super) type Packets = ArrayVec<Mbuf, BURST>;
+
+/// Has packets written behind those that are there, by a function that gets the place and the room, and says how many
+/// it wrote; that many are returned.
+///
+/// # Safety
+/// Each pointer that the function wrote is a valid buffer of one reference, handed to us.
+#[inline]
+pub(super) unsafe fn fill(
+    packets: &mut Packets,
+    write: impl FnOnce(*mut *mut rte_mbuf, usize) -> usize,
+) -> usize {
+    let (before, room) = (packets.len(), packets.remaining_capacity());
+    let place = packets.as_mut_ptr().wrapping_add(before).cast::<*mut rte_mbuf>();
+    let count = write(place, room).min(room);
+    // SAFETY: so many were written there, and `Mbuf` is a pointer to a buffer.
+    unsafe { packets.set_len(before + count) };
+    count
+}
+
+/// Forgets the first `count` packets: a port or ring took them.
+#[inline]
+pub(super) fn forget_first(packets: &mut Packets, count: usize) {
+    if count >= packets.len() {
+        // A drain that is not run to its end leaves nothing behind, and drops nothing.
+        let _taken = ManuallyDrop::new(packets.drain(..));
+        return;
+    }
+    packets.drain(..count).for_each(|packet| {
+        let _taken = ManuallyDrop::new(packet);
+    });
 }
 
 /// Where in a buffer, and by which flag, a driver leaves the time of reception.

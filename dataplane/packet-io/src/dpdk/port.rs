@@ -1,10 +1,9 @@
 use core::cell::Cell;
 use core::marker::PhantomData;
-use std::ffi::CString;
 use std::sync::Arc;
 
 use super::device::Device;
-use super::eal::Eal;
+use super::eal::{Eal, c_string};
 use super::error::{DpdkError, Errno, SetupStep};
 use super::info::{Link, PortInfo, failed, link, numa_node, port_info, port_name, text};
 use super::pool::MbufPool;
@@ -236,8 +235,7 @@ impl Drop for Started {
 
 /// The number of a device's port.
 pub(super) fn port_of(device: &Device) -> Result<u16, DpdkError> {
-    let name = device.name();
-    let name = CString::new(name.as_str()).map_err(|_| DpdkError::Nul { argument: name })?;
+    let name = c_string(device.name())?;
     let mut port = 0;
     // SAFETY: the name is NUL-terminated, and one number is written.
     let result = unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) };

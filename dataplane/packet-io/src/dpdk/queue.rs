@@ -1,12 +1,13 @@
+use core::mem::MaybeUninit;
+use core::slice;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
 use dpdk_sys::rte_mbuf;
 
-use super::mbuf::{Mbuf, TimestampPlace};
+use super::mbuf::{Mbuf, Packets, TimestampPlace, fill, forget_first};
 use super::port::Started;
-use super::ring::{Consumer, Producer, RingDrops, received};
+use super::ring::{Consumer, Producer, RingDrops};
 use super::spread::{self, Spread};
 use crate::{BURST, Burst, IoStats, PacketBuf, PacketIo, PacketMeta};
 
@@ -21,20 +22,13 @@ pub struct DpdkQueue {
     sink: Sink,
     idle_bursts: u64,
     counters: Arc<Counters>,
-    // What a driver or ring writes; kept here so that it is not cleared for every burst.
-    arrived: [*mut rte_mbuf; BURST],
     // Last, so that packets in rings and waiting rooms are freed before the port closes.
     _started: Arc<Started>,
 }
 
-// SAFETY: the pointers in `arrived` are only read in the call that wrote them; a queue may be used by any one thread.
-unsafe impl Send for DpdkQueue {}
-
 impl DpdkQueue {
     pub(super) fn new(source: Source, sink: Sink, lane: Lane, started: Arc<Started>) -> Self {
-        let counters = Arc::new(Counters::default());
-        let arrived = [core::ptr::null_mut(); BURST];
-        Self { lane, source, sink, idle_bursts: 0, counters, arrived, _started: started }
+        Self { lane, source, sink, idle_bursts: 0, counters: Arc::default(), _started: started }
     }
 
     pub(super) fn counters(&self) -> Arc<Counters> {
@@ -53,45 +47,38 @@ impl PacketIo for DpdkQueue {
     type Buf = Mbuf;
 
     fn receive(&mut self, burst: &mut Burst<Mbuf>) {
-        let mut intake = Intake { lane: self.lane, burst, bytes: 0, errors: 0 };
-        let before = intake.burst.len();
+        let before = burst.len();
         match &mut self.source {
-            Source::Device(queue) => intake.take_from_device(*queue, &mut self.arrived),
-            Source::Distributor(distributor) => distributor.poll(&mut intake, &mut self.arrived),
-            Source::Ring { consumer, .. } => {
-                let room = intake.burst.room();
-                for packet in consumer.pop(&mut self.arrived, room) {
-                    intake.take(packet);
-                }
-            }
+            Source::Device(queue) => poll(self.lane.port, *queue, &mut burst.bufs),
+            Source::Distributor(distributor) => distributor.poll(self.lane.port, &mut burst.bufs),
+            Source::Ring { consumer, .. } => consumer.pop(&mut burst.bufs),
         }
-        let Intake { bytes, errors, burst, .. } = intake;
+        let (bytes, errors) = self.lane.describe(burst, before);
         let packets = (burst.len() - before) as u64;
         self.idle_bursts = if packets == 0 { self.idle_bursts.saturating_add(1) } else { 0 };
         self.counters.received(packets, bytes, errors);
         if let Sink::Collector(collector) = &mut self.sink {
-            collector.forward(self.lane.port, &mut self.arrived);
+            collector.forward(self.lane.port);
         }
     }
 
     fn transmit(&mut self, burst: &mut Burst<Mbuf>) {
-        let offered: u64 = bytes_of(burst.bufs());
+        let offered = bytes_of(burst.bufs());
         let sent = match &mut self.sink {
             Sink::Device(queue) => send(self.lane.port, *queue, burst.bufs_mut()),
             Sink::Collector(_) => send(self.lane.port, COLLECTING_QUEUE, burst.bufs_mut()),
             Sink::Ring(producer) => producer.push(burst.bufs_mut()),
         };
-        for (packet, _) in burst.drain(sent) {
-            let _owned_by_the_port = packet.into_raw();
-        }
+        forget_first(&mut burst.bufs, sent);
+        burst.metas.drain(..sent);
         self.counters.sent(sent as u64, offered - bytes_of(burst.bufs()));
         if let Sink::Collector(collector) = &mut self.sink {
-            collector.forward(self.lane.port, &mut self.arrived);
+            collector.forward(self.lane.port);
         }
     }
 
     fn set_clock(&mut self, now_ns: u64) {
-        self.lane.clock_ns = now_ns;
+        self.lane.plain.timestamp_ns = now_ns;
     }
 
     fn stats(&self) -> IoStats {
@@ -116,8 +103,9 @@ pub(super) enum Source {
 
 impl Source {
     pub(super) fn distributor(device_queues: u16, spread: Spread, producers: Vec<Producer>) -> Self {
-        let outputs = producers.into_iter().map(|ring| Output { ring, waiting: ArrayVec::new() }).collect();
-        Self::Distributor(Box::new(Distributor { device_queues, first: 0, spread, outputs }))
+        let outputs = producers.into_iter().map(|ring| Output { ring, waiting: Packets::new() }).collect();
+        let arrived = Packets::new();
+        Self::Distributor(Box::new(Distributor { device_queues, first: 0, spread, arrived, outputs }))
     }
 
     pub(super) fn ring(consumer: Consumer) -> Self {
@@ -138,7 +126,7 @@ pub(super) enum Sink {
 
 impl Sink {
     pub(super) fn collector(inputs: Vec<Consumer>) -> Self {
-        Self::Collector(Box::new(Collector { inputs, waiting: ArrayVec::new() }))
+        Self::Collector(Box::new(Collector { inputs, waiting: Packets::new() }))
     }
 }
 
@@ -147,7 +135,8 @@ impl Sink {
 pub(super) struct Lane {
     port: u16,
     timestamps: Option<TimestampPlace>,
-    clock_ns: u64,
+    /// Most packets differ from this in their length only: it is copied whole, in few stores.
+    plain: PacketMeta,
 }
 
 impl Lane {
@@ -155,50 +144,60 @@ impl Lane {
     pub(super) fn new(port: u16, driver: &str) -> Self {
         // Other drivers leave the count of a clock in the device, whose rate and origin are its own.
         let tells_time = driver == "net_pcap";
-        Self { port, timestamps: tells_time.then(TimestampPlace::find).flatten(), clock_ns: 0 }
+        let plain = PacketMeta { link_type: ETHERNET, interface: port, ..PacketMeta::default() };
+        Self { port, timestamps: tells_time.then(TimestampPlace::find).flatten(), plain }
     }
 
-    fn meta(&self, packet: &Mbuf) -> PacketMeta {
-        // net_pcap counts microseconds since the UNIX epoch.
-        let stamped =
-            self.timestamps.and_then(|place| packet.timestamp(place)).map(|us| us.saturating_mul(1000));
-        PacketMeta {
-            timestamp_ns: stamped.unwrap_or(self.clock_ns),
-            wire_len: packet.len(),
-            link_type: ETHERNET,
-            interface: self.port,
-            rss_hash: packet.rss_hash(),
-            checksums: packet.checksums(),
+    /// Writes the metadata of the packets after the first `before`, and makes them contiguous; their bytes, and how
+    /// many were dropped because they do not fit one buffer.
+    fn describe(&self, burst: &mut Burst<Mbuf>, before: usize) -> (u64, u64) {
+        let arrived = burst.bufs.get(before..).unwrap_or_default();
+        let place = burst.metas.as_mut_ptr().wrapping_add(before).cast::<MaybeUninit<PacketMeta>>();
+        // SAFETY: there is room for as many metas as packets, and `before` of them are there.
+        let metas = unsafe { slice::from_raw_parts_mut(place, arrived.len()) };
+        let (mut bytes, mut several) = (0, false);
+        for (packet, meta) in arrived.iter().zip(metas) {
+            let meta = meta.write(self.plain);
+            meta.wire_len = packet.len();
+            bytes += u64::from(packet.len());
+            if !packet.is_plain() {
+                several |= packet.segments() > 1;
+                self.describe_offloads(packet, meta);
+            }
+        }
+        // SAFETY: each of them was just written.
+        unsafe { burst.metas.set_len(burst.bufs.len()) };
+        if several { make_contiguous(burst, before) } else { (bytes, 0) }
+    }
+
+    /// What the device or driver says of a packet besides its bytes.
+    #[inline(never)]
+    fn describe_offloads(&self, packet: &Mbuf, meta: &mut PacketMeta) {
+        meta.rss_hash = packet.rss_hash();
+        meta.checksums = packet.checksums();
+        if let Some(micros) = self.timestamps.and_then(|place| packet.timestamp(place)) {
+            // net_pcap counts microseconds since the UNIX epoch.
+            meta.timestamp_ns = micros.saturating_mul(1000);
         }
     }
 }
 
-/// A burst being filled.
-struct Intake<'a> {
-    lane: Lane,
-    burst: &'a mut Burst<Mbuf>,
-    bytes: u64,
-    errors: u64,
-}
-
-impl Intake<'_> {
-    fn take_from_device(&mut self, queue: u16, arrived: &mut [*mut rte_mbuf; BURST]) {
-        let room = self.burst.room();
-        for packet in poll(self.lane.port, queue, arrived, room) {
-            self.take(packet);
+/// Moves the segments of each packet after the first `before` into one buffer, and drops those that do not fit: the
+/// bytes of the others, and how many were dropped.
+#[cold]
+fn make_contiguous(burst: &mut Burst<Mbuf>, before: usize) -> (u64, u64) {
+    let (mut bytes, mut dropped) = (0, 0);
+    let mut all = core::mem::take(burst);
+    for (at, (mut packet, meta)) in all.drain(BURST).enumerate() {
+        if at >= before && packet.segments() > 1 && !packet.linearize() {
+            dropped += 1;
+            continue;
         }
+        bytes += if at < before { 0 } else { u64::from(meta.wire_len) };
+        // What was taken out fits in again.
+        let _never_full = burst.push(packet, meta);
     }
-
-    fn take(&mut self, mut packet: Mbuf) {
-        if !packet.is_contiguous() && !packet.linearize() {
-            self.errors += 1;
-            return;
-        }
-        let meta = self.lane.meta(&packet);
-        self.bytes += u64::from(meta.wire_len);
-        // No more is asked for than there is room.
-        let _never_full = self.burst.push(packet, meta);
-    }
+    (bytes, dropped)
 }
 
 /// Polls the device for several workers.
@@ -207,43 +206,41 @@ pub(super) struct Distributor {
     device_queues: u16,
     first: u16,
     spread: Spread,
+    arrived: Packets,
     outputs: Vec<Output>,
 }
 
 #[derive(Debug)]
 struct Output {
     ring: Producer,
-    waiting: ArrayVec<Mbuf, BURST>,
+    waiting: Packets,
 }
 
 impl Distributor {
     /// Takes one's own packets, and hands the others on; what finds no room there is dropped and counted.
-    fn poll(&mut self, intake: &mut Intake<'_>, arrived: &mut [*mut rte_mbuf; BURST]) {
+    #[inline(never)]
+    fn poll(&mut self, port: u16, own: &mut Packets) {
         // Another queue comes first each time: the burst may be full before the last.
         self.first = if self.first + 1 < self.device_queues { self.first + 1 } else { 0 };
         for queue in (self.first..self.device_queues).chain(0..self.first) {
-            let room = intake.burst.room();
-            if room == 0 {
-                break;
-            }
-            for packet in poll(intake.lane.port, queue, arrived, room) {
-                self.place(packet, intake);
-            }
-            for output in &mut self.outputs {
-                if !output.waiting.is_empty() {
-                    output.ring.push_or_drop(&mut output.waiting);
-                }
-            }
+            // All of them may be one's own.
+            poll_some(port, queue, &mut self.arrived, own.remaining_capacity());
+            self.hand_on(own);
         }
     }
 
-    fn place(&mut self, packet: Mbuf, intake: &mut Intake<'_>) {
+    fn hand_on(&mut self, own: &mut Packets) {
         let workers = u32::try_from(self.outputs.len() + 1).unwrap_or(u32::MAX);
-        let chosen = if workers > 1 { spread::worker(packet.bytes(), self.spread, workers) } else { 0 };
-        match (chosen as usize).checked_sub(1).and_then(|output| self.outputs.get_mut(output)) {
-            None => intake.take(packet),
-            // At most one burst waits.
-            Some(output) => drop(output.waiting.try_push(packet)),
+        for packet in self.arrived.drain(..) {
+            let chosen = if workers > 1 { spread::worker(packet.bytes(), self.spread, workers) } else { 0 };
+            let output = (chosen as usize).checked_sub(1).and_then(|output| self.outputs.get_mut(output));
+            // Neither is ever full: no more was asked for than fits in either.
+            drop(output.map_or(&mut *own, |output| &mut output.waiting).try_push(packet));
+        }
+        for output in &mut self.outputs {
+            if !output.waiting.is_empty() {
+                output.ring.push_or_drop(&mut output.waiting);
+            }
         }
     }
 }
@@ -252,20 +249,19 @@ impl Distributor {
 #[derive(Debug)]
 pub(super) struct Collector {
     inputs: Vec<Consumer>,
-    waiting: ArrayVec<Mbuf, BURST>,
+    waiting: Packets,
 }
 
 impl Collector {
     /// Sends what the other workers left, as far as the device takes it.
-    fn forward(&mut self, port: u16, arrived: &mut [*mut rte_mbuf; BURST]) {
+    #[inline(never)]
+    fn forward(&mut self, port: u16) {
         for input in &mut self.inputs {
             if self.waiting.is_empty() {
-                self.waiting.extend(input.pop(arrived, BURST));
+                input.pop(&mut self.waiting);
             }
             let sent = send(port, COLLECTING_QUEUE, &mut self.waiting);
-            for packet in self.waiting.drain(..sent) {
-                let _owned_by_the_port = packet.into_raw();
-            }
+            forget_first(&mut self.waiting, sent);
         }
     }
 }
@@ -321,17 +317,22 @@ fn bytes_of(packets: &[Mbuf]) -> u64 {
     packets.iter().map(|packet| u64::from(packet.len())).sum()
 }
 
-/// Receives up to `room` packets.
-fn poll(
-    port: u16,
-    queue: u16,
-    arrived: &mut [*mut rte_mbuf; BURST],
-    room: usize,
-) -> impl Iterator<Item = Mbuf> + use<'_> {
-    let count = u16::try_from(room.min(BURST)).unwrap_or_default();
-    // SAFETY: the port is started and has this queue, which is this worker's alone; `arrived` has room for that many.
-    let count = unsafe { dpdk_sys::dpdk_shim_eth_rx_burst(port, queue, arrived.as_mut_ptr(), count) };
-    received(arrived, usize::from(count))
+/// Receives as many packets as are there, and there is room for.
+#[inline]
+fn poll(port: u16, queue: u16, into: &mut Packets) {
+    poll_some(port, queue, into, BURST);
+}
+
+/// The same, at most `limit`.
+#[inline]
+fn poll_some(port: u16, queue: u16, into: &mut Packets, limit: usize) {
+    let write = |place: *mut *mut rte_mbuf, room: usize| {
+        let room = u16::try_from(room.min(limit)).unwrap_or_default();
+        // SAFETY: the port is started and has this queue, which is this worker's alone; there is room for that many.
+        usize::from(unsafe { dpdk_sys::dpdk_shim_eth_rx_burst(port, queue, place, room) })
+    };
+    // SAFETY: a driver hands over each packet once, with its one reference.
+    unsafe { fill(into, write) };
 }
 
 /// Sends from the front; the caller forgets as many packets as this returns.

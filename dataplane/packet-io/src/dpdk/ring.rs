@@ -2,13 +2,11 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
 use dpdk_sys::{rte_mbuf, rte_ring};
 
 use super::eal::Eal;
 use super::error::{DpdkError, Errno};
-use super::mbuf::Mbuf;
-use crate::BURST;
+use super::mbuf::{Mbuf, Packets, fill, forget_first};
 
 /// A ring from one thread to another: the end that puts packets in.
 #[derive(Debug)]
@@ -44,11 +42,9 @@ impl Producer {
     }
 
     /// Puts packets in; what does not fit is dropped and counted.
-    pub(super) fn push_or_drop<const N: usize>(&mut self, packets: &mut ArrayVec<Mbuf, N>) {
+    pub(super) fn push_or_drop(&mut self, packets: &mut Packets) {
         let pushed = self.push(packets);
-        for sent in packets.drain(..pushed) {
-            let _in_the_ring = sent.into_raw();
-        }
+        forget_first(packets, pushed);
         if !packets.is_empty() {
             self.0.dropped.add(packets);
             packets.clear();
@@ -67,27 +63,11 @@ impl Consumer {
         RingDrops(Arc::clone(&self.0))
     }
 
-    /// Takes out as many packets as are there, at most `room`.
-    pub(super) fn pop<'a>(
-        &mut self,
-        into: &'a mut [*mut rte_mbuf; BURST],
-        room: usize,
-    ) -> impl Iterator<Item = Mbuf> + use<'a> {
-        let count = u32::try_from(room.min(BURST)).unwrap_or_default();
-        // SAFETY: this is the ring's only consumer, and `into` has room for that many.
-        let popped = unsafe {
-            dpdk_sys::dpdk_shim_ring_sc_dequeue_burst(self.0.raw.as_ptr(), into.as_mut_ptr(), count)
-        };
-        received(into, popped as usize)
+    /// Takes out as many packets as are there, and there is room for.
+    pub(super) fn pop(&mut self, into: &mut Packets) {
+        // SAFETY: this is the ring's only consumer.
+        unsafe { self.0.pop(into) };
     }
-}
-
-/// The first `count` of what a driver or ring wrote.
-pub(super) fn received(from: &[*mut rte_mbuf; BURST], count: usize) -> impl Iterator<Item = Mbuf> + use<'_> {
-    from.iter().take(count).filter_map(|raw| NonNull::new(*raw)).map(|raw| {
-        // SAFETY: the driver or ring handed out each of these pointers once, and this is the one place that takes it.
-        unsafe { Mbuf::from_raw(raw) }
-    })
 }
 
 #[derive(Debug)]
@@ -97,6 +77,22 @@ struct Ring {
     _eal: Eal,
 }
 
+impl Ring {
+    /// Takes packets out.
+    ///
+    /// # Safety
+    /// Nobody else takes packets out meanwhile.
+    unsafe fn pop(&self, into: &mut Packets) -> usize {
+        let write = |place, room: usize| {
+            let room = u32::try_from(room).unwrap_or_default();
+            // SAFETY: there is one consumer, by the caller's promise, and room for that many.
+            unsafe { dpdk_sys::dpdk_shim_ring_sc_dequeue_burst(self.raw.as_ptr(), place, room) as usize }
+        };
+        // SAFETY: only packets were put in, each of which was forgotten by its owner then.
+        unsafe { fill(into, write) }
+    }
+}
+
 // SAFETY: a ring is made for use by two threads, one at each end; the ends are not `Clone`.
 unsafe impl Send for Ring {}
 // SAFETY: as above; the counts are atomic.
@@ -104,16 +100,10 @@ unsafe impl Sync for Ring {}
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        let mut left = [core::ptr::null_mut(); BURST];
-        loop {
-            // SAFETY: both ends are gone, so this is the only consumer; `left` has room for `BURST`.
-            let count = unsafe {
-                dpdk_sys::dpdk_shim_ring_sc_dequeue_burst(self.raw.as_ptr(), left.as_mut_ptr(), BURST as u32)
-            };
-            if count == 0 {
-                break;
-            }
-            received(&left, count as usize).for_each(drop);
+        let mut left = Packets::new();
+        // SAFETY: both ends are gone, so there is no other consumer.
+        while unsafe { self.pop(&mut left) } > 0 {
+            left.clear();
         }
         // SAFETY: the ring is empty and nobody has it any more.
         unsafe { dpdk_sys::rte_ring_free(self.raw.as_ptr()) }

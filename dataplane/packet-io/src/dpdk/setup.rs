@@ -79,9 +79,9 @@ impl Plan {
             + u32::from(self.tx_queues) * u32::from(self.tx_descriptors);
         let rings = if self.spreads_in_software(workers) { config.handover_ring } else { 0 };
         let collected = if u32::from(self.tx_queues) < workers { config.handover_ring } else { 0 };
-        let per_worker = CACHE + CACHE / 2 + 4 * BURST as u32;
+        let per_worker = u64::from(CACHE + CACHE / 2) + 4 * BURST as u64;
         let all = u64::from(descriptors)
-            + u64::from(workers) * (u64::from(rings) + u64::from(collected) + u64::from(per_worker));
+            + u64::from(workers) * (u64::from(rings) + u64::from(collected) + per_worker);
         u32::try_from(all).unwrap_or(u32::MAX / 2).checked_next_power_of_two().unwrap_or(u32::MAX) - 1
     }
 

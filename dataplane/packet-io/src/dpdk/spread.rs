@@ -14,7 +14,7 @@ pub enum Spread {
 
 /// The worker, 0 to `workers - 1`, that gets this frame; what is not IP goes to worker 0.
 pub(super) fn worker(frame: &[u8], spread: Spread, workers: u32) -> u32 {
-    let Some(hash) = Endpoints::read(frame, spread).map(|endpoints| endpoints.hash()) else { return 0 };
+    let Some(hash) = Endpoints::read(frame, spread).map(Endpoints::hash) else { return 0 };
     // The high half of the product is `hash / 2^32` of the workers: no division.
     u32::try_from((u64::from(hash) * u64::from(workers)) >> 32).unwrap_or_default()
 }

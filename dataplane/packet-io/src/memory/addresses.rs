@@ -115,7 +115,10 @@ mod tests {
     use super::*;
 
     fn ones_complement(bytes: &[u8]) -> u32 {
-        let sum: u32 = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |&b| u32::from(b))).sum();
+        let sum: u32 = bytes
+            .chunks(2)
+            .map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |&b| u32::from(b)))
+            .sum();
         sum % 65_535
     }
 

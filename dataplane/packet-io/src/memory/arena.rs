@@ -1,6 +1,9 @@
 //! Packets laid out once, and lent again and again.
 
-#![expect(unsafe_code, reason = "a lent packet reaches into the arena without a reference count, which would cost more than the rest")]
+#![expect(
+    unsafe_code,
+    reason = "a lent packet reaches into the arena without a reference count, which would cost more than the rest"
+)]
 
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -78,7 +81,6 @@ impl Arena {
         arena
     }
 
-
     /// Lends a packet, and says whether it was changed since [`MemoryBuf::settle`]; `None` while it is lent already.
     #[inline]
     pub(crate) fn lend(&mut self, index: usize) -> Option<(MemoryBuf, bool)> {
@@ -140,7 +142,10 @@ impl Drop for MemoryBuf {
 
 impl fmt::Debug for MemoryBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryBuf").field("len", &self.len).field("was_changed", &self.was_changed).finish_non_exhaustive()
+        f.debug_struct("MemoryBuf")
+            .field("len", &self.len)
+            .field("was_changed", &self.was_changed)
+            .finish_non_exhaustive()
     }
 }
 

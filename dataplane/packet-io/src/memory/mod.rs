@@ -8,7 +8,7 @@ use std::io::Read;
 
 use crate::repeat::Span;
 use crate::replay::{CaptureReader, ReplayError};
-use crate::{Burst, IoStats, PacketBuf, PacketIo, PacketMeta};
+use crate::{BURST, Burst, IoStats, PacketBuf, PacketIo, PacketMeta};
 use addresses::{Addresses, VARIANTS};
 use arena::Arena;
 
@@ -21,8 +21,12 @@ pub use arena::MemoryBuf;
 /// whoever keeps a packet for ever stops the source.
 #[derive(Debug)]
 pub struct Memory {
+    /// The packets, several times over where they are few; round after round takes its turn through the copies.
     arena: Arena,
     slots: Box<[Slot]>,
+    copies: u64,
+    /// Where the copy of this round starts in the arena.
+    copy_start: usize,
     /// The packets as they were given, where they are to be restored.
     originals: Option<Arena>,
     options: MemoryOptions,
@@ -54,6 +58,9 @@ impl Default for MemoryOptions {
         Self { loops: Some(1), vary: Vary::Nothing, changed: Changed::Restore, transmit_room: usize::MAX }
     }
 }
+
+/// Packets below which there are copies of them, so that bursts get full, and a few may be out, with a handful too.
+const LEAST_PACKETS: usize = 8 * BURST;
 
 /// What is different from round to round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,9 +115,14 @@ impl Memory {
             };
             Slot { meta, addresses }
         });
+        let slots: Box<[Slot]> = slots.collect();
+        let copies = LEAST_PACKETS.checked_div(packets.len()).unwrap_or(0).max(1);
+        let all: Vec<&B> = packets.iter().cycle().take(packets.len() * copies).collect();
         Self {
-            slots: slots.collect(),
-            arena: Arena::new(&packets),
+            slots,
+            arena: Arena::new(&all),
+            copies: copies as u64,
+            copy_start: 0,
             originals: (options.changed == Changed::Restore).then(|| Arena::new(&packets)),
             options,
             next: 0,
@@ -173,7 +185,9 @@ impl Memory {
         let (shift_ns, is_varied) = (self.shift_ns, self.round > 0 && self.options.vary != Vary::Nothing);
         for _ in 0..burst.room() {
             let Some(&slot) = self.slots.get(self.next) else { break };
-            let Some((mut buf, was_changed)) = self.arena.lend(self.next) else { return false };
+            let Some((mut buf, was_changed)) = self.arena.lend(self.copy_start + self.next) else {
+                return false;
+            };
             if was_changed || is_varied {
                 self.renew(&mut buf, slot, was_changed);
             }
@@ -192,17 +206,17 @@ impl Memory {
     /// Undoes changes and gives the packet the addresses of this round.
     fn renew(&mut self, buf: &mut MemoryBuf, slot: Slot, was_changed: bool) {
         let restored = self.originals.as_mut().filter(|_| was_changed).and_then(|all| all.lend(self.next));
-        let by = match &restored {
+        let rounds = match &restored {
             Some((original, _)) => {
                 buf.bytes_mut().copy_from_slice(original.bytes());
-                // Below 65,535 by the modulus.
-                u16::try_from(self.round % VARIANTS).unwrap_or(0)
+                self.round
             }
-            // It still has the addresses of the round before.
-            None => 1,
+            // It still has the addresses of the last round that took this copy, if one did.
+            None => self.round.min(self.copies),
         };
         if self.round > 0 {
-            slot.addresses.turn(buf.bytes_mut(), by);
+            // Below 65,535 by the modulus.
+            slot.addresses.turn(buf.bytes_mut(), u16::try_from(rounds % VARIANTS).unwrap_or(0));
         }
         buf.settle();
     }
@@ -224,6 +238,8 @@ impl PacketIo for Memory {
             if self.next == self.slots.len() {
                 self.next = 0;
                 self.round += 1;
+                self.copy_start =
+                    if self.round.is_multiple_of(self.copies) { 0 } else { self.copy_start + self.len() };
                 self.shift_ns = self.shift_ns.saturating_add(self.period_ns);
             }
         }
@@ -248,3 +264,6 @@ impl PacketIo for Memory {
         self.stats
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use super::window::Window;
 use crate::PacketMeta;
 use crate::storage::{Pool, Region};
 
-/// Reads the packets of one capture: pcap or pcapng, plain or packed with gzip, zstd or lz4, whichever it is.
+/// Reads the packets of one capture: pcap or pcapng, plain or packed with gzip or zstd, whichever it is.
 ///
 /// Memory stays bounded whatever the capture says, and nothing is allocated for a packet. An error is given once and
 /// tells where it is; behind it, [`Self::next`] goes on with what is still readable, and ends with `None`.

@@ -10,7 +10,9 @@ pub enum ReplayError {
     #[error("no capture file was given: name at least one, or `-` for standard input")]
     NoFiles,
     /// Standard input was named twice, or is to be played in a loop.
-    #[error("-: standard input can be read only once: name `-` once and play it once, or save it to a file first")]
+    #[error(
+        "-: standard input can be read only once: name `-` once and play it once, or save it to a file first"
+    )]
     StandardInputTwice,
     /// The file is missing or closed to us.
     #[error("{file}: cannot be opened: {source}")]
@@ -27,7 +29,7 @@ pub enum ReplayError {
         file: String,
     },
     /// The file starts with the mark of no format known here.
-    #[error("{file}: not a capture file: {start}; expected pcap or pcapng (optionally gzip, zstd or lz4){}", start.hint())]
+    #[error("{file}: not a capture file: {start}; expected pcap or pcapng (optionally gzip or zstd){}", start.hint())]
     NotACapture {
         /// The file.
         file: String,
@@ -194,8 +196,6 @@ pub enum Layer {
     Gzip,
     /// The zstd decompressor.
     Zstd,
-    /// The lz4 decompressor.
-    Lz4,
 }
 
 impl Layer {
@@ -204,9 +204,12 @@ impl Layer {
     pub fn mend(self) -> &'static str {
         match self {
             Self::File => "what comes before is read; check the disk or the network share it is on",
-            Self::Gzip => "what comes before is read; `gzip -t` tells whether the file is whole, else copy it again",
-            Self::Zstd => "what comes before is read; `zstd -t` tells whether the file is whole, else copy it again",
-            Self::Lz4 => "what comes before is read; `lz4 -t` tells whether the file is whole, else copy it again",
+            Self::Gzip => {
+                "what comes before is read; `gzip -t` tells whether the file is whole, else copy it again"
+            }
+            Self::Zstd => {
+                "what comes before is read; `zstd -t` tells whether the file is whole, else copy it again"
+            }
         }
     }
 }
@@ -217,7 +220,6 @@ impl fmt::Display for Layer {
             Self::File => "the file cannot be read",
             Self::Gzip => "the gzip stream cannot be unpacked",
             Self::Zstd => "the zstd stream cannot be unpacked",
-            Self::Lz4 => "the lz4 stream cannot be unpacked",
         })
     }
 }
@@ -281,7 +283,7 @@ static FOREIGN: &[(&[u8], &str)] = &[
     (b"7z\xbc\xaf\x27\x1c", ": this is a 7z archive, unpack it first"),
     (b"\x1f\x8b", ": this was packed twice, unpack it with `gzip -d` first"),
     (b"\x28\xb5\x2f\xfd", ": this was packed twice, unpack it with `zstd -d` first"),
-    (b"\x04\x22\x4d\x18", ": this was packed twice, unpack it with `lz4 -d` first"),
+    (b"\x04\x22\x4d\x18", ": this is packed with lz4, unpack it with `lz4 -d` first"),
 ];
 
 #[cfg(test)]
@@ -296,7 +298,7 @@ mod tests {
         assert_eq!(
             told(b"{\n  \"a\": 1"),
             "a: not a capture file: starts with 7b 0a 20 20 22 61 22 3a \"{\\n  \\\"a\\\":\"; \
-             expected pcap or pcapng (optionally gzip, zstd or lz4)"
+             expected pcap or pcapng (optionally gzip or zstd)"
         );
         assert!(told(b"").contains("it is empty"));
         assert!(told(b"PK\x03\x04rest").contains("`unzip`"));

@@ -26,7 +26,8 @@ impl Interfaces {
             return number;
         }
         let name = if self.names.len() + 1 < MOST_NAMES { name } else { FURTHER.to_owned() };
-        let Some(number) = u16::try_from(self.names.len()).ok().filter(|_| self.names.len() < MOST_NAMES) else {
+        let Some(number) = u16::try_from(self.names.len()).ok().filter(|_| self.names.len() < MOST_NAMES)
+        else {
             return self.numbers.get(FURTHER).copied().unwrap_or(u16::MAX);
         };
         self.numbers.insert(name.clone(), number);

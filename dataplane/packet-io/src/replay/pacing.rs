@@ -37,7 +37,11 @@ impl Speed {
         if !(1.0..=f64::from(u32::MAX)).contains(&thousandths) {
             return None;
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and within u32: seen above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole, and within u32: seen above"
+        )]
         let thousandths = NonZeroU32::new(thousandths as u32)?;
         Some(Self { thousandths })
     }
@@ -59,7 +63,10 @@ impl Default for Speed {
 
 /// Nanoseconds since the first call, by a clock that never goes back.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the clock itself; the packet path reads it once per burst, if at all")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock itself; the packet path reads it once per burst, if at all"
+)]
 pub fn monotonic_ns() -> u64 {
     use std::sync::LazyLock;
     use std::time::Instant;

@@ -102,7 +102,9 @@ impl Pcapng {
             return self.finish(unfinished, bytes);
         }
         // The seven words of an Enhanced Packet Block, the common case, are read at once.
-        if let Some([ENHANCED_PACKET, len, interface, high, low, captured, wire]) = self.order.words::<7>(bytes) {
+        if let Some([ENHANCED_PACKET, len, interface, high, low, captured, wire]) =
+            self.order.words::<7>(bytes)
+        {
             check_length(len, SHORTEST_BLOCK)?;
             if len < SHORTEST_PACKET {
                 return Ok(too_short(ENHANCED_PACKET, len));
@@ -161,11 +163,15 @@ impl Pcapng {
         }
         // Options beyond the room that is kept for them are passed over.
         let wanted = (len as usize).min(INTERFACE_HEAD + OPTION_ROOM);
-        let (Some([_, _, link, snap_len]), Some(block)) = (self.order.words::<4>(bytes), bytes.get(..wanted)) else {
+        let (Some([_, _, link, snap_len]), Some(block)) = (self.order.words::<4>(bytes), bytes.get(..wanted))
+        else {
             return Step::Need(wanted);
         };
         if self.interfaces.len() >= MOST_INTERFACES {
-            return Step::Bad { fault: Fault::TooManyInterfaces { limit: MOST_INTERFACES }, skip: u64::from(len) };
+            return Step::Bad {
+                fault: Fault::TooManyInterfaces { limit: MOST_INTERFACES },
+                skip: u64::from(len),
+            };
         }
         let (link_type, _) = self.order.halves(link);
         let mut interface = Interface { link_type, number: 0, snap_len, fcs: 0, clock: TickClock::default() };
@@ -197,7 +203,8 @@ impl Pcapng {
         if len < SHORTEST_PACKET {
             return Ok(too_short(PACKET, len));
         }
-        let Some([_, _, interface_and_drops, high, low, captured, wire]) = self.order.words::<7>(bytes) else {
+        let Some([_, _, interface_and_drops, high, low, captured, wire]) = self.order.words::<7>(bytes)
+        else {
             return Ok(Step::Need(PACKET_HEAD));
         };
         let interface = u32::from(self.order.halves(interface_and_drops).0);
@@ -284,7 +291,6 @@ impl Pcapng {
         self.unfinished = None;
         Ok(Step::Skip(4))
     }
-
 }
 
 #[inline]

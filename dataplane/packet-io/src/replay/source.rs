@@ -4,14 +4,13 @@ use std::io::{self, BufReader, Read};
 use std::mem;
 
 use flate2::read::MultiGzDecoder;
-use lz4_flex::frame::FrameDecoder;
 
 use super::error::Layer;
 
 /// A stream that is unpacked by what its first bytes say it is.
 ///
-/// Unpacking needs a bounded amount of memory, whatever the file says: 32 KiB for gzip, at most 8 MiB for lz4, and for
-/// zstd the 128 MiB window that its library accepts by default (`zstd --long=28` and more are refused).
+/// Unpacking needs a bounded amount of memory, whatever the file says: 32 KiB for gzip, and for zstd the 128 MiB window
+/// that its library accepts by default (`zstd --long=28` and more are refused).
 pub(crate) struct Source<R: Read> {
     state: State<R>,
 }
@@ -21,7 +20,6 @@ enum State<R: Read> {
     Plain(Counted<R>),
     Gzip(Box<MultiGzDecoder<Counted<R>>>),
     Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<Counted<R>>>>),
-    Lz4(Box<FrameDecoder<Counted<R>>>),
     /// The first read failed.
     Broken,
 }
@@ -30,7 +28,6 @@ const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// A skippable frame, which may come before the first of data; the low half of the first byte is free.
 const ZSTD_SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
-const LZ4: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
 impl<R: Read> Source<R> {
     /// A source over `input`, of which nothing is read yet.
@@ -40,22 +37,14 @@ impl<R: Read> Source<R> {
 
     /// Reads on; 0 is the end.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = match &mut self.state {
-                State::Plain(plain) => plain.read(into),
-                State::Gzip(gzip) => gzip.read(into),
-                State::Zstd(zstd) => zstd.read(into),
-                State::Lz4(lz4) => lz4.read(into),
-                State::Broken => return Ok(0),
-                State::Unread(_) => {
-                    self.begin()?;
-                    continue;
-                }
-            };
-            match read {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
+        if matches!(self.state, State::Unread(_)) {
+            self.begin()?;
+        }
+        match &mut self.state {
+            State::Plain(plain) => plain.read(into),
+            State::Gzip(gzip) => gzip.read(into),
+            State::Zstd(zstd) => zstd.read(into),
+            State::Unread(_) | State::Broken => Ok(0),
         }
     }
 
@@ -66,7 +55,6 @@ impl<R: Read> Source<R> {
             State::Plain(counted) => counted.count,
             State::Gzip(gzip) => gzip.get_ref().count,
             State::Zstd(zstd) => zstd.get_ref().get_ref().count,
-            State::Lz4(lz4) => lz4.get_ref().count,
         }
     }
 
@@ -76,7 +64,6 @@ impl<R: Read> Source<R> {
             State::Unread(_) | State::Plain(_) | State::Broken => Layer::File,
             State::Gzip(_) => Layer::Gzip,
             State::Zstd(_) => Layer::Zstd,
-            State::Lz4(_) => Layer::Lz4,
         }
     }
 
@@ -88,8 +75,6 @@ impl<R: Read> Source<R> {
             State::Gzip(Box::new(MultiGzDecoder::new(input)))
         } else if input.start == ZSTD || (first & 0xf0 == 0x50 && after == ZSTD_SKIPPABLE) {
             State::Zstd(Box::new(zstd::stream::read::Decoder::new(input)?))
-        } else if input.start == LZ4 {
-            State::Lz4(Box::new(FrameDecoder::new(input)))
         } else {
             State::Plain(input)
         };
@@ -111,11 +96,9 @@ impl<R: Read> Counted<R> {
     fn new(mut input: R) -> io::Result<Self> {
         let (mut start, mut start_len) = ([0; 4], 0);
         while let Some(room) = start.get_mut(start_len..).filter(|room| !room.is_empty()) {
-            match input.read(room) {
-                Ok(0) => break,
-                Ok(read) => start_len += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match read_through(&mut input, room)? {
+                0 => break,
+                read => start_len += read,
             }
         }
         Ok(Self { input, start, start_len, start_read: 0, count: 0 })
@@ -126,7 +109,7 @@ impl<R: Read> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut again = self.start.get(self.start_read..self.start_len).unwrap_or_default();
         let read = if again.is_empty() {
-            self.input.read(into)?
+            read_through(&mut self.input, into)?
         } else {
             let read = again.read(into)?;
             self.start_read += read;
@@ -134,6 +117,16 @@ impl<R: Read> Read for Counted<R> {
         };
         self.count += read as u64;
         Ok(read)
+    }
+}
+
+/// Reads once, not counting interruptions by signals, which a decompressor might not survive.
+fn read_through(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match input.read(into) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 
@@ -182,11 +175,9 @@ mod tests {
     #[test]
     fn every_packing_is_recognised_and_undone() {
         let data: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
-        let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
-        lz4.write_all(&data).unwrap();
         let zstd = zstd::encode_all(&data[..], 1).unwrap();
         let skipped = [&[0x5a, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 9][..], &zstd].concat();
-        for packed in [data.clone(), gzip(&data), zstd, skipped, lz4.finish().unwrap()] {
+        for packed in [data.clone(), gzip(&data), zstd, skipped] {
             assert_eq!(all(&packed).unwrap(), data);
         }
     }

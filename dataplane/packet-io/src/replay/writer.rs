@@ -36,6 +36,9 @@ pub enum WriteError {
 const NANOSECOND_MAGIC: u32 = 0xa1b2_3c4d;
 const VERSION: (u16, u16) = (2, 4);
 
+/// Bytes that are written at once.
+const BUFFER: usize = 256 * 1024;
+
 /// Longest packet written, also noted in the header.
 const SNAP_LEN: u32 = 262_144;
 
@@ -45,7 +48,7 @@ impl<W: Write> CaptureWriter<W> {
     /// # Errors
     /// When `output` fails.
     pub fn new(output: W, link_type: u16) -> io::Result<Self> {
-        let mut output = BufWriter::new(output);
+        let mut output = BufWriter::with_capacity(BUFFER, output);
         output.write_all(&NANOSECOND_MAGIC.to_le_bytes())?;
         output.write_all(&VERSION.0.to_le_bytes())?;
         output.write_all(&VERSION.1.to_le_bytes())?;

@@ -1,10 +1,11 @@
 use super::ip::Packet;
-use super::link::Other;
+use super::link::Macs;
 use super::transport::Segment;
 use super::tunnel::Entry;
+use super::view::View;
 use crate::{
-    FlowKey, Fragment, Headers, IcmpFields, KeyKind, LayerSet, MAX_VLANS, Malformed, ParseOptions, Scope,
-    TcpFields, Tunnel, TunnelKind,
+    FlowKey, Fragment, Headers, IcmpFields, KeyKind, LayerSet, MAX_VLANS, ParseOptions, Scope, TcpFields,
+    Tunnel, TunnelKind,
 };
 
 /// What the layers around the one at hand said: the part of [`Headers`] that is not about one packet.
@@ -78,6 +79,7 @@ impl Context {
     }
 
     /// What there is to say of an IP packet.
+    #[inline(always)]
     pub(super) fn packet(&self, packet: &Packet<'_>, segment: &Segment<'_>) -> Headers {
         let payload = segment.payload;
         let (payload_len, payload_wire_len, fragment) = match packet.fragment {
@@ -119,8 +121,7 @@ impl Context {
     }
 
     /// What there is to say of a frame that carries something else.
-    pub(super) fn frame_without_ip(&self, other: &Other<'_>) -> Result<Headers, Malformed> {
-        let macs = other.macs.ok_or(Malformed::Unsupported)?;
+    pub(super) fn frame_without_ip(&self, macs: Macs, view: View<'_>) -> Headers {
         let (key, sender) = FlowKey::new(
             KeyKind::Ethernet,
             0,
@@ -128,10 +129,9 @@ impl Context {
             (FlowKey::from_mac(macs.destination), self.ethertype),
             self.scope,
         );
-        let view = other.payload;
         let offset = narrow(view.offset());
         let cut = if view.is_cut() { LayerSet::SNAPPED } else { LayerSet::default() };
-        Ok(Headers {
+        Headers {
             key,
             sender,
             protocol: 0,
@@ -149,7 +149,7 @@ impl Context {
             icmp: IcmpFields::default(),
             fragment: None,
             tunnel: self.tunnel,
-        })
+        }
     }
 }
 

@@ -8,16 +8,10 @@ use crate::Malformed;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame<'a> {
     pub(super) macs: Macs,
-    pub(super) body: Body<'a>,
-}
-
-/// What follows an 802.11 header.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Body<'a> {
-    /// An LLC header and its payload.
-    Llc(View<'a>),
-    /// Encrypted data, a later fragment, a management frame, nothing.
-    Opaque(View<'a>),
+    /// What follows: encrypted data, a later fragment, a management frame or nothing, unless `has_llc`.
+    pub(super) body: View<'a>,
+    /// `body` starts with an LLC header.
+    pub(super) has_llc: bool,
 }
 
 /// How a header differs from what was in the air.
@@ -89,12 +83,13 @@ pub(super) fn read(view: View<'_>, variant: Variant) -> Result<Frame<'_>, Malfor
         TO_DS => Macs { source: second, destination: third },
         _ => Macs { source: fourth, destination: third },
     };
-    let is_opaque =
-        !is_data || control & NO_DATA != 0 || flags & PROTECTED != 0 || sequence & FRAGMENT_NUMBER != 0;
+    // Where frame control is exchanged, the sequence number has been seen in the place of the fragment number.
+    let is_later_fragment = sequence & FRAGMENT_NUMBER != 0 && variant != Variant::Swapped;
+    let is_opaque = !is_data || control & NO_DATA != 0 || flags & PROTECTED != 0 || is_later_fragment;
     if is_opaque {
-        return Ok(Frame { macs, body: Body::Opaque(rest) });
+        return Ok(Frame { macs, body: rest, has_llc: false });
     }
-    if quality & AGGREGATE != 0 { aggregate(rest) } else { Ok(Frame { macs, body: Body::Llc(rest) }) }
+    if quality & AGGREGATE != 0 { aggregate(rest) } else { Ok(Frame { macs, body: rest, has_llc: true }) }
 }
 
 /// The first frame of an aggregate (A-MSDU, IEEE 802.11-2020, 9.3.2.2): one capture record is one packet here.
@@ -102,8 +97,8 @@ fn aggregate(view: View<'_>) -> Result<Frame<'_>, Malformed> {
     let (destination, rest) = take(view)?;
     let (source, rest) = take(rest)?;
     let (len, rest) = take(rest)?;
-    let body = Body::Llc(rest.limit(usize::from(u16::from_be_bytes(len))));
-    Ok(Frame { macs: Macs { source, destination }, body })
+    let body = rest.limit(usize::from(u16::from_be_bytes(len)));
+    Ok(Frame { macs: Macs { source, destination }, body, has_llc: true })
 }
 
 /// Whether this starts a data frame, its frame control in the order of the standard or exchanged.

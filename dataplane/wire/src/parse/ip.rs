@@ -10,8 +10,8 @@ pub(super) struct Packet<'a> {
     pub(super) kind: KeyKind,
     pub(super) source: [u64; 2],
     pub(super) destination: [u64; 2],
-    /// Addresses for transport checksums; none behind a routing header that was not followed to its end.
-    pub(super) pseudo: Option<Pseudo>,
+    /// A routing header has segments to go: `destination` is not the last one, which checksums need.
+    pub(super) is_routed: bool,
     /// Protocol after extension headers.
     pub(super) protocol: u8,
     pub(super) ttl: u8,
@@ -21,6 +21,20 @@ pub(super) struct Packet<'a> {
     /// What follows the header and its extensions.
     pub(super) payload: View<'a>,
     pub(super) fragment: Option<Place>,
+}
+
+impl Packet<'_> {
+    /// The addresses as transport checksums need them.
+    pub(super) fn pseudo(&self) -> Pseudo {
+        match self.kind {
+            KeyKind::Ipv6 => Pseudo::Ipv6(octets(self.source), octets(self.destination)),
+            _ => {
+                let [.., s0, s1, s2, s3] = octets(self.source);
+                let [.., d0, d1, d2, d3] = octets(self.destination);
+                Pseudo::Ipv4([s0, s1, s2, s3], [d0, d1, d2, d3])
+            }
+        }
+    }
 }
 
 /// Where a fragment belongs.
@@ -41,6 +55,7 @@ pub(super) enum Extent {
 }
 
 /// Reads an IPv4 header.
+#[inline(always)]
 pub(super) fn read_v4<'a>(
     view: View<'a>,
     extent: Extent,
@@ -80,7 +95,7 @@ pub(super) fn read_v4<'a>(
         kind: KeyKind::Ipv4,
         source: FlowKey::from_ipv4(source),
         destination: FlowKey::from_ipv4(destination),
-        pseudo: Some(Pseudo::Ipv4(source, destination)),
+        is_routed: false,
         protocol,
         ttl,
         tos,
@@ -92,6 +107,7 @@ pub(super) fn read_v4<'a>(
 }
 
 /// Reads an IPv6 header and its extension headers.
+#[inline(always)]
 pub(super) fn read_v6<'a>(view: View<'a>, extent: Extent) -> Result<Packet<'a>, Malformed> {
     let (header, _) = view.split::<40>().ok_or(Malformed::Ipv6Truncated)?;
     let [class_high, class_low, _, _, a, b, next, ttl, addresses @ ..] = *header;
@@ -114,7 +130,7 @@ pub(super) fn read_v6<'a>(view: View<'a>, extent: Extent) -> Result<Packet<'a>, 
         kind: KeyKind::Ipv6,
         source: FlowKey::from_ipv6(source),
         destination: FlowKey::from_ipv6(destination),
-        pseudo: if chain.is_routed { None } else { Some(Pseudo::Ipv6(source, destination)) },
+        is_routed: chain.is_routed,
         protocol: chain.protocol,
         ttl,
         tos: (class_high << 4) | (class_low >> 4),
@@ -228,6 +244,11 @@ fn cut(packet: View<'_>) -> LayerSet {
 
 const fn layer_if(is_met: bool, layer: LayerSet) -> LayerSet {
     if is_met { layer } else { LayerSet(0) }
+}
+
+/// The bytes of an address in its 128-bit form.
+fn octets([high, low]: [u64; 2]) -> [u8; 16] {
+    ((u128::from(high) << 64) | u128::from(low)).to_be_bytes()
 }
 
 /// Source and destination of an IPv6 header.

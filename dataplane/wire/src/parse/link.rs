@@ -2,7 +2,7 @@
 //! labels, LLC, PPPoE, PPP, 802.11.
 
 use super::context::Context;
-use super::dot11::{self, Body, Variant};
+use super::dot11::{self, Variant};
 use super::ip;
 use super::view::View;
 use crate::number::ethertype;
@@ -10,36 +10,30 @@ use crate::{LayerSet, Malformed};
 
 /// A header to be read next.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Layer<'a> {
+pub(super) enum Header {
     /// Ethernet, from the destination address on.
-    Ethernet(View<'a>),
-    /// What follows an EtherType.
-    EtherType(u16, View<'a>),
+    Ethernet,
+    /// What follows this EtherType.
+    EtherType(u16),
     /// LLC (IEEE 802.2), from the DSAP on.
-    Llc(View<'a>),
+    Llc,
     /// PPP, with or without address and control bytes.
-    Ppp(View<'a>),
+    Ppp,
     /// IEEE 802.11, from the frame control field on.
-    Dot11(View<'a>, Variant),
+    Dot11(Variant),
     /// IP, of the version that its first nibble says.
-    Ip(View<'a>),
+    Ip,
     /// IPv4 in IP.
-    Ipv4(View<'a>),
+    Ipv4,
     /// IPv6 in IP.
-    Ipv6(View<'a>),
+    Ipv6,
 }
 
-/// The first header, and the addresses that are known before it.
+/// A header to be read next, and its bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Start<'a> {
-    pub(super) layer: Layer<'a>,
-    pub(super) macs: Option<Macs>,
-}
-
-impl<'a> From<Layer<'a>> for Start<'a> {
-    fn from(layer: Layer<'a>) -> Self {
-        Self { layer, macs: None }
-    }
+pub(super) struct Layer<'a> {
+    pub(super) header: Header,
+    pub(super) view: View<'a>,
 }
 
 /// MAC addresses of one frame.
@@ -50,192 +44,220 @@ pub(super) struct Macs {
 }
 
 /// What the link layer carries.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Network<'a> {
-    Ipv4(View<'a>),
-    Ipv6(View<'a>),
-    Other(Other<'a>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Network {
+    Ipv4,
+    Ipv6,
+    Other,
 }
 
-/// A frame that carries no IP.
+/// What follows a header.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Other<'a> {
+enum Step {
+    Next(Header),
+    End(Network),
+}
+
+/// A walk over link headers: it is changed in place, because values of its size are slow to hand around.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    /// What is not yet read.
+    pub(super) view: View<'a>,
+    /// Addresses of the last header that had some.
     pub(super) macs: Option<Macs>,
-    pub(super) payload: View<'a>,
-}
-
-/// Walks link headers up to a network header; `context` learns what was met.
-pub(super) fn read<'a>(start: Start<'a>, context: &mut Context) -> Result<Network<'a>, Malformed> {
-    let mut walk = Walk { macs: start.macs, carried: None, context };
-    let mut layer = start.layer;
-    for _ in 0..MAX_HEADERS {
-        match walk.step(layer)? {
-            Step::Next(next) => layer = next,
-            Step::End(network) => return Ok(network),
-        }
-    }
-    Err(Malformed::TooManyTags)
-}
-
-/// IP without a link header.
-pub(super) fn by_version(view: View<'_>) -> Result<Network<'_>, Malformed> {
-    match view.bytes().first().ok_or(Malformed::LinkTruncated)? >> 4 {
-        4 => Ok(Network::Ipv4(view)),
-        6 => Ok(Network::Ipv6(view)),
-        _ => Err(Malformed::Unsupported),
-    }
-}
-
-enum Step<'a> {
-    Next(Layer<'a>),
-    End(Network<'a>),
-}
-
-struct Walk<'a, 'c> {
-    macs: Option<Macs>,
     /// What follows the last EtherType, which is the payload where nothing deeper can be read.
     carried: Option<View<'a>>,
-    context: &'c mut Context,
 }
 
-impl<'a> Walk<'a, '_> {
-    fn step(&mut self, layer: Layer<'a>) -> Result<Step<'a>, Malformed> {
-        match layer {
-            Layer::Ethernet(view) => self.ethernet(view),
-            Layer::EtherType(number, view) => self.ethertype(number, view),
-            Layer::Llc(view) => self.llc(view),
-            Layer::Ppp(view) => self.ppp(view),
-            Layer::Dot11(view, variant) => self.dot11(view, variant),
-            Layer::Ip(view) => by_version(view).map(Step::End),
-            Layer::Ipv4(view) => Ok(Step::End(Network::Ipv4(view))),
-            Layer::Ipv6(view) => Ok(Step::End(Network::Ipv6(view))),
+impl<'a> Walk<'a> {
+    pub(super) const fn new(view: View<'a>) -> Self {
+        Self { view, macs: None, carried: None }
+    }
+
+    /// Walks up to a network header, of which `view` is then the start; `context` learns what was met.
+    pub(super) fn run(&mut self, first: Header, context: &mut Context) -> Result<Network, Malformed> {
+        let mut header = first;
+        for _ in 0..MAX_HEADERS {
+            match self.step(header, context)? {
+                Step::Next(next) => header = next,
+                Step::End(network) => return Ok(network),
+            }
+        }
+        Err(Malformed::TooManyTags)
+    }
+
+    #[inline(always)]
+    fn step(&mut self, header: Header, context: &mut Context) -> Result<Step, Malformed> {
+        match header {
+            Header::Ethernet => self.ethernet(),
+            Header::EtherType(number) => self.ethertype(number, context),
+            Header::Llc => self.llc(context),
+            Header::Ppp => self.ppp(),
+            Header::Dot11(variant) => self.dot11(variant),
+            Header::Ip => self.by_version().map(Step::End),
+            Header::Ipv4 => Ok(Step::End(Network::Ipv4)),
+            Header::Ipv6 => Ok(Step::End(Network::Ipv6)),
         }
     }
 
-    fn ethernet(&mut self, view: View<'a>) -> Result<Step<'a>, Malformed> {
-        let (destination, rest) = view.split::<6>().ok_or(Malformed::LinkTruncated)?;
-        let (source, rest) = rest.split::<6>().ok_or(Malformed::LinkTruncated)?;
-        let (number, rest) = rest.split::<2>().ok_or(Malformed::LinkTruncated)?;
-        self.macs = Some(Macs { source: *source, destination: *destination });
-        Ok(type_or_length(*number, rest))
-    }
-
-    fn ethertype(&mut self, number: u16, view: View<'a>) -> Result<Step<'a>, Malformed> {
-        if is_tag(number) {
-            let ([a, b, next @ ..], rest) = view.split::<4>().ok_or(Malformed::TagTruncated)?;
-            self.context.met_vlan(u16::from_be_bytes([*a, *b]) & 0x0fff);
-            return Ok(type_or_length(*next, rest));
-        }
-        self.context.ethertype = number;
-        self.carried = Some(view);
-        match number {
-            ethertype::IPV4 => Ok(Step::End(Network::Ipv4(view))),
-            ethertype::IPV6 => Ok(Step::End(Network::Ipv6(view))),
-            ethertype::MPLS | ethertype::MPLS_UPSTREAM => self.mpls(view),
-            ethertype::PPPOE_SESSION => self.pppoe(view),
-            ethertype::FABRIC_PATH => Ok(self.fabric_path(view)),
-            _ => Ok(self.other(trimmed(number, view)?)),
+    /// IP without a link header.
+    pub(super) fn by_version(&self) -> Result<Network, Malformed> {
+        match self.view.bytes().first().ok_or(Malformed::LinkTruncated)? >> 4 {
+            4 => Ok(Network::Ipv4),
+            6 => Ok(Network::Ipv6),
+            _ => Err(Malformed::Unsupported),
         }
     }
 
-    /// LLC (IEEE 802.2) and SNAP (RFC 1042). Without an EtherType, the DSAP stands in for it.
-    fn llc(&mut self, view: View<'a>) -> Result<Step<'a>, Malformed> {
-        self.context.met(LayerSet::LLC);
-        let ([dsap, ssap, control], rest) = view.split::<3>().ok_or(Malformed::LinkTruncated)?;
-        match [*dsap, *ssap, *control] {
-            SNAP => self.snap(rest),
-            [SAP_IP, SAP_IP, UNNUMBERED] => Ok(Step::Next(Layer::EtherType(ethertype::IPV4, rest))),
-            [dsap, ssap, control] => {
-                self.context.ethertype = u16::from(dsap);
-                let payload = match control & 3 {
-                    // Not LLC but IPX right behind the length: its checksum is always 0xffff.
-                    _ if [dsap, ssap] == [0xff, 0xff] => view,
-                    3 => rest,
-                    _ => rest.skip(1).ok_or(Malformed::LinkTruncated)?,
-                };
-                Ok(self.other(payload))
+    #[inline(always)]
+    fn ethernet(&mut self) -> Result<Step, Malformed> {
+        let (header, rest) = self.view.split::<14>().ok_or(Malformed::LinkTruncated)?;
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, number @ ..] = *header;
+        self.macs = Some(Macs { source: [s0, s1, s2, s3, s4, s5], destination: [d0, d1, d2, d3, d4, d5] });
+        self.view = rest;
+        Ok(self.type_or_length(number))
+    }
+
+    /// An EtherType, or the length of an LLC frame (IEEE 802.3, 3.2.6).
+    fn type_or_length(&mut self, number: [u8; 2]) -> Step {
+        match u16::from_be_bytes(number) {
+            number @ ethertype::FIRST.. => Step::Next(Header::EtherType(number)),
+            length => {
+                self.view = self.view.limit(usize::from(length));
+                Step::Next(Header::Llc)
             }
         }
     }
 
-    fn snap(&mut self, view: View<'a>) -> Result<Step<'a>, Malformed> {
-        let ([organisation @ .., a, b], rest) = view.split::<5>().ok_or(Malformed::LinkTruncated)?;
-        let number = u16::from_be_bytes([*a, *b]);
-        if matches!(organisation, [0, 0, 0 | 0xf8]) && number >= ethertype::FIRST {
-            return Ok(Step::Next(Layer::EtherType(number, rest)));
+    #[inline(always)]
+    fn ethertype(&mut self, number: u16, context: &mut Context) -> Result<Step, Malformed> {
+        if is_tag(number) {
+            let ([a, b, next @ ..], rest) = self.view.split::<4>().ok_or(Malformed::TagTruncated)?;
+            context.met_vlan(u16::from_be_bytes([*a, *b]) & 0x0fff);
+            self.view = rest;
+            return Ok(self.type_or_length(*next));
         }
-        self.context.ethertype = number;
-        Ok(self.other(rest))
+        context.ethertype = number;
+        match number {
+            ethertype::IPV4 => Ok(Step::End(Network::Ipv4)),
+            ethertype::IPV6 => Ok(Step::End(Network::Ipv6)),
+            _ => self.beyond_ip(number, context),
+        }
     }
 
-    fn mpls(&mut self, view: View<'a>) -> Result<Step<'a>, Malformed> {
-        self.context.met(LayerSet::MPLS);
-        match behind_labels(pop_labels(view)?) {
-            Some(layer) => Ok(Step::Next(layer)),
-            None => Ok(self.other(view)),
+    fn beyond_ip(&mut self, number: u16, context: &mut Context) -> Result<Step, Malformed> {
+        self.carried = Some(self.view);
+        match number {
+            ethertype::MPLS | ethertype::MPLS_UPSTREAM => self.mpls(context),
+            ethertype::PPPOE_SESSION => self.pppoe(context),
+            ethertype::FABRIC_PATH => Ok(self.fabric_path()),
+            _ => {
+                self.view = trimmed(number, self.view)?;
+                Ok(OTHER)
+            }
         }
+    }
+
+    /// LLC (IEEE 802.2) and SNAP (RFC 1042). Without an EtherType, the DSAP stands in for it.
+    fn llc(&mut self, context: &mut Context) -> Result<Step, Malformed> {
+        context.met(LayerSet::LLC);
+        let ([dsap, ssap, control], rest) = self.view.split::<3>().ok_or(Malformed::LinkTruncated)?;
+        match [*dsap, *ssap, *control] {
+            SNAP => {
+                self.view = rest;
+                self.snap(context)
+            }
+            [SAP_IP, SAP_IP, UNNUMBERED] => {
+                self.view = rest;
+                Ok(Step::Next(Header::EtherType(ethertype::IPV4)))
+            }
+            [dsap, ssap, control] => {
+                context.ethertype = u16::from(dsap);
+                self.view = match control & 3 {
+                    // Not LLC but IPX right behind the length: its checksum is always 0xffff.
+                    _ if [dsap, ssap] == [0xff, 0xff] => self.view,
+                    3 => rest,
+                    _ => rest.skip(1).ok_or(Malformed::LinkTruncated)?,
+                };
+                Ok(OTHER)
+            }
+        }
+    }
+
+    fn snap(&mut self, context: &mut Context) -> Result<Step, Malformed> {
+        let ([organisation @ .., a, b], rest) = self.view.split::<5>().ok_or(Malformed::LinkTruncated)?;
+        let number = u16::from_be_bytes([*a, *b]);
+        self.view = rest;
+        if matches!(organisation, [0, 0, 0 | 0xf8]) && number >= ethertype::FIRST {
+            return Ok(Step::Next(Header::EtherType(number)));
+        }
+        context.ethertype = number;
+        Ok(OTHER)
+    }
+
+    fn mpls(&mut self, context: &mut Context) -> Result<Step, Malformed> {
+        context.met(LayerSet::MPLS);
+        let Some(layer) = behind_labels(pop_labels(self.view)?) else { return Ok(OTHER) };
+        self.view = layer.view;
+        Ok(Step::Next(layer.header))
     }
 
     /// Cisco FabricPath: two bytes of tree and hop count before a whole Ethernet frame.
-    fn fabric_path(&self, view: View<'a>) -> Step<'a> {
-        match view.skip(2) {
-            Some(frame) if is_plausible_ethernet(frame) => Step::Next(Layer::Ethernet(frame)),
-            _ => self.other(view),
+    fn fabric_path(&mut self) -> Step {
+        match self.view.skip(2) {
+            Some(frame) if is_plausible_ethernet(frame) => {
+                self.view = frame;
+                Step::Next(Header::Ethernet)
+            }
+            _ => OTHER,
         }
     }
 
     /// PPPoE session stage (RFC 2516, 4).
-    fn pppoe(&mut self, view: View<'a>) -> Result<Step<'a>, Malformed> {
-        self.context.met(LayerSet::PPPOE);
-        let ([version, code, _, _, a, b], rest) = view.split::<6>().ok_or(Malformed::TagTruncated)?;
+    fn pppoe(&mut self, context: &mut Context) -> Result<Step, Malformed> {
+        context.met(LayerSet::PPPOE);
+        let ([version, code, _, _, a, b], rest) = self.view.split::<6>().ok_or(Malformed::TagTruncated)?;
         if [*version, *code] != [0x11, 0] {
-            return Ok(self.other(view));
+            return Ok(OTHER);
         }
-        Ok(Step::Next(Layer::Ppp(rest.limit(usize::from(u16::from_be_bytes([*a, *b]))))))
+        self.view = rest.limit(be(*a, *b));
+        Ok(Step::Next(Header::Ppp))
     }
 
     /// PPP (RFC 1661, 2), the protocol field in one or two bytes (6.5), address and control there or not (6.6).
-    fn ppp(&mut self, view: View<'a>) -> Result<Step<'a>, Malformed> {
-        let header = match view.split::<2>() {
+    fn ppp(&mut self) -> Result<Step, Malformed> {
+        let header = match self.view.split::<2>() {
             Some(([0xff, 0x03], rest)) => rest,
-            _ => view,
+            _ => self.view,
         };
         let (number, rest) = match header.bytes() {
             [low, ..] if low & 1 == 1 => (u16::from(*low), header.skip(1)),
             [high, low, ..] => (u16::from_be_bytes([*high, *low]), header.skip(2)),
             _ => return Err(Malformed::LinkTruncated),
         };
-        let rest = rest.ok_or(Malformed::LinkTruncated)?;
-        match number {
-            PPP_IPV4 => Ok(Step::Next(Layer::EtherType(ethertype::IPV4, rest))),
-            PPP_IPV6 => Ok(Step::Next(Layer::EtherType(ethertype::IPV6, rest))),
-            PPP_MPLS => Ok(Step::Next(Layer::EtherType(ethertype::MPLS, rest))),
-            PPP_MPLS_UPSTREAM => Ok(Step::Next(Layer::EtherType(ethertype::MPLS_UPSTREAM, rest))),
-            _ => Ok(self.other(self.carried.unwrap_or(view))),
-        }
+        let carried = match number {
+            PPP_IPV4 => ethertype::IPV4,
+            PPP_IPV6 => ethertype::IPV6,
+            PPP_MPLS => ethertype::MPLS,
+            PPP_MPLS_UPSTREAM => ethertype::MPLS_UPSTREAM,
+            _ => {
+                self.view = self.carried.unwrap_or(self.view);
+                return Ok(OTHER);
+            }
+        };
+        self.view = rest.ok_or(Malformed::LinkTruncated)?;
+        Ok(Step::Next(Header::EtherType(carried)))
     }
 
-    fn dot11(&mut self, view: View<'a>, variant: Variant) -> Result<Step<'a>, Malformed> {
-        let frame = dot11::read(view, variant)?;
+    fn dot11(&mut self, variant: Variant) -> Result<Step, Malformed> {
+        let frame = dot11::read(self.view, variant)?;
         self.macs = Some(frame.macs);
-        match frame.body {
-            Body::Llc(llc) => Ok(Step::Next(Layer::Llc(llc))),
-            Body::Opaque(payload) => Ok(self.other(payload)),
-        }
-    }
-
-    fn other(&self, payload: View<'a>) -> Step<'a> {
-        Step::End(Network::Other(Other { macs: self.macs, payload }))
+        self.view = frame.body;
+        Ok(if frame.has_llc { Step::Next(Header::Llc) } else { OTHER })
     }
 }
 
-/// An EtherType, or the length of an LLC frame (IEEE 802.3, 3.2.6).
-fn type_or_length(number: [u8; 2], rest: View<'_>) -> Step<'_> {
-    match u16::from_be_bytes(number) {
-        number @ ethertype::FIRST.. => Step::Next(Layer::EtherType(number, rest)),
-        length => Step::Next(Layer::Llc(rest.limit(usize::from(length)))),
-    }
-}
+const OTHER: Step = Step::End(Network::Other);
 
 pub(super) const fn is_tag(number: u16) -> bool {
     matches!(
@@ -266,15 +288,15 @@ fn behind_labels(view: View<'_>) -> Option<Layer<'_>> {
     let version = view.bytes().first()? >> 4;
     if ip::is_plausible(view) {
         let number = if version == 4 { ethertype::IPV4 } else { ethertype::IPV6 };
-        return Some(Layer::EtherType(number, view));
+        return Some(Layer { header: Header::EtherType(number), view });
     }
     if version == 0
         && let Some(frame) = view.skip(4)
         && is_plausible_ethernet(frame)
     {
-        return Some(Layer::Ethernet(frame));
+        return Some(Layer { header: Header::Ethernet, view: frame });
     }
-    is_plausible_ethernet(view).then_some(Layer::Ethernet(view))
+    is_plausible_ethernet(view).then_some(Layer { header: Header::Ethernet, view })
 }
 
 /// Whether these bytes can be a label stack and something it carries.
@@ -308,8 +330,8 @@ pub(super) fn is_plausible_ethernet(view: View<'_>) -> bool {
 }
 
 /// Whether a frame without IP in a tunnel makes the tunnel credible.
-pub(super) fn is_known(number: u16, other: &Other<'_>) -> bool {
-    other.macs.is_some_and(|macs| macs.source[0] & 1 == 0)
+pub(super) fn is_known(number: u16, macs: Option<Macs>) -> bool {
+    macs.is_some_and(|macs| macs.source[0] & 1 == 0)
         && (is_known_ethertype(number)
             || matches!(number, LLC_SPANNING_TREE | LLC_NETBIOS | LLC_ISIS | 0x0104 | 0x010b | 0x0111))
 }

@@ -15,8 +15,9 @@ pub(crate) mod view;
 
 use crate::{Headers, LinkType, Malformed, ParseOptions};
 use context::Context;
-use ip::Extent;
-use link::Network;
+use ip::{Extent, Packet};
+use link::{Header, Network, Walk};
+use transport::Segment;
 use tunnel::Entry;
 use view::View;
 
@@ -36,12 +37,13 @@ pub(crate) fn frame(
     if u32::try_from(bytes.len()).is_err() {
         return Err(Malformed::Unsupported);
     }
-    let mut context = Context::outermost();
-    let view = View::frame(bytes, wire_len as usize);
-    let network = link::read(link_header::first(view, link)?, &mut context)?;
-    context.scope_by_vlan(options);
-    let entry = network_layer(headers, network, &context, Extent::Announced, options)?;
-    open_tunnels(headers, entry, context, options);
+    let mut descent = Descent { headers, options, context: Context::outermost(), tunnel: None };
+    let mut walk = Walk::new(View::frame(bytes, wire_len as usize));
+    let first = link_header::first(&mut walk, link)?;
+    let network = walk.run(first, &mut descent.context)?;
+    descent.context.scope_by_vlan(options);
+    descent.network_layer(network, &walk)?;
+    descent.open_tunnels();
     Ok(())
 }
 
@@ -55,69 +57,78 @@ pub(crate) fn reassembled(
     if u32::try_from(bytes.len()).is_err() {
         return Err(Malformed::Unsupported);
     }
-    let context = Context::of(outer);
-    let network = link::by_version(View::frame(bytes, bytes.len()))?;
-    let entry = network_layer(headers, network, &context, Extent::Whole, options)?;
-    open_tunnels(headers, entry, context, options);
+    let mut descent = Descent { headers, options, context: Context::of(outer), tunnel: None };
+    let walk = Walk::new(View::frame(bytes, bytes.len()));
+    let packet = match walk.by_version()? {
+        Network::Ipv4 => ip::read_v4(walk.view, Extent::Whole, options.checksums)?,
+        _ => ip::read_v6(walk.view, Extent::Whole)?,
+    };
+    descent.transport_layer(&packet)?;
+    descent.open_tunnels();
     Ok(())
 }
 
-/// Opens tunnel after tunnel; what cannot be read inside leaves `headers` with what carries it.
-fn open_tunnels<'a>(
-    headers: &mut Headers,
-    mut entry: Option<Entry<'a>>,
-    mut context: Context,
-    options: &ParseOptions,
-) {
-    while let Some(tunnel) = entry {
-        if context.tunnel.depth >= options.tunnel_depth.min(MAX_TUNNEL_DEPTH) {
-            return;
-        }
-        context.enter(&tunnel, headers.network_offset, options);
-        entry = match open(headers, &tunnel, &mut context, options) {
-            Ok(next) => next,
-            Err(_) => return,
-        };
-    }
+/// The way down through one frame. What is read is written to `headers` packet by packet, from the outside in.
+struct Descent<'a, 'h> {
+    headers: &'h mut Headers,
+    options: &'h ParseOptions,
+    context: Context,
+    /// The tunnel that the last packet carries.
+    tunnel: Option<Entry<'a>>,
 }
 
-fn open<'a>(
-    headers: &mut Headers,
-    entry: &Entry<'a>,
-    context: &mut Context,
-    options: &ParseOptions,
-) -> Result<Option<Entry<'a>>, Malformed> {
-    let network = link::read(entry.carried.into(), context)?;
-    if let Network::Other(other) = &network
-        && !link::is_known(context.ethertype, other)
-    {
-        return Err(Malformed::Unsupported);
-    }
-    network_layer(headers, network, context, Extent::Announced, options)
-}
-
-/// Reads a packet from its network header on, writes `headers` if all of it is well, and finds the tunnel it
-/// carries, if any.
-fn network_layer<'a>(
-    headers: &mut Headers,
-    network: Network<'a>,
-    context: &Context,
-    extent: Extent,
-    options: &ParseOptions,
-) -> Result<Option<Entry<'a>>, Malformed> {
-    let packet = match network {
-        Network::Ipv4(view) => ip::read_v4(view, extent, options.checksums)?,
-        Network::Ipv6(view) => ip::read_v6(view, extent)?,
-        Network::Other(other) => {
-            *headers = context.frame_without_ip(&other)?;
-            return Ok(None);
+impl<'a> Descent<'a, '_> {
+    /// Opens tunnel after tunnel; what cannot be read inside leaves `headers` with what carries it.
+    fn open_tunnels(&mut self) {
+        while let Some(tunnel) = &self.tunnel {
+            if self.context.tunnel.depth >= self.options.tunnel_depth.min(MAX_TUNNEL_DEPTH) {
+                return;
+            }
+            self.context.enter(tunnel, self.headers.network_offset, self.options);
+            let mut walk = Walk::new(tunnel.carried.view);
+            let header = tunnel.carried.header;
+            if self.open(header, &mut walk).is_err() {
+                return;
+            }
         }
-    };
-    if packet.fragment.is_some() {
-        *headers = context.packet(&packet, &transport::Segment::none(packet.payload));
-        return Ok(None);
     }
-    let segment = transport::read(&packet, options.checksums)?;
-    *headers = context.packet(&packet, &segment);
-    Ok(tunnel::find(&packet, &segment))
+
+    fn open(&mut self, first: Header, walk: &mut Walk<'a>) -> Result<(), Malformed> {
+        let network = walk.run(first, &mut self.context)?;
+        if network == Network::Other && !link::is_known(self.context.ethertype, walk.macs) {
+            return Err(Malformed::Unsupported);
+        }
+        self.network_layer(network, walk)
+    }
+
+    /// Reads a packet from its network header on.
+    fn network_layer(&mut self, network: Network, walk: &Walk<'a>) -> Result<(), Malformed> {
+        match network {
+            Network::Ipv4 => {
+                let packet = ip::read_v4(walk.view, Extent::Announced, self.options.checksums)?;
+                self.transport_layer(&packet)
+            }
+            Network::Ipv6 => {
+                let packet = ip::read_v6(walk.view, Extent::Announced)?;
+                self.transport_layer(&packet)
+            }
+            Network::Other => {
+                let macs = walk.macs.ok_or(Malformed::Unsupported)?;
+                *self.headers = self.context.frame_without_ip(macs, walk.view);
+                self.tunnel = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the rest of a packet, writes `headers` if all of it is well, and finds the tunnel it carries, if any.
+    fn transport_layer(&mut self, packet: &Packet<'a>) -> Result<(), Malformed> {
+        let mut segment = Segment::none(packet.payload);
+        if packet.fragment.is_none() {
+            segment.read(packet, self.options.checksums)?;
+        }
+        *self.headers = self.context.packet(packet, &segment);
+        self.tunnel = if packet.fragment.is_none() { tunnel::find(packet, &segment) } else { None };
+        Ok(())
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::ip::Packet;
 use super::view::View;
-use crate::checksum::{self, Pseudo, ZeroChecksum};
+use crate::checksum::{self, ZeroChecksum};
 use crate::number::{protocol, tunnel_port};
 use crate::{Checksums, IcmpFields, KeyKind, Malformed, TcpFields, TcpFlags};
 
@@ -18,110 +18,114 @@ pub(super) struct Segment<'a> {
 
 impl<'a> Segment<'a> {
     /// No transport header that can be read: all is payload.
+    #[inline(always)]
     pub(super) fn none(payload: View<'a>) -> Self {
-        Self::with_ports([0; 4], payload)
-    }
-
-    fn with_ports([a, b, c, d]: [u8; 4], payload: View<'a>) -> Self {
         Self {
-            source_port: u16::from_be_bytes([a, b]),
-            destination_port: u16::from_be_bytes([c, d]),
+            source_port: 0,
+            destination_port: 0,
             tcp: TcpFields::default(),
             icmp: IcmpFields::default(),
             payload,
         }
     }
-}
 
-/// Reads the transport header of a packet that is not a fragment.
-pub(super) fn read<'a>(packet: &Packet<'a>, checksums: Checksums) -> Result<Segment<'a>, Malformed> {
-    let segment = match packet.protocol {
-        protocol::TCP => tcp(packet.payload)?,
-        protocol::UDP => udp(packet.payload)?,
-        protocol::UDP_LITE => udp_lite(packet.payload)?,
-        protocol::SCTP => sctp(packet.payload)?,
-        protocol::ICMP => icmp(packet.payload, 8)?,
-        protocol::ICMPV6 => icmp(packet.payload, 4)?,
-        _ => Segment::none(packet.payload),
-    };
-    if checksums == Checksums::Enforce
-        && !packet.payload.is_cut()
-        && let Some(pseudo) = packet.pseudo
-    {
-        verify(packet, &segment, pseudo)?;
+    /// Reads the header at the start of `payload` and takes it off. In place: a value of this size is slow to hand
+    /// around.
+    #[inline(always)]
+    pub(super) fn read(&mut self, packet: &Packet<'_>, checksums: Checksums) -> Result<(), Malformed> {
+        match packet.protocol {
+            protocol::TCP => self.tcp()?,
+            protocol::UDP => self.udp()?,
+            protocol::UDP_LITE => self.udp_lite()?,
+            protocol::SCTP => self.sctp()?,
+            protocol::ICMP => self.icmp(8)?,
+            protocol::ICMPV6 => self.icmp(4)?,
+            _ => {}
+        }
+        if checksums == Checksums::Enforce && !packet.payload.is_cut() && !packet.is_routed {
+            verify(packet, self)?;
+        }
+        Ok(())
     }
-    Ok(segment)
-}
 
-fn tcp(view: View<'_>) -> Result<Segment<'_>, Malformed> {
-    let ports = view.first::<4>().ok_or(Malformed::TcpTruncated)?;
-    let after_fixed = view.skip(20).ok_or(Malformed::TcpTruncated)?;
-    let Some(header) = view.first::<20>() else {
-        return Ok(Segment::with_ports(*ports, after_fixed));
-    };
-    let [_, _, _, _, s0, s1, s2, s3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *header;
-    let header_len = usize::from(offset >> 4) * 4;
-    if header_len < 20 {
-        return Err(Malformed::TcpBadOffset);
+    #[inline(always)]
+    fn read_ports(&mut self, otherwise: Malformed) -> Result<(), Malformed> {
+        let [a, b, c, d] = *self.payload.first::<4>().ok_or(otherwise)?;
+        self.source_port = u16::from_be_bytes([a, b]);
+        self.destination_port = u16::from_be_bytes([c, d]);
+        Ok(())
     }
-    let payload = view.skip(header_len).ok_or(Malformed::TcpBadOffset)?;
-    let tcp = TcpFields {
-        seq: u32::from_be_bytes([s0, s1, s2, s3]),
-        ack: u32::from_be_bytes([a0, a1, a2, a3]),
-        window: u16::from_be_bytes([w0, w1]),
-        flags: TcpFlags(flags),
-    };
-    Ok(Segment { tcp, ..Segment::with_ports(*ports, payload) })
-}
 
-fn udp(view: View<'_>) -> Result<Segment<'_>, Malformed> {
-    let ports = view.first::<4>().ok_or(Malformed::UdpTruncated)?;
-    let rest = view.skip(8).ok_or(Malformed::UdpTruncated)?;
-    let payload = match view.first::<6>() {
-        // A jumbogram (RFC 2675, 4) or segmentation offload.
-        None | Some([_, _, _, _, 0, 0]) => rest,
-        Some([_, _, _, _, a, b]) => {
+    fn tcp(&mut self) -> Result<(), Malformed> {
+        self.read_ports(Malformed::TcpTruncated)?;
+        let segment = self.payload;
+        self.payload = segment.skip(20).ok_or(Malformed::TcpTruncated)?;
+        let Some(header) = segment.first::<20>() else { return Ok(()) };
+        let [_, _, _, _, s0, s1, s2, s3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *header;
+        let options_len = (usize::from(offset >> 4) * 4).checked_sub(20).ok_or(Malformed::TcpBadOffset)?;
+        self.payload = self.payload.skip(options_len).ok_or(Malformed::TcpBadOffset)?;
+        self.tcp = TcpFields {
+            seq: u32::from_be_bytes([s0, s1, s2, s3]),
+            ack: u32::from_be_bytes([a0, a1, a2, a3]),
+            window: u16::from_be_bytes([w0, w1]),
+            flags: TcpFlags(flags),
+        };
+        Ok(())
+    }
+
+    fn udp(&mut self) -> Result<(), Malformed> {
+        self.read_ports(Malformed::UdpTruncated)?;
+        let datagram = self.payload;
+        self.payload = datagram.skip(8).ok_or(Malformed::UdpTruncated)?;
+        if let Some([_, _, _, _, a, b]) = datagram.first::<6>() {
+            // 0 is a jumbogram (RFC 2675, 4) or segmentation offload.
             let len = usize::from(u16::from_be_bytes([*a, *b]));
-            if len < 8 || len > view.wire_len() {
+            if len > datagram.wire_len() || (1..8).contains(&len) {
                 return Err(Malformed::UdpBadLength);
             }
-            rest.limit(len - 8)
+            if len > 0 {
+                self.payload = self.payload.limit(len - 8);
+            }
         }
-    };
-    Ok(Segment::with_ports(*ports, payload))
-}
+        Ok(())
+    }
 
-fn udp_lite(view: View<'_>) -> Result<Segment<'_>, Malformed> {
-    let ports = view.first::<4>().ok_or(Malformed::UdpTruncated)?;
-    let payload = view.skip(8).ok_or(Malformed::UdpTruncated)?;
-    if let Some([_, _, _, _, a, b]) = view.first::<6>() {
-        // 0 covers everything (RFC 3828, 3.1).
-        let coverage = usize::from(u16::from_be_bytes([*a, *b]));
-        if (1..8).contains(&coverage) || coverage > view.wire_len() {
-            return Err(Malformed::UdpBadLength);
+    fn udp_lite(&mut self) -> Result<(), Malformed> {
+        self.read_ports(Malformed::UdpTruncated)?;
+        let datagram = self.payload;
+        self.payload = datagram.skip(8).ok_or(Malformed::UdpTruncated)?;
+        if let Some([_, _, _, _, a, b]) = datagram.first::<6>() {
+            // 0 covers everything (RFC 3828, 3.1).
+            let coverage = usize::from(u16::from_be_bytes([*a, *b]));
+            if (1..8).contains(&coverage) || coverage > datagram.wire_len() {
+                return Err(Malformed::UdpBadLength);
+            }
         }
+        Ok(())
     }
-    Ok(Segment::with_ports(*ports, payload))
-}
 
-fn sctp(view: View<'_>) -> Result<Segment<'_>, Malformed> {
-    let ports = view.first::<4>().ok_or(Malformed::SctpTruncated)?;
-    let payload = view.skip(12).ok_or(Malformed::SctpTruncated)?;
-    Ok(Segment::with_ports(*ports, payload))
-}
-
-/// A message of at least `min_len` bytes on the wire; its payload starts behind the 8 bytes that all but the
-/// shortest messages have (RFC 792; RFC 4443, 4).
-fn icmp(view: View<'_>, min_len: usize) -> Result<Segment<'_>, Malformed> {
-    let [kind, code] = *view.first::<2>().ok_or(Malformed::IcmpTruncated)?;
-    if view.wire_len() < min_len {
-        return Err(Malformed::IcmpTruncated);
+    fn sctp(&mut self) -> Result<(), Malformed> {
+        self.read_ports(Malformed::SctpTruncated)?;
+        self.payload = self.payload.skip(12).ok_or(Malformed::SctpTruncated)?;
+        Ok(())
     }
-    let payload = view.skip(view.wire_len().min(8)).ok_or(Malformed::IcmpTruncated)?;
-    Ok(Segment { icmp: IcmpFields { kind, code }, ..Segment::none(payload) })
+
+    /// A message of at least `min_len` bytes on the wire; its payload starts behind the 8 bytes that all but the
+    /// shortest messages have (RFC 792; RFC 4443, 4).
+    fn icmp(&mut self, min_len: usize) -> Result<(), Malformed> {
+        let message = self.payload;
+        let [kind, code] = *message.first::<2>().ok_or(Malformed::IcmpTruncated)?;
+        if message.wire_len() < min_len {
+            return Err(Malformed::IcmpTruncated);
+        }
+        self.icmp = IcmpFields { kind, code };
+        self.payload = message.skip(message.wire_len().min(8)).ok_or(Malformed::IcmpTruncated)?;
+        Ok(())
+    }
 }
 
-fn verify(packet: &Packet<'_>, segment: &Segment<'_>, pseudo: Pseudo) -> Result<(), Malformed> {
+fn verify(packet: &Packet<'_>, segment: &Segment<'_>) -> Result<(), Malformed> {
+    let pseudo = packet.pseudo();
     let bytes = packet.payload.bytes();
     let (is_intact, otherwise) = match (packet.protocol, packet.kind) {
         (protocol::TCP, _) => (checksum::tcp_is_intact(bytes, pseudo), Malformed::TcpBadChecksum),

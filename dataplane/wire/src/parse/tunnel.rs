@@ -1,11 +1,11 @@
 //! Tunnels directly in IP: IP-in-IP, GRE and what it carries, L2TPv3, MPLS.
 
 use super::ip::{self, Packet};
-use super::link::{self, Layer};
+use super::link::{self, Header, Layer};
 use super::transport::Segment;
 use super::udp_tunnel;
 use super::view::View;
-use crate::number::{ethertype, protocol, tunnel_port};
+use crate::number::{ethertype, protocol};
 use crate::{KeyKind, TunnelKind};
 
 /// A tunnel whose header was read, not yet what it carries.
@@ -19,12 +19,12 @@ pub(super) struct Entry<'a> {
 /// The tunnel that a packet carries, none where there is none or its header makes no sense.
 pub(super) fn find<'a>(packet: &Packet<'a>, segment: &Segment<'a>) -> Option<Entry<'a>> {
     match packet.protocol {
-        protocol::UDP => [segment.destination_port, segment.source_port]
-            .into_iter()
-            .filter(|port| tunnel_port::ALL.contains(port))
-            .find_map(|port| udp_tunnel::read(port, segment.payload)),
-        protocol::IPV4 => Some(ip_in_ip(packet, Layer::Ipv4(packet.payload))),
-        protocol::IPV6 => Some(ip_in_ip(packet, Layer::Ipv6(packet.payload))),
+        protocol::UDP => match udp_tunnel::read(segment.destination_port, segment.payload) {
+            None => udp_tunnel::read(segment.source_port, segment.payload),
+            found => found,
+        },
+        protocol::IPV4 => Some(ip_in_ip(packet, Layer { header: Header::Ipv4, view: packet.payload })),
+        protocol::IPV6 => Some(ip_in_ip(packet, Layer { header: Header::Ipv6, view: packet.payload })),
         protocol::GRE => gre(packet.payload),
         protocol::L2TP => l2tp_v3(packet.payload),
         protocol::MPLS => Some(mpls(packet.payload)),
@@ -43,7 +43,11 @@ fn ip_in_ip<'a>(packet: &Packet<'a>, carried: Layer<'a>) -> Entry<'a> {
 }
 
 pub(super) const fn mpls(view: View<'_>) -> Entry<'_> {
-    Entry { kind: TunnelKind::Mpls, id: 0, carried: Layer::EtherType(ethertype::MPLS, view) }
+    Entry {
+        kind: TunnelKind::Mpls,
+        id: 0,
+        carried: Layer { header: Header::EtherType(ethertype::MPLS), view },
+    }
 }
 
 /// GRE (RFC 2784, 2890, 2637): flags and version, EtherType, then the optional fields that the flags announce.
@@ -76,21 +80,31 @@ fn gre_v0(flags: u16, carried: u16, view: View<'_>) -> Option<Entry<'_>> {
     }
     match carried {
         ethertype::ERSPAN if is_numbered => erspan_ii(rest),
-        ethertype::ERSPAN => Some(Entry { kind: TunnelKind::Erspan, id: 0, carried: Layer::Ethernet(rest) }),
+        ethertype::ERSPAN => Some(Entry {
+            kind: TunnelKind::Erspan,
+            id: 0,
+            carried: Layer { header: Header::Ethernet, view: rest },
+        }),
         ethertype::ERSPAN_III => erspan_iii(rest),
         ethertype::TRANSPARENT_ETHERNET => {
-            Some(Entry { kind: TunnelKind::Gre, id, carried: Layer::Ethernet(rest) })
+            Some(Entry { kind: TunnelKind::Gre, id, carried: Layer { header: Header::Ethernet, view: rest } })
         }
-        ethertype::PPP => Some(Entry { kind: TunnelKind::Gre, id, carried: Layer::Ppp(rest) }),
+        ethertype::PPP => {
+            Some(Entry { kind: TunnelKind::Gre, id, carried: Layer { header: Header::Ppp, view: rest } })
+        }
         ethertype::WCCP => Some(Entry { kind: TunnelKind::Gre, id, carried: wccp(rest)? }),
-        other => Some(Entry { kind: TunnelKind::Gre, id, carried: Layer::EtherType(other, rest) }),
+        other => Some(Entry {
+            kind: TunnelKind::Gre,
+            id,
+            carried: Layer { header: Header::EtherType(other), view: rest },
+        }),
     }
 }
 
 /// Version 1 has the packet at once, version 2 four bytes before it; their first nibble is not 4.
 fn wccp(view: View<'_>) -> Option<Layer<'_>> {
     let packet = if view.bytes().first()? >> 4 == 4 { view } else { view.split::<4>()?.1 };
-    Some(Layer::EtherType(ethertype::IPV4, packet))
+    Some(Layer { header: Header::EtherType(ethertype::IPV4), view: packet })
 }
 
 /// Enhanced GRE (RFC 2637, 4.1): the key is payload length and call id; without a sequence number it carries nothing.
@@ -105,7 +119,11 @@ fn pptp(flags: u16, view: View<'_>) -> Option<Entry<'_>> {
         return None;
     }
     let id = u32::from(u16::from_be_bytes([*c, *d]));
-    Some(Entry { kind: TunnelKind::Pptp, id, carried: Layer::Ppp(payload.limit(len)) })
+    Some(Entry {
+        kind: TunnelKind::Pptp,
+        id,
+        carried: Layer { header: Header::Ppp, view: payload.limit(len) },
+    })
 }
 
 /// ERSPAN type II (draft-foschiano-erspan, 4.2).
@@ -114,7 +132,7 @@ fn erspan_ii(view: View<'_>) -> Option<Entry<'_>> {
     if version >> 4 != 1 {
         return None;
     }
-    Some(erspan(*c, *d, Layer::Ethernet(mirrored(*c, frame))))
+    Some(erspan(*c, *d, Layer { header: Header::Ethernet, view: mirrored(*c, frame) }))
 }
 
 /// ERSPAN type III (draft-foschiano-erspan, 4.3).
@@ -125,8 +143,8 @@ fn erspan_iii(view: View<'_>) -> Option<Entry<'_>> {
     }
     let frame = if options & 1 != 0 { rest.split::<8>()?.1 } else { rest };
     match (kind >> 2) & 31 {
-        0 => Some(erspan(*c, *d, Layer::Ethernet(mirrored(*c, frame)))),
-        2 => Some(erspan(*c, *d, Layer::Ip(mirrored(*c, frame)))),
+        0 => Some(erspan(*c, *d, Layer { header: Header::Ethernet, view: mirrored(*c, frame) })),
+        2 => Some(erspan(*c, *d, Layer { header: Header::Ip, view: mirrored(*c, frame) })),
         _ => None,
     }
 }
@@ -152,8 +170,10 @@ pub(super) fn l2tp_v3(view: View<'_>) -> Option<Entry<'_>> {
     let carried = [0, 4, 8, 12].into_iter().find_map(|skipped| {
         let frame = rest.skip(skipped)?;
         match frame.bytes() {
-            [0xff, 3, 0, 0x21 | 0x57, ..] if ip::is_plausible(frame.skip(4)?) => Some(Layer::Ppp(frame)),
-            _ if link::is_plausible_ethernet(frame) => Some(Layer::Ethernet(frame)),
+            [0xff, 3, 0, 0x21 | 0x57, ..] if ip::is_plausible(frame.skip(4)?) => {
+                Some(Layer { header: Header::Ppp, view: frame })
+            }
+            _ if link::is_plausible_ethernet(frame) => Some(Layer { header: Header::Ethernet, view: frame }),
             _ => None,
         }
     })?;

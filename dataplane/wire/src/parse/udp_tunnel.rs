@@ -2,7 +2,7 @@
 
 use super::dot11;
 use super::ip;
-use super::link::{self, Layer};
+use super::link::{self, Header, Layer};
 use super::tunnel::{self, Entry};
 use super::view::View;
 use crate::TunnelKind;
@@ -31,7 +31,7 @@ fn vxlan(view: View<'_>) -> Option<Entry<'_>> {
         return None;
     }
     let id = u32::from_be_bytes([0, *v0, *v1, *v2]);
-    Some(Entry { kind: TunnelKind::Vxlan, id, carried: Layer::Ethernet(frame) })
+    Some(Entry { kind: TunnelKind::Vxlan, id, carried: Layer { header: Header::Ethernet, view: frame } })
 }
 
 /// VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe, 3): version 0, VNI and next protocol present, no OAM.
@@ -44,10 +44,10 @@ fn vxlan_gpe(view: View<'_>) -> Option<Entry<'_>> {
         return None;
     }
     let carried = match next {
-        1 => Layer::EtherType(ethertype::IPV4, rest),
-        2 => Layer::EtherType(ethertype::IPV6, rest),
-        3 => Layer::Ethernet(rest),
-        5 => Layer::EtherType(ethertype::MPLS, rest),
+        1 => Layer { header: Header::EtherType(ethertype::IPV4), view: rest },
+        2 => Layer { header: Header::EtherType(ethertype::IPV6), view: rest },
+        3 => Layer { header: Header::Ethernet, view: rest },
+        5 => Layer { header: Header::EtherType(ethertype::MPLS), view: rest },
         _ => return None,
     };
     Some(Entry { kind: TunnelKind::Vxlan, id: u32::from_be_bytes([0, *v0, *v1, *v2]), carried })
@@ -67,8 +67,8 @@ fn geneve(view: View<'_>) -> Option<Entry<'_>> {
         return None;
     }
     let carried = match u16::from_be_bytes([*type_high, *type_low]) {
-        ethertype::TRANSPARENT_ETHERNET => Layer::Ethernet(packet),
-        other => Layer::EtherType(other, packet),
+        ethertype::TRANSPARENT_ETHERNET => Layer { header: Header::Ethernet, view: packet },
+        other => Layer { header: Header::EtherType(other), view: packet },
     };
     Some(Entry { kind: TunnelKind::Geneve, id: u32::from_be_bytes([0, *v0, *v1, *v2]), carried })
 }
@@ -108,7 +108,11 @@ fn gtp_u(view: View<'_>) -> Option<Entry<'_>> {
         }
     }
     let id = u32::from_be_bytes([*t0, *t1, *t2, *t3]);
-    ip::is_plausible(packet).then_some(Entry { kind: TunnelKind::GtpU, id, carried: Layer::Ip(packet) })
+    ip::is_plausible(packet).then_some(Entry {
+        kind: TunnelKind::GtpU,
+        id,
+        carried: Layer { header: Header::Ip, view: packet },
+    })
 }
 
 /// L2TP over UDP: version 2 (RFC 2661, 3.1) or 3 (RFC 3931, 4.1.2); control messages carry nothing.
@@ -143,7 +147,11 @@ fn l2tp_v2<'a>(flags: u16, message: View<'a>, after_flags: View<'a>) -> Option<E
         let (size, after) = rest.split::<2>()?;
         rest = after.skip(usize::from(u16::from_be_bytes(*size)))?;
     }
-    Some(Entry { kind: TunnelKind::L2tp, id: u32::from_be_bytes(*ids), carried: Layer::Ppp(rest) })
+    Some(Entry {
+        kind: TunnelKind::L2tp,
+        id: u32::from_be_bytes(*ids),
+        carried: Layer { header: Header::Ppp, view: rest },
+    })
 }
 
 /// Teredo (RFC 4380, 5.1.1): authentication, then origin indication, each optional, then an IPv6 packet.
@@ -161,7 +169,7 @@ fn teredo(view: View<'_>) -> Option<Entry<'_>> {
     if first >> 4 != 6 || next == protocol::NO_NEXT_HEADER || !ip::is_plausible(packet) {
         return None;
     }
-    Some(Entry { kind: TunnelKind::Teredo, id: 0, carried: Layer::Ip(packet) })
+    Some(Entry { kind: TunnelKind::Teredo, id: 0, carried: Layer { header: Header::Ip, view: packet } })
 }
 
 /// CAPWAP data (RFC 5415, 4.3): not DTLS, not a fragment, not a keep-alive.
@@ -176,8 +184,8 @@ fn capwap(view: View<'_>) -> Option<Entry<'_>> {
     }
     let frame = view.skip(header_len)?;
     let carried = match (is_native, binding) {
-        (true, IEEE_802_11) => Layer::Dot11(frame, dot11::data_variant(frame)?),
-        (false, _) if link::is_plausible_ethernet(frame) => Layer::Ethernet(frame),
+        (true, IEEE_802_11) => Layer { header: Header::Dot11(dot11::data_variant(frame)?), view: frame },
+        (false, _) if link::is_plausible_ethernet(frame) => Layer { header: Header::Ethernet, view: frame },
         _ => return None,
     };
     Some(Entry { kind: TunnelKind::Capwap, id: 0, carried })

@@ -2,7 +2,7 @@
 
 use toml::de::DeTable;
 
-use super::expression::Check;
+use super::expression::Checks;
 use super::hex::{MaskedBytes, plain_bytes};
 use super::pattern::{Pattern, SCAN_BYTES};
 use super::problem::{Problem, Problems};
@@ -271,15 +271,14 @@ fn condition(section: &Section<'_>, reach: usize, problems: &mut Problems<'_>) -
         let parsed = MaskedBytes::parse(text.value, window.0);
         parsed.map_err(|error| problems.add(text.line, Problem::Hex { key: "hex", error })).ok()
     });
-    let mut checks = Vec::new();
+    let mut checks = Checks::default();
     for text in section.texts("checks", problems).unwrap_or_default() {
-        match Check::parse(text.value) {
-            Ok(check) => checks.push(check),
-            Err(error) => problems.add(text.line, Problem::Check { check: text.value.to_owned(), error }),
+        if let Err(error) = checks.add(text.value) {
+            problems.add(text.line, Problem::Check { check: text.value.to_owned(), error });
         }
     }
     let (min_len, max_len) = lengths(section, problems);
-    Condition { min_len, max_len, hex, checks: checks.into_boxed_slice(), pattern }
+    Condition { min_len, max_len, hex, checks, pattern: pattern.map(Box::new) }
 }
 
 fn lengths(section: &Section<'_>, problems: &mut Problems<'_>) -> (u32, u32) {

@@ -106,19 +106,22 @@ fn at(file: &str, problem: Problem) -> SignatureError {
 pub(super) fn read(files: &[SignatureFile]) -> (Vec<Definition>, Vec<SignatureError>) {
     let mut errors = Vec::new();
     let mut definitions: Vec<Definition> = Vec::new();
-    let mut by_id: BTreeMap<String, usize> = BTreeMap::new();
+    let mut by_id: BTreeMap<String, (usize, bool)> = BTreeMap::new();
     for file in files {
         let mut problems = Problems::new(&file.path);
         let definition = definition::read(&file.path, &file.text, &mut problems);
         if let Some(definition) = definition {
-            let place = by_id.get(&definition.id).copied();
-            match place.and_then(|place| definitions.get_mut(place)) {
+            let taken = by_id.get_mut(&definition.id);
+            match taken.and_then(|(place, overrides)| Some((definitions.get_mut(*place)?, overrides))) {
                 None => {
-                    by_id.insert(definition.id.clone(), definitions.len());
+                    by_id.insert(definition.id.clone(), (definitions.len(), file.overrides));
                     definitions.push(definition);
                 }
-                Some(other) if file.overrides => *other = definition,
-                Some(other) => {
+                Some((other, overrides)) if file.overrides && !*overrides => {
+                    *other = definition;
+                    *overrides = true;
+                }
+                Some((other, _)) => {
                     let problem = Problem::DuplicateId { id: definition.id, first: other.path.clone() };
                     problems.add(definition.line, problem);
                 }

@@ -4,10 +4,7 @@
 //! bytes has a bit for each bucket that the byte allows: four look-ups and three ANDs leave the few buckets whose
 //! signatures are evaluated, and most payloads never reach Hyperscan.
 
-use core::fmt;
-
-use hyperscan::{BlockDatabase, Builder, HsError, PatternFlags, Patterns};
-
+use super::database::{Database, Refused};
 use super::opening::{ByteSet, HEAD, Heads};
 use super::pattern::Pattern;
 use super::signature::Signature;
@@ -33,27 +30,22 @@ pub(super) const fn lane_of(carrier: Carrier, direction: Direction) -> Option<us
 }
 
 /// The signatures of one carrier and direction.
+#[derive(Debug)]
 pub(super) struct Lane {
     /// For each of the first bytes and each value: the buckets it allows.
     tables: Box<[[u64; 256]; HEAD]>,
     /// Members of each bucket, best rank first.
     buckets: Vec<Box<[u16]>>,
     /// What Hyperscan looks for, where a member has a pattern.
-    pub(super) database: Option<BlockDatabase>,
-}
-
-impl fmt::Debug for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("buckets", &self.buckets).field("has_database", &self.database.is_some()).finish()
-    }
+    pub(super) database: Option<Database>,
 }
 
 impl Lane {
     /// Builds the lane of `members`, which are in order of rank. Errors: what Hyperscan refuses.
     pub(super) fn build(members: &[(u16, &Signature)]) -> Result<Self, Vec<Refused>> {
         let patterns: Vec<(u16, &Pattern)> =
-            members.iter().filter_map(|(index, signature)| Some((*index, signature.payload.pattern.as_ref()?))).collect();
-        let database = database(&patterns)?;
+            members.iter().filter_map(|(index, signature)| Some((*index, signature.payload.searched()?))).collect();
+        let database = Database::compile(&patterns)?;
         let mut tables = Box::new([[0; 256]; HEAD]);
         let mut buckets = Vec::new();
         for (bucket, group) in grouped(members).into_iter().enumerate() {
@@ -107,60 +99,5 @@ fn admit(table: &mut [u64; 256], set: ByteSet, bucket: u64) {
         if set.contains(value) {
             *buckets |= bucket;
         }
-    }
-}
-
-/// A pattern that Hyperscan refuses, by the index of its signature.
-#[derive(Clone, Debug)]
-pub(super) struct Refused {
-    pub(super) signature: u16,
-    pub(super) reason: String,
-}
-
-/// Compiles patterns, which report the index they are given with; none of none. Errors: all that are refused.
-pub(super) fn database(patterns: &[(u16, &Pattern)]) -> Result<Option<BlockDatabase>, Vec<Refused>> {
-    if patterns.is_empty() {
-        return Ok(None);
-    }
-    let all: Vec<hyperscan::Pattern> = patterns.iter().map(|(index, pattern)| translated(*index, pattern)).collect();
-    match Patterns(all.clone()).build() {
-        Ok(database) => Ok(Some(database)),
-        Err(whole) => {
-            let alone = |pattern: hyperscan::Pattern| {
-                let signature = u16::try_from(pattern.id?).ok()?;
-                let error: hyperscan::Error = Patterns(vec![pattern]).build::<hyperscan::BlockMode>().err()?;
-                Some(Refused { signature, reason: reason(&error) })
-            };
-            let mut refused: Vec<Refused> = all.into_iter().filter_map(alone).collect();
-            if refused.is_empty() {
-                // Each is fine alone: they are too much together.
-                let first = patterns.first().map_or(0, |(index, _)| *index);
-                refused.push(Refused { signature: first, reason: reason(&whole) });
-            }
-            Err(refused)
-        }
-    }
-}
-
-fn translated(index: u16, pattern: &Pattern) -> hyperscan::Pattern {
-    // A search whose window starts later needs every match, not only the first.
-    let flags = if pattern.anchored || pattern.window.0 == 0 {
-        PatternFlags::DOTALL | PatternFlags::SINGLEMATCH
-    } else {
-        PatternFlags::DOTALL
-    };
-    hyperscan::Pattern {
-        expression: pattern.expression.clone(),
-        flags,
-        id: Some(usize::from(index)),
-        ext: hyperscan::ExprExt::default(),
-        som: None,
-    }
-}
-
-fn reason(error: &hyperscan::Error) -> String {
-    match error {
-        hyperscan::Error::Hyperscan(HsError::CompileError(error)) => error.message().to_owned(),
-        other => other.to_string(),
     }
 }

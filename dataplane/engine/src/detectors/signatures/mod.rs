@@ -5,6 +5,7 @@
 //! samples that must match and must not. [`SignatureSet`] holds the compiled files and is shared by all workers;
 //! each of them scans with its own [`Scanner`]. `docs/signatures.md` is the guide for those who write them.
 
+mod database;
 mod definition;
 mod expression;
 mod files;
@@ -16,13 +17,12 @@ mod problem;
 mod reader;
 mod report;
 mod scanner;
+mod sequence;
 mod signature;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
-
-use hyperscan::BlockDatabase;
 
 pub use definition::{Label, Sample};
 pub use expression::{ExpressionError, ExpressionProblem};
@@ -30,12 +30,13 @@ pub use files::SignatureFile;
 pub use hex::HexError;
 pub use pattern::{PatternError, SCAN_BYTES};
 pub use problem::{Problem, SignatureError, SignatureErrors};
-pub use report::{Overlap, Report, SampleFailure, SignatureReport};
+pub use report::{Overlap, Price, Report, ReportError, SampleFailure, SignatureReport};
 pub use scanner::{Scanner, ScannerError};
 
 use crate::protocols::{Carrier, Exposure, Family, Protocol};
+use database::{Database, Refused};
 use definition::{Content, Definition};
-use lane::{LANES, Lane, Refused};
+use lane::{LANES, Lane};
 use problem::Problems;
 use signature::Signature;
 
@@ -53,7 +54,7 @@ pub struct SignatureSet {
     samples: Vec<Sample>,
     lanes: Vec<Lane>,
     /// Patterns over earlier payloads.
-    earlier: Option<BlockDatabase>,
+    earlier: Option<Database>,
     fingerprint: u64,
 }
 
@@ -313,7 +314,7 @@ fn add_new<T: Copy + PartialEq>(list: &mut Vec<T>, more: &[T]) {
 fn compiled(
     signatures: &[Signature],
     is_on: impl Fn(u16) -> bool,
-) -> Result<(Vec<Lane>, Option<BlockDatabase>), Vec<Refused>> {
+) -> Result<(Vec<Lane>, Option<Database>), Vec<Refused>> {
     use crate::record::Direction::{ToClient, ToServer};
     let on: Vec<(u16, &Signature)> = (0_u16..).zip(signatures).filter(|(index, _)| is_on(*index)).collect();
     let mut lanes = Vec::with_capacity(LANES);
@@ -329,8 +330,8 @@ fn compiled(
         }
     }
     let earlier: Vec<_> =
-        on.iter().filter_map(|(index, s)| Some((*index, s.earlier.as_ref()?.pattern.as_ref()?))).collect();
-    match lane::database(&earlier) {
+        on.iter().filter_map(|(index, s)| Some((*index, s.earlier.as_ref()?.searched()?))).collect();
+    match Database::compile(&earlier) {
         Ok(earlier) if refused.is_empty() => Ok((lanes, earlier)),
         Ok(_) => Err(refused),
         Err(more) => {

@@ -46,6 +46,11 @@ impl ByteSet {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
 
+    /// Whether a value is in both.
+    pub(super) fn intersects(self, other: Self) -> bool {
+        self.intersection(other) != Self::NONE
+    }
+
     fn intersection(self, other: Self) -> Self {
         let mut words = self.0;
         for (word, more) in words.iter_mut().zip(other.0) {

@@ -10,6 +10,7 @@ use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind, Look, Repetition};
 use thiserror::Error;
 
 use super::opening::{ByteSet, HEAD, Heads};
+use super::sequence::Sequences;
 
 /// Bytes of a payload that signatures look at, from its start: bounds the price of one scan.
 pub const SCAN_BYTES: usize = 2048;
@@ -33,6 +34,8 @@ const COMMON: &[&[u8]] = &[
 pub(super) struct Pattern {
     /// As Hyperscan is given it.
     pub(super) expression: String,
+    /// What is matched without Hyperscan, where that can be.
+    sequences: Option<Sequences>,
     /// It starts at exactly `window.0`.
     pub(super) anchored: bool,
     /// Where a match may start and must end.
@@ -89,7 +92,20 @@ impl Pattern {
             }
         }
         print(&hir, &mut expression);
-        Ok(Self { expression, anchored, window, min_len, bits, heads })
+        let sequences = if anchored { Sequences::of(&hir) } else { None };
+        Ok(Self { expression, sequences, anchored, window, min_len, bits, heads })
+    }
+
+    /// Whether Hyperscan has to look for it.
+    pub(super) const fn needs_search(&self) -> bool {
+        self.sequences.is_none()
+    }
+
+    /// Whether `payload` matches, as far as that can be said without Hyperscan: else yes.
+    pub(super) fn may_match(&self, payload: &[u8]) -> bool {
+        let Some(sequences) = &self.sequences else { return true };
+        let (start, end) = (self.window.0, self.window.1.min(payload.len()));
+        payload.get(start..end).is_some_and(|window| sequences.match_start(window))
     }
 
     /// Whether a match that ends before `end` (and the first such, where that is all that is known) is in the window.
@@ -228,7 +244,8 @@ fn bits(hir: &Hir) -> f64 {
     }
 }
 
-fn byte_set(class: &Class) -> ByteSet {
+/// The bytes of a class.
+pub(super) fn byte_set(class: &Class) -> ByteSet {
     match class {
         Class::Bytes(class) => bytes_of(class),
         // Without Unicode the parser makes none of these but of ASCII.

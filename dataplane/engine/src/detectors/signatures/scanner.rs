@@ -1,10 +1,8 @@
 //! Scanning, as a worker does it: no allocation, no lock, and Hyperscan only where the first bytes call for it.
 
-use core::fmt;
-
-use hyperscan::{BlockDatabase, Matching, Scratch};
 use thiserror::Error;
 
+use super::database::{Database, Scratch, Search};
 use super::expression::View;
 use super::lane::{LANES, lane_of};
 use super::pattern::SCAN_BYTES;
@@ -13,17 +11,12 @@ use super::{SignatureMatch, SignatureSet};
 use crate::protocols::Probe;
 
 /// What one worker needs to scan with one set: Hyperscan's scratch space (about 50 KiB a lane) and a bit a signature.
+#[derive(Debug)]
 pub struct Scanner {
     fingerprint: u64,
     scratch: [Option<Scratch>; LANES],
     earlier_scratch: Option<Scratch>,
     wanted: Wanted,
-}
-
-impl fmt::Debug for Scanner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scanner").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
-    }
 }
 
 /// Why there is no scanner.
@@ -34,9 +27,7 @@ pub struct ScannerError(#[from] hyperscan::Error);
 impl Scanner {
     /// A scanner for `set` alone. Errors: Hyperscan has no memory for its scratch space.
     pub fn new(set: &SignatureSet) -> Result<Self, ScannerError> {
-        let scratch_for = |database: &Option<BlockDatabase>| {
-            database.as_ref().map(|database| database.alloc_scratch()).transpose()
-        };
+        let scratch_for = |database: &Option<Database>| database.as_ref().map(Database::scratch).transpose();
         let mut scratch = [const { None }; LANES];
         for (own, lane) in scratch.iter_mut().zip(&set.lanes) {
             *own = scratch_for(&lane.database)?;
@@ -90,7 +81,7 @@ impl Scanner {
                 if !signature.admits(view, probe) || !self.earlier_holds(set, index, signature, probe) {
                     continue;
                 }
-                if signature.payload.pattern.is_some() {
+                if signature.payload.searched().is_some() {
                     self.wanted.insert(index);
                     first_wanted = first_wanted.min(index);
                 } else {
@@ -113,16 +104,15 @@ impl Scanner {
     /// Whether the signature's condition on an earlier payload, if it has one, holds for one of them.
     fn earlier_holds(&self, set: &SignatureSet, index: u16, signature: &Signature, probe: &Probe<'_>) -> bool {
         let Some(condition) = signature.earlier.as_deref() else { return true };
-        let Some(pattern) = &condition.pattern else {
+        let Some(pattern) = condition.searched() else {
             return Signature::earlier_views(condition, probe).next().is_some();
         };
         let Some((database, scratch)) = set.earlier.as_ref().zip(self.earlier_scratch.as_ref()) else { return false };
         Signature::earlier_views(condition, probe).any(|view| {
             let mut is_found = false;
-            // A stop comes back as an error, as do others; none of them is a match.
-            let _ = database.scan(view.bytes, scratch, |id: u32, _: u64, to: u64, _: u32| {
-                is_found |= id == u32::from(index) && usize::try_from(to).is_ok_and(|to| pattern.admits(to));
-                if is_found { Matching::Terminate } else { Matching::Continue }
+            database.scan(view.bytes, scratch, |found, end| {
+                is_found |= found == index && pattern.admits(end);
+                if is_found { Search::Stop } else { Search::GoOn }
             });
             is_found
         })
@@ -139,27 +129,24 @@ fn view_of<'a>(probe: &Probe<'a>) -> View<'a> {
 /// Lets Hyperscan look for the wanted patterns.
 fn search(
     set: &SignatureSet,
-    database: &BlockDatabase,
+    database: &Database,
     scratch: &Scratch,
     wanted: &Wanted,
     (payload, first_wanted): (&[u8], u16),
     best: &mut Best,
 ) {
-    let on_match = |id: u32, _from: u64, to: u64, _flags: u32| {
-        let Ok(index) = u16::try_from(id) else { return Matching::Continue };
+    database.scan(payload.get(..SCAN_BYTES).unwrap_or(payload), scratch, |index, end| {
         if index >= best.index || !wanted.contains(index) {
-            return Matching::Continue;
+            return Search::GoOn;
         }
-        let pattern = set.signatures.get(usize::from(index)).and_then(|signature| signature.payload.pattern.as_ref());
-        if let (Some(pattern), Ok(to)) = (pattern, usize::try_from(to))
-            && pattern.admits(to)
+        let signature = set.signatures.get(usize::from(index));
+        if let Some(pattern) = signature.and_then(|signature| signature.payload.searched())
+            && pattern.admits(end)
         {
-            *best = Best { index, offset: pattern.start(to) };
+            *best = Best { index, offset: pattern.start(end) };
         }
-        if best.index == first_wanted { Matching::Terminate } else { Matching::Continue }
-    };
-    // A stop comes back as an error; what was found until then stands either way.
-    let _ = database.scan(payload.get(..SCAN_BYTES).unwrap_or(payload), scratch, on_match);
+        if best.index == first_wanted { Search::Stop } else { Search::GoOn }
+    });
 }
 
 /// The best match so far; the index is the rank.

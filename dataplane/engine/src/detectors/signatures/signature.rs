@@ -1,6 +1,6 @@
 //! One signature, compiled.
 
-use super::expression::{Check, View};
+use super::expression::{Checks, View};
 use super::hex::MaskedBytes;
 use super::opening::Heads;
 use super::pattern::Pattern;
@@ -19,17 +19,23 @@ pub(super) struct Condition {
     /// Fixed bytes.
     pub(super) hex: Option<MaskedBytes>,
     /// Structure.
-    pub(super) checks: Box<[Check]>,
-    /// A regular expression, which Hyperscan looks for.
-    pub(super) pattern: Option<Pattern>,
+    pub(super) checks: Checks,
+    /// A regular expression.
+    pub(super) pattern: Option<Box<Pattern>>,
 }
 
 impl Condition {
-    /// Whether all but the pattern holds.
+    /// Whether all holds but what Hyperscan has to look for.
     pub(super) fn admits(&self, view: View<'_>) -> bool {
         (self.min_len..=self.max_len).contains(&view.len)
             && self.hex.as_ref().is_none_or(|hex| hex.stand_in(view.bytes))
-            && self.checks.iter().all(|check| check.holds(view))
+            && self.checks.holds(view)
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.may_match(view.bytes))
+    }
+
+    /// The pattern that Hyperscan has to look for.
+    pub(super) fn searched(&self) -> Option<&Pattern> {
+        self.pattern.as_deref().filter(|pattern| pattern.needs_search())
     }
 
     /// What the first bytes may be.
@@ -41,9 +47,7 @@ impl Condition {
         if let Some(pattern) = &self.pattern {
             heads.narrow(&pattern.heads);
         }
-        for check in &self.checks {
-            check.narrow(&mut heads);
-        }
+        self.checks.narrow(&mut heads);
         heads
     }
 
@@ -51,7 +55,7 @@ impl Condition {
     pub(super) fn bits(&self) -> f64 {
         let pattern = self.pattern.as_ref().map_or(0.0, |pattern| pattern.bits);
         let hex = self.hex.as_ref().map_or(0.0, MaskedBytes::bits);
-        pattern + hex + self.checks.iter().map(Check::bits).sum::<f64>()
+        pattern + hex + self.checks.bits()
     }
 
     /// Structure is all there is: no fixed bytes, no pattern.
@@ -80,7 +84,7 @@ pub(super) struct Signature {
 }
 
 impl Signature {
-    /// Whether all but the patterns and the earlier payload holds.
+    /// Whether all holds but what Hyperscan has to look for, and the earlier payload.
     pub(super) fn admits(&self, view: View<'_>, probe: &Probe<'_>) -> bool {
         if probe.midstream && probe.is_stream() && (self.payload.is_bare() || self.most_earlier != u8::MAX) {
             // Structure at an unknown place of a stream is coincidence.
@@ -89,7 +93,7 @@ impl Signature {
         probe.earlier.len() <= usize::from(self.most_earlier) && self.payload.admits(view)
     }
 
-    /// Earlier payloads of which all but the pattern holds.
+    /// Earlier payloads of which all holds but what Hyperscan has to look for.
     pub(super) fn earlier_views<'a>(
         condition: &'a Condition,
         probe: &'a Probe<'_>,
@@ -104,9 +108,10 @@ impl Signature {
             .filter(|view| condition.admits(*view))
     }
 
-    /// Where the deciding bytes are, where the pattern does not say.
+    /// Where the deciding bytes are, where Hyperscan does not say.
     pub(super) fn offset(&self) -> usize {
-        self.payload.hex.as_ref().map_or(0, MaskedBytes::offset)
+        let pattern = self.payload.pattern.as_ref().map(|pattern| pattern.window.0);
+        pattern.or_else(|| self.payload.hex.as_ref().map(MaskedBytes::offset)).unwrap_or(0)
     }
 
     /// Whether it is for payloads that go this way.

@@ -207,9 +207,19 @@ pub(super) fn is_form(content_type: &[u8]) -> bool {
 
 /// Whether a parameter of this name holds what must not be kept: passwords, tokens, keys.
 fn is_secret(name: &[u8]) -> bool {
-    const WHOLE: [&[u8]; 8] = [b"pass", b"pw", b"auth", b"pin", b"otp", b"sig", b"credential", b"authorization"];
-    const PART: [&[u8]; 9] =
-        [b"passw", b"passphrase", b"passcode", b"pwd", b"token", b"secret", b"apikey", b"api_key", b"api-key"];
+    const WHOLE: [&[u8]; 8] =
+        [b"pass", b"pw", b"auth", b"pin", b"otp", b"sig", b"credential", b"authorization"];
+    const PART: [&[u8]; 9] = [
+        b"passw",
+        b"passphrase",
+        b"passcode",
+        b"pwd",
+        b"token",
+        b"secret",
+        b"apikey",
+        b"api_key",
+        b"api-key",
+    ];
     WHOLE.iter().any(|word| name.eq_ignore_ascii_case(word))
         || PART.iter().any(|part| name.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part)))
 }
@@ -244,7 +254,8 @@ mod tests {
     #[test]
     fn digest_credentials_give_a_masked_user() {
         // RFC 7616, 3.9.1.
-        let (found, user) = read("Digest username=\"Mufasa\", realm=\"http-auth@example.org\", uri=\"/dir/index.html\"");
+        let (found, user) =
+            read("Digest username=\"Mufasa\", realm=\"http-auth@example.org\", uri=\"/dir/index.html\"");
         assert_eq!(found, Some(Credentials { kind: Kind::Digest, has_password: false }));
         assert_eq!(user, "M***");
         assert_eq!(read("Bearer mF_9.B5f-4.1JqM").0.unwrap().kind, Kind::Bearer);

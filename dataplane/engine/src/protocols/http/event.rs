@@ -2,6 +2,7 @@
 
 use super::field::without_parameters;
 use super::message::{Kept, Message, Method, Role, Upgrade};
+use super::start_line::Version;
 use crate::protocols::Output;
 use crate::record::EventWriter;
 
@@ -19,7 +20,7 @@ pub(super) fn write(
     if let Some(response) = response {
         write_response(response, request, &mut event);
     } else if let Some(request) = request {
-        event.text("protocol", &request.version.text());
+        write_version(request.version, &mut event);
     }
     if let Some(request) = request {
         write_credentials(request, &mut event);
@@ -74,7 +75,7 @@ fn write_response(response: &Message, request: Option<&Message>, event: &mut Eve
     }
     // The request's version, as Suricata has it, where there is a request.
     let version = request.map_or(response.version, |request| request.version);
-    event.text("protocol", &version.text());
+    write_version(version, event);
     event.number("status", response.status);
     text(event, "redirect", response.text(Kept::Location));
     let to_head = request.is_some_and(|request| request.method == Method::Head);
@@ -86,6 +87,13 @@ fn write_response(response: &Message, request: Option<&Message>, event: &mut Eve
         event.number("length", length);
     }
     text(event, "server", response.text(Kept::Server));
+}
+
+/// Of a request line that was too long, the version was not read.
+fn write_version(version: Version, event: &mut EventWriter<'_>) {
+    if version != Version::default() {
+        event.text("protocol", &version.text());
+    }
 }
 
 fn write_credentials(request: &Message, event: &mut EventWriter<'_>) {

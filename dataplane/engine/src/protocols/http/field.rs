@@ -14,7 +14,7 @@ pub(super) enum Name {
     ContentRange,
     ContentType,
     Host,
-    IcyName,
+    IcecastStation,
     Location,
     NotificationType,
     ProxyAuthorization,
@@ -37,7 +37,7 @@ impl Name {
             (6, b's') => (Self::Server, b"server"),
             (7, b'r') => (Self::Referer, b"referer"),
             (7, b'u') => (Self::Upgrade, b"upgrade"),
-            (8, b'i') => (Self::IcyName, b"icy-name"),
+            (8, b'i') => (Self::IcecastStation, b"icy-name"),
             (8, b'l') => (Self::Location, b"location"),
             (10, b'c') => (Self::Connection, b"connection"),
             (10, b's') => (Self::SoapAction, b"soapaction"),
@@ -73,7 +73,8 @@ pub(super) enum FieldLine {
 /// same bytes were looked at, so that bytes that come one at a time are looked at once.
 pub(super) fn field_line(bytes: &[u8], scanned: &mut usize) -> FieldLine {
     let window = bytes.get(..FIELD_MAX).unwrap_or(bytes);
-    while let Some(end) = window.get(*scanned..).and_then(|rest| memchr(b'\n', rest)).map(|at| at + *scanned) {
+    while let Some(end) = window.get(*scanned..).and_then(|rest| memchr(b'\n', rest)).map(|at| at + *scanned)
+    {
         if is_line_end(window, end) {
             *scanned = 0;
             return FieldLine::End(end + 1);

@@ -113,9 +113,9 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 18 {
         return None;
     }
-    digits.iter().try_fold(0_u64, |value, digit| {
-        digit.is_ascii_digit().then(|| 10 * value + u64::from(digit - b'0'))
-    })
+    digits
+        .iter()
+        .try_fold(0_u64, |value, digit| digit.is_ascii_digit().then(|| 10 * value + u64::from(digit - b'0')))
 }
 
 #[cfg(test)]

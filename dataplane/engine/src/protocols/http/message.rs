@@ -116,9 +116,10 @@ impl Anomaly {
             Self::InvalidLength => {
                 ["invalid_content_length_field_in_request", "invalid_content_length_field_in_response"]
             }
-            Self::LengthAndCoding => {
-                ["request_content_length_with_transfer_encoding", "response_content_length_with_transfer_encoding"]
-            }
+            Self::LengthAndCoding => [
+                "request_content_length_with_transfer_encoding",
+                "response_content_length_with_transfer_encoding",
+            ],
             Self::InvalidCoding => {
                 ["invalid_transfer_encoding_value_in_request", "invalid_transfer_encoding_value_in_response"]
             }
@@ -146,13 +147,15 @@ impl Anomalies {
 
     /// Names of those in the set, for a message of `role`.
     pub(super) fn names(self, role: Role) -> impl Iterator<Item = &'static str> {
-        Anomaly::ALL.into_iter().filter(move |anomaly| self.0 & (1 << *anomaly as u16) != 0).map(move |anomaly| {
-            let [request, response] = anomaly.names();
-            match role {
-                Role::Request => request,
-                Role::Response => response,
-            }
-        })
+        Anomaly::ALL.into_iter().filter(move |anomaly| self.0 & (1 << *anomaly as u16) != 0).map(
+            move |anomaly| {
+                let [request, response] = anomaly.names();
+                match role {
+                    Role::Request => request,
+                    Role::Response => response,
+                }
+            },
+        )
     }
 }
 
@@ -231,7 +234,7 @@ impl Message {
     pub(super) fn clear(&mut self) {
         let mut text = core::mem::take(&mut self.text);
         text.clear();
-        text.shrink_to(2 * 1024);
+        text.shrink_to(4 * 1024);
         *self = Self { text, ..Self::default() };
     }
 
@@ -357,8 +360,10 @@ impl Message {
                 self.keep_masked(Kept::Location, value);
             }
             Name::ContentRange => self.keep(Kept::ContentRange, value),
-            Name::XElasticProduct => self.service = self.service.or_else(|| service::of_elastic_product(value)),
-            Name::IcyName => self.service = self.service.or(Some(service::of_icy_name())),
+            Name::XElasticProduct => {
+                self.service = self.service.or_else(|| service::of_elastic_product(value))
+            }
+            Name::IcecastStation => self.service = self.service.or(Some(service::of_icy_name())),
             _ => self.shared_field(name, value),
         }
     }
@@ -369,15 +374,11 @@ impl Message {
                 self.keep(Kept::ContentType, value);
                 self.service = self.service.or_else(|| service::of_content_type(value));
             }
-            Name::ContentLength => {
-                if !self.framing.add_length(value) {
-                    self.anomalies.add(Anomaly::InvalidLength);
-                }
+            Name::ContentLength if !self.framing.add_length(value) => {
+                self.anomalies.add(Anomaly::InvalidLength)
             }
-            Name::TransferEncoding => {
-                if !self.framing.add_codings(value) {
-                    self.anomalies.add(Anomaly::InvalidCoding);
-                }
+            Name::TransferEncoding if !self.framing.add_codings(value) => {
+                self.anomalies.add(Anomaly::InvalidCoding);
             }
             Name::Upgrade => self.upgrade = upgrade_of(value),
             _ => {}
@@ -435,7 +436,9 @@ impl Message {
 
 /// The authority of a target in absolute form, without user information (RFC 3986, 3.2).
 fn authority_of(target: &[u8]) -> Option<&[u8]> {
-    let scheme = target.iter().position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'-' | b'.'))?;
+    let scheme = target
+        .iter()
+        .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'-' | b'.'))?;
     let rest = target.get(scheme..)?.strip_prefix(b"://").filter(|_| scheme > 0)?;
     let authority = rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next()?;
     authority.rsplit(|byte| *byte == b'@').next()
@@ -507,7 +510,11 @@ mod tests {
         let message = request("/", &["Host: a", "Content-Length: 4", "Transfer-Encoding : chunked", "x"]);
         assert_eq!(
             names(&message),
-            ["request_field_missing_colon", "request_field_name_invalid", "request_content_length_with_transfer_encoding"]
+            [
+                "request_field_missing_colon",
+                "request_field_name_invalid",
+                "request_content_length_with_transfer_encoding"
+            ]
         );
         assert!(message.framing.chunked);
     }

@@ -17,9 +17,6 @@ mod probe;
 mod service;
 mod start_line;
 
-#[cfg(test)]
-mod tests;
-
 pub use service::SERVICES;
 
 use super::{Carrier, Exposure, Family, Opening, Parser, Protocol};

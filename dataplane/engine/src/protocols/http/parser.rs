@@ -8,7 +8,9 @@ use super::framing::{Body, chunk_size};
 use super::lane::{Lane, PEEK_MAX, Peek, Phase};
 use super::message::{Anomaly, Kept, Message, Method, Role, Upgrade};
 use super::pending::Pending;
-use super::start_line::{Beginning, beginning, is_known_method, request_line, status_line, trim_blanks, without_cr};
+use super::start_line::{
+    Beginning, beginning, is_known_method, request_line, status_line, trim_blanks, without_cr,
+};
 use super::{credentials, service};
 use crate::protocols::{Input, Output, Parser, Progress, Then};
 use crate::record::Direction;
@@ -128,7 +130,7 @@ impl HttpParser {
         let window = bytes.get(..START_MAX).unwrap_or(bytes);
         let Some(end) = window.get(lane.scanned..).and_then(|rest| memchr(b'\n', rest)) else {
             lane.scanned = window.len();
-            return self.open_start_line(from, bytes, out);
+            return self.open_start_line(from, window, out);
         };
         let end = end + lane.scanned;
         lane.scanned = 0;
@@ -155,7 +157,7 @@ impl HttpParser {
         Step::Took(end + 1)
     }
 
-    /// A start line whose end is not there, or too far away.
+    /// A start line whose end is not there, or too far away. `bytes` are [`START_MAX`] at most.
     fn open_start_line(&mut self, from: Direction, bytes: &[u8], out: &mut Output<'_>) -> Step {
         if bytes.is_empty() || bytes == b"\r" {
             return Step::Wait;
@@ -166,15 +168,14 @@ impl HttpParser {
             Beginning::Open => self.not_http(from, out),
             Beginning::Request if !self.is_role(from, Role::Request) => self.not_http(from, out),
             Beginning::Request => {
-                let line = bytes.get(..START_MAX).unwrap_or(bytes);
-                let blank = memchr(b' ', line).unwrap_or_default();
-                let (method, target) = line.split_at_checked(blank).unwrap_or_default();
+                let blank = memchr(b' ', bytes).unwrap_or_default();
+                let (method, target) = bytes.split_at_checked(blank).unwrap_or_default();
                 let lane = self.lane(from);
                 // Its version is beyond what is read, and only decides what is odd.
                 lane.message.begin_request(method, trim_blanks(target), Default::default());
                 lane.message.anomalies.add(Anomaly::TooLong);
                 lane.enter(Phase::LineRest);
-                Step::Took(START_MAX)
+                Step::Took(bytes.len())
             }
         }
     }
@@ -303,14 +304,14 @@ impl HttpParser {
         }
         let (method, asked) = self.answer(from, out);
         if status == 101 {
+            self.flush(out);
             return Some(self.switched(if upgrade == Upgrade::None { asked } else { upgrade }, out));
         }
-        if method == Method::Connect {
-            if (200..=299).contains(&status) {
-                self.refined = true;
-                out.refine("http_connect", 99);
-                return Some(Then::Upgrade);
-            }
+        if method == Method::Connect && (200..=299).contains(&status) {
+            self.refined = true;
+            out.refine("http_connect", 99);
+            self.flush(out);
+            return Some(Then::Upgrade);
         }
         if !self.pending.may_change_protocol() {
             self.release(from.reversed());
@@ -364,7 +365,14 @@ impl HttpParser {
         }
     }
 
-    fn body(&mut self, from: Direction, bytes: &[u8], length: u64, next: Phase, out: &mut Output<'_>) -> Step {
+    fn body(
+        &mut self,
+        from: Direction,
+        bytes: &[u8],
+        length: u64,
+        next: Phase,
+        out: &mut Output<'_>,
+    ) -> Step {
         if let Some(peek) = self.lane(from).peek {
             let wanted = usize::try_from(length).unwrap_or(usize::MAX).min(PEEK_MAX);
             let Some(start) = bytes.get(..wanted) else { return Step::Wait };
@@ -420,7 +428,11 @@ impl HttpParser {
     }
 
     fn invalid_chunk(&mut self, from: Direction, out: &mut Output<'_>) -> Step {
-        let name = if self.client == Some(from) { "invalid_request_chunk_len" } else { "invalid_response_chunk_len" };
+        let name = if self.client == Some(from) {
+            "invalid_request_chunk_len"
+        } else {
+            "invalid_response_chunk_len"
+        };
         self.anomaly(name, out);
         self.lane(from).enter(Phase::lost());
         Step::Took(0)
@@ -466,7 +478,8 @@ impl HttpParser {
 
     /// Whether a line, met after the place was lost, starts a message of the kind this side sends.
     fn is_start(&self, from: Direction, line: &[u8]) -> bool {
-        let request = || request_line(without_cr(line)).is_some_and(|request| is_known_method(request.method));
+        let request =
+            || request_line(without_cr(line)).is_some_and(|request| is_known_method(request.method));
         match self.client {
             Some(client) if client == from => request(),
             Some(_) => status_line(without_cr(line)).is_some(),
@@ -522,12 +535,17 @@ const fn phase_of(body: Body) -> Phase {
 /// Takes a field line in, with its line end and continuation lines, which count as blanks (RFC 9112, 5.2).
 fn add_field(message: &mut Message, line: &[u8], scratch: &mut Vec<u8>) {
     let line = line.trim_ascii_end();
-    if matches!(line.first(), Some(b' ' | b'\t')) || memchr(b'\n', line).is_some() {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        // It goes on with nothing, or with what was too long: passed over (RFC 9112, 2.2).
         message.anomalies.add(Anomaly::Folded);
-        scratch.clear();
-        scratch.extend(line.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }));
-        message.add_field(scratch.trim_ascii_start());
-    } else {
-        message.add_field(line);
+        return;
     }
+    if memchr(b'\n', line).is_none() {
+        message.add_field(line);
+        return;
+    }
+    message.anomalies.add(Anomaly::Folded);
+    scratch.clear();
+    scratch.extend(line.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }));
+    message.add_field(scratch);
 }

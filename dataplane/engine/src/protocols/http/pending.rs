@@ -56,7 +56,9 @@ impl Pending {
 
     /// Whether a request waits that may turn the connection into something else.
     pub(super) fn may_change_protocol(&self) -> bool {
-        self.waiting.iter().any(|message| message.upgrade != Upgrade::None || message.method == Method::Connect)
+        self.waiting
+            .iter()
+            .any(|message| message.upgrade != Upgrade::None || message.method == Method::Connect)
     }
 
     /// Forgets all requests.

@@ -51,7 +51,11 @@ pub(super) fn http2(probe: &Probe<'_>) -> Found {
         return Found::Yes;
     }
     if PREFACE.starts_with(bytes) {
-        return if is_cut(probe) && bytes.len() > b"PRI * HTTP/2.0".len() { Found::Yes } else { Found::Maybe };
+        return if is_cut(probe) && bytes.len() > b"PRI * HTTP/2.0".len() {
+            Found::Yes
+        } else {
+            Found::Maybe
+        };
     }
     if is_settings_first(bytes) { Found::Likely(80) } else { Found::No }
 }
@@ -132,9 +136,12 @@ mod tests {
 
     #[test]
     fn look_alikes_are_refused() {
-        for payload in
-            ["OPTIONS rtsp://a/b RTSP/1.0\r\n", "NOTIFY sip:a@b SIP/2.0\r\n", "OPTIONS icap://a/b ICAP/1.0\r\n", "GET /\r\n"]
-        {
+        for payload in [
+            "OPTIONS rtsp://a/b RTSP/1.0\r\n",
+            "NOTIFY sip:a@b SIP/2.0\r\n",
+            "OPTIONS icap://a/b ICAP/1.0\r\n",
+            "GET /\r\n",
+        ] {
             assert_eq!(http1(&probe(payload.as_bytes())), Found::No, "{payload}");
         }
     }

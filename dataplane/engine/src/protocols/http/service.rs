@@ -4,8 +4,25 @@ use super::field::without_parameters;
 
 /// Names that the parser gives to services, so that a plan can number them.
 pub static SERVICES: &[&str] = &[
-    OCSP, SOAP, JSON_RPC, MPEG_DASH, HLS, IPP, DOH, TSP, RTSP, RTMP, GIT, ACTIVE_SYNC, ELASTICSEARCH, ICECAST, UPNP,
-    WEBDAV, SSTP, RPC_OVER_HTTP, BITTORRENT,
+    OCSP,
+    SOAP,
+    JSON_RPC,
+    MPEG_DASH,
+    HLS,
+    IPP,
+    DOH,
+    TSP,
+    RTSP,
+    RTMP,
+    GIT,
+    ACTIVE_SYNC,
+    ELASTICSEARCH,
+    ICECAST,
+    UPNP,
+    WEBDAV,
+    SSTP,
+    RPC_OVER_HTTP,
+    BITTORRENT,
 ];
 
 const OCSP: &str = "OCSP";
@@ -164,7 +181,8 @@ mod tests {
     fn bodies_are_told_by_what_the_specifications_demand() {
         assert_eq!(of_body(b" [{\"jsonrpc\": \"2.0\", \"method\": \"sum\"}]"), Some(JSON_RPC));
         assert_eq!(of_body(b"{\"json\": 1}"), None);
-        let envelope = b"<?xml version=\"1.0\"?><e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\">";
+        let envelope =
+            b"<?xml version=\"1.0\"?><e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\">";
         assert_eq!(of_body(envelope), Some(SOAP));
         assert_eq!(of_body(b"<Envelope>"), None);
         assert_eq!(of_body(b""), None);

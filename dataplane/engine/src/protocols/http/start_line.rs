@@ -234,7 +234,11 @@ mod tests {
     fn the_four_forms_of_a_target_are_read() {
         for (line, method, target) in [
             ("GET /where?q=now HTTP/1.1\r", "GET", "/where?q=now"),
-            ("GET http://www.example.org/pub/WWW/TheProject.html HTTP/1.1\r", "GET", "http://www.example.org/pub/WWW/TheProject.html"),
+            (
+                "GET http://www.example.org/pub/WWW/TheProject.html HTTP/1.1\r",
+                "GET",
+                "http://www.example.org/pub/WWW/TheProject.html",
+            ),
             ("CONNECT www.example.com:80 HTTP/1.1", "CONNECT", "www.example.com:80"),
             ("OPTIONS * HTTP/1.1\r", "OPTIONS", "*"),
         ] {
@@ -272,7 +276,9 @@ mod tests {
     fn status_lines_need_a_version_and_three_digits() {
         assert_eq!(status_line(b"HTTP/1.1 404 Not Found\r").unwrap().status, 404);
         assert_eq!(status_line(b"HTTP/1.0 200").unwrap().status, 200);
-        for line in ["HTTP/2 200", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1", "HTTP/1.1200 OK", "RTSP/1.0 200 OK"] {
+        for line in
+            ["HTTP/2 200", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1", "HTTP/1.1200 OK", "RTSP/1.0 200 OK"]
+        {
             assert_eq!(status_line(line.as_bytes()), None, "{line}");
         }
     }

@@ -13,9 +13,10 @@ use super::hello::{ClientHello, ServerHello, extension};
 pub const JA4_LEN: usize = 36;
 
 /// What carries a hello, as JA4 says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
     /// TLS over a stream.
+    #[default]
     Tls,
     /// QUIC.
     Quic,
@@ -69,7 +70,8 @@ pub fn ja4(
 
     let meant = || hello.extensions.iter().map(|(kind, _)| kind).filter(|kind| !is_grease(*kind));
     let extension_count = meant().count();
-    let hashed = sorted(codes, meant().filter(|kind| !matches!(*kind, extension::SERVER_NAME | extension::ALPN)));
+    let hashed =
+        sorted(codes, meant().filter(|kind| !matches!(*kind, extension::SERVER_NAME | extension::ALPN)));
     text.clear();
     push_hex_list(text, hashed);
     if !text.is_empty() {
@@ -80,7 +82,7 @@ pub fn ja4(
             text.truncate(end);
         }
     }
-    let [version_high, version_low] = version_digits(hello.highest_version());
+    let [version_high, version_low] = version_digits(offered_version(hello, transport));
     let [suites_high, suites_low] = two_digits(suite_count);
     let [extensions_high, extensions_low] = two_digits(extension_count);
     let [alpn_first, alpn_last] = alpn_ends(hello.known.protocols().next().unwrap_or_default());
@@ -113,6 +115,13 @@ fn sorted(codes: &mut Vec<u16>, values: impl Iterator<Item = u16>) -> &[u16] {
     codes.extend(values);
     codes.sort_unstable();
     codes
+}
+
+/// The highest number of `supported_versions`, be it of a draft, else `legacy_version`. DTLS counts down.
+fn offered_version(hello: &ClientHello<'_>, transport: Transport) -> u16 {
+    let offered = || hello.supported_versions().meant();
+    let highest = if transport == Transport::Dtls { offered().min() } else { offered().max() };
+    highest.unwrap_or(hello.version)
 }
 
 fn version_digits(version: u16) -> [u8; 2] {
@@ -176,7 +185,8 @@ fn push_hex_list(text: &mut Vec<u8>, values: impl IntoIterator<Item = impl core:
     }
 }
 
-fn push_decimal(text: &mut Vec<u8>, value: u16) {
+/// Appends a number in decimal.
+pub(super) fn push_decimal(text: &mut Vec<u8>, value: u16) {
     let mut digits = [0; 5];
     let mut rest = value;
     let mut start = digits.len();
@@ -191,6 +201,7 @@ fn push_decimal(text: &mut Vec<u8>, value: u16) {
     text.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
+/// Digit of the lower half of a byte.
 pub(super) const fn hex_digit(nibble: u8) -> u8 {
     match nibble & 0x0f {
         digit @ 0..=9 => b'0' + digit,
@@ -214,7 +225,10 @@ mod tests {
 
     #[test]
     fn counts_stop_at_99() {
-        assert_eq!([two_digits(0), two_digits(7), two_digits(42), two_digits(300)], [*b"00", *b"07", *b"42", *b"99"]);
+        assert_eq!(
+            [two_digits(0), two_digits(7), two_digits(42), two_digits(300)],
+            [*b"00", *b"07", *b"42", *b"99"]
+        );
     }
 
     #[test]

@@ -348,7 +348,7 @@ impl ServerKeyExchange {
             }
             _ => return None,
         }
-        if version == TLS12 && reader.rest().len() > 4 {
+        if rank(version) == TLS12 && reader.rest().len() > 4 {
             said.scheme = reader.u16();
         }
         Some(said)
@@ -386,9 +386,9 @@ pub const fn rank(version: u16) -> u16 {
     match version {
         TLS13 => 0x0400,
         0x7f00..=0x7fff | 0xfb00..=0xfbff => 0x0304,
-        0xfeff => TLS11,
-        0xfefd => TLS12,
-        0xfefc => 0x0400,
+        DTLS10 => TLS11,
+        DTLS12 => TLS12,
+        DTLS13 => 0x0400,
         SSL2 | SSL3..=TLS12 => version,
         _ => 0,
     }
@@ -406,17 +406,102 @@ pub const TLS11: u16 = 0x0302;
 pub const TLS12: u16 = 0x0303;
 /// TLS 1.3 (RFC 8446).
 pub const TLS13: u16 = 0x0304;
+/// DTLS 1.0 (RFC 4347).
+pub const DTLS10: u16 = 0xfeff;
+/// DTLS 1.2 (RFC 6347).
+pub const DTLS12: u16 = 0xfefd;
+/// DTLS 1.3 (RFC 9147).
+pub const DTLS13: u16 = 0xfefc;
 /// TLCP 1.1 (GB/T 38636).
 pub const TLCP: u16 = 0x0101;
 
 /// Random of a HelloRetryRequest: SHA-256 of "HelloRetryRequest" (RFC 8446 4.1.3).
 const RETRY_RANDOM: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
-    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 /// How the primes of RFC 7919 appendix A start: 64 ones, then the digits of e.
 const FFDHE_PREFIX: [u8; 24] = [
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xad, 0xf8, 0x54, 0x58, 0xa2, 0xbb, 0x4a, 0x9a, 0xaf, 0xdc, 0x56,
-    0x20, 0x27, 0x3d, 0x3c, 0xf1,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xad, 0xf8, 0x54, 0x58, 0xa2, 0xbb, 0x4a, 0x9a, 0xaf,
+    0xdc, 0x56, 0x20, 0x27, 0x3d, 0x3c, 0xf1,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ClientHello body with one suite and these extensions.
+    fn client_hello(extensions: &[u8]) -> Vec<u8> {
+        let mut body = vec![3, 3];
+        body.extend([7; 32]);
+        body.extend([0, 0, 2, 0x13, 0x01, 1, 0]);
+        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+        body.extend(extensions);
+        body
+    }
+
+    #[test]
+    fn a_hello_without_extensions_is_whole() {
+        let body = client_hello(&[]);
+        for end in [body.len(), body.len() - 2] {
+            let hello = ClientHello::parse(&body[..end], Carriage::Stream).unwrap();
+            assert_eq!(hello.cipher_suites.iter().collect::<Vec<_>>(), [0x1301]);
+            assert!(!hello.is_cut && hello.server_name().is_none());
+        }
+        assert!(ClientHello::parse(&body[..40], Carriage::Stream).is_none());
+    }
+
+    #[test]
+    fn a_hello_cut_in_its_extensions_keeps_those_before_the_cut() {
+        let body = client_hello(&[0, 0, 0, 6, 0, 4, 0, 0, 1, b'x', 0, 10, 0, 4, 0, 2, 0, 0x1d]);
+        let hello = ClientHello::parse(&body[..body.len() - 1], Carriage::Stream).unwrap();
+        assert!(hello.is_cut);
+        assert_eq!(hello.server_name(), Some(&b"x"[..]));
+        assert_eq!(hello.known.groups().iter().count(), 0);
+    }
+
+    #[test]
+    fn the_hello_of_dtls_has_a_cookie() {
+        let mut body = client_hello(&[]);
+        body.splice(35..35, [3, 9, 9, 9]);
+        let hello = ClientHello::parse(&body, Carriage::Datagram).unwrap();
+        assert_eq!(hello.cipher_suites.iter().collect::<Vec<_>>(), [0x1301]);
+    }
+
+    #[test]
+    fn the_highest_version_is_by_age_and_not_by_number() {
+        let highest = |versions: &[u8]| {
+            let len = u8::try_from(versions.len()).unwrap();
+            let body = client_hello(&[&[0, 43, 0, len + 1, len][..], versions].concat());
+            ClientHello::parse(&body, Carriage::Stream).unwrap().highest_version()
+        };
+        assert_eq!(highest(&[0x7f, 0x1c, 3, 4, 3, 3]), TLS13);
+        assert_eq!(highest(&[3, 3, 0x7f, 0x1c]), 0x7f1c);
+        assert_eq!(highest(&[0x0a, 0x0a, 3, 3]), TLS12);
+    }
+
+    #[test]
+    fn the_hello_of_an_old_draft_has_neither_session_nor_compression() {
+        let mut body = vec![0x7f, 18];
+        body.extend([7; 32]);
+        body.extend([0x13, 0x01, 0, 6, 0, 40, 0, 2, 0, 0x1d]);
+        let hello = ServerHello::parse(&body).unwrap();
+        assert_eq!((hello.cipher_suite, hello.key_share()), (0x1301, Some((0x1d, 0))));
+    }
+
+    #[test]
+    fn primes_are_measured_without_leading_zeros_and_those_of_rfc_7919_are_known() {
+        let read = |prime: &[u8]| {
+            let len = u16::try_from(prime.len()).unwrap().to_be_bytes();
+            let body = [&len[..], prime, &[0, 1, 2, 0, 1, 5]].concat();
+            ServerKeyExchange::parse(&body, KeyExchange::DhAnon, TLS12).unwrap()
+        };
+        let mut prime = FFDHE_PREFIX.to_vec();
+        prime.resize(256, 0xff);
+        assert_eq!((read(&prime).prime_bits, read(&prime).is_ffdhe), (Some(2048), true));
+        let odd = [&[0, 0, 0x7f][..], &[0xff; 127]].concat();
+        assert_eq!((read(&odd).prime_bits, read(&odd).is_ffdhe), (Some(1023), false));
+        assert_eq!(read(&[]).prime_bits, Some(0));
+    }
+}

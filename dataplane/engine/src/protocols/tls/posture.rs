@@ -98,7 +98,13 @@ impl Posture {
         let selected = selected_group(session);
         let (class, key_exchange, is_forward_secret) = exchange(session, suite, selected);
         let class = if session.is_complete() { class } else { session.class_while_open() };
-        Self { class, weaknesses: weaknesses(session, suite, selected), key_exchange, is_forward_secret, selected }
+        Self {
+            class,
+            weaknesses: weaknesses(session, suite, selected),
+            key_exchange,
+            is_forward_secret,
+            selected,
+        }
     }
 
     /// `class`, or "weak" where something falls today.
@@ -190,7 +196,8 @@ fn weaknesses(session: &Session, suite: Option<&Suite>, selected: Option<Selecte
             found.push(weakness);
         }
     };
-    let is_old = session.version != 0 && session.version != hello::TLCP && rank(session.version) < hello::TLS12;
+    let is_old =
+        session.version != 0 && session.version != hello::TLCP && rank(session.version) < hello::TLS12;
     note(is_old && session.has_server_hello(), Weakness::Version);
     note(
         session.version == hello::SSL2 || suite.is_some_and(|suite| suite.cipher != Cipher::Sound),

@@ -1,6 +1,7 @@
 //! The record layer of one direction: records over any cut of the stream, and handshake messages over any cut of the
 //! records (RFC 8446 5.1, RFC 5246 6.2, RFC 5246 E.2 for the SSLv2 form of the first message).
 
+use super::handshake::Protection;
 use super::hello::{self, Sslv2ClientHello};
 use super::recycled;
 use super::session::{Session, message};
@@ -133,8 +134,8 @@ impl Lane {
                 self.left = 0;
                 return Step::Skip(skip as u64);
             }
-            let taken = if self.is_readable() { self.fragment(fragment, from, session) } else { Some(fragment.len()) };
-            let Some(taken) = taken else { return Step::Malformed };
+            let taken =
+                if self.is_readable() { self.fragment(fragment, from, session) } else { fragment.len() };
             self.left -= taken;
             rest = if taken == fragment.len() { after } else { rest.get(taken..).unwrap_or_default() };
             if session.is_settled() {
@@ -158,15 +159,16 @@ impl Lane {
         self.has_started = true;
         self.kind = header.kind;
         self.left = usize::from(header.len);
-        if self.pending.is_empty() && self.oversize == 0 && self.has_changed && header.kind == content::HANDSHAKE {
+        if self.pending.is_empty()
+            && self.oversize == 0
+            && self.has_changed
+            && header.kind == content::HANDSHAKE
+        {
             self.is_sealed |= !session.ignores_change_cipher();
         }
         self.alert_level = None;
-        let side = from as usize;
-        if let (Some(records), Some(sealed)) = (session.records.get_mut(side), session.sealed.get_mut(side)) {
-            *records = records.saturating_add(1);
-            *sealed = sealed.saturating_add(u32::from(!self.is_readable()));
-        }
+        let protection = if self.is_readable() { Protection::Open } else { Protection::Sealed };
+        session.record(from, protection);
         Opened::Record(HEADER_LEN)
     }
 
@@ -199,21 +201,17 @@ impl Lane {
             Some(_) => return Opened::Not,
         }
         self.has_started = true;
-        if let Some(records) = session.records.get_mut(from as usize) {
-            *records = records.saturating_add(1);
-        }
+        session.record(from, Protection::Open);
         Opened::Record((2 + len).min(bytes.len()))
     }
 
-    /// Reads from the content of a readable record; says how much. None where it contradicts the protocol.
-    fn fragment(&mut self, bytes: &[u8], from: Direction, session: &mut Session) -> Option<usize> {
+    /// Reads from the content of a readable record; says how much.
+    fn fragment(&mut self, bytes: &[u8], from: Direction, session: &mut Session) -> usize {
         match self.kind {
             content::CHANGE_CIPHER_SPEC => {
-                if let Some(changed) = session.cipher_changed.get_mut(from as usize) {
-                    *changed = true;
-                }
+                session.change_cipher_spec(from);
                 self.has_changed = true;
-                Some(bytes.len())
+                bytes.len()
             }
             content::ALERT => {
                 for byte in bytes {
@@ -222,40 +220,43 @@ impl Lane {
                         Some(level) => session.alert(from, level, *byte),
                     }
                 }
-                Some(bytes.len())
+                bytes.len()
             }
             _ => self.handshake(bytes, from, session),
         }
     }
 
     /// Reads one handshake message, or as much of it as there is.
-    fn handshake(&mut self, bytes: &[u8], from: Direction, session: &mut Session) -> Option<usize> {
+    fn handshake(&mut self, bytes: &[u8], from: Direction, session: &mut Session) -> usize {
         if self.oversize > 0 {
             let skipped = self.oversize.min(bytes.len());
             self.oversize -= skipped;
-            return Some(skipped);
+            return skipped;
         }
         if self.pending.is_empty() {
-            if !self.is_message(*bytes.first()?, session)? {
-                return Some(0);
+            if !bytes.first().is_some_and(|kind| self.is_message(*kind)) {
+                // The record was sealed unseen; its content is passed over.
+                self.is_sealed = true;
+                session.sealed(from);
+                return 0;
             }
             if let Some((header, rest)) = bytes.split_first_chunk()
                 && let Some(body) = rest.get(..body_len(header))
             {
                 session.message(header[0], body, from);
-                return Some(header.len() + body.len());
+                return header.len() + body.len();
             }
         }
         let header_rest = MESSAGE_HEADER_LEN.saturating_sub(self.pending.len());
         let (start, rest) = bytes.split_at(header_rest.min(bytes.len()));
         self.pending.extend_from_slice(start);
-        let Some((header, body)) = self.pending.split_first_chunk() else { return Some(bytes.len()) };
+        let Some((header, body)) = self.pending.split_first_chunk() else { return bytes.len() };
         let len = body_len(header);
         if len > MAX_MESSAGE {
             self.oversize = len;
             self.pending.clear();
             session.has_gaps = true;
-            return Some(start.len());
+            return start.len();
         }
         let more = rest.get(..len - body.len()).unwrap_or(rest);
         self.pending.extend_from_slice(more);
@@ -265,23 +266,15 @@ impl Lane {
             session.message(*kind, body, from);
             self.pending.clear();
         }
-        Some(start.len() + more.len())
+        start.len() + more.len()
     }
 
-    /// Whether a readable message can start like this. If not, the records have been sealed unseen; None where that
-    /// cannot be, because nothing was read before.
-    fn is_message(&mut self, kind: u8, session: &Session) -> Option<bool> {
-        let is_known = if self.has_changed {
-            matches!(kind, message::CLIENT_HELLO | message::SERVER_HELLO)
-        } else {
-            matches!(kind, 0..=8 | 11..=16 | 20..=25 | 67 | 203 | 254)
-        };
-        if is_known {
-            return Some(true);
+    /// Whether a readable message can be of this type here.
+    const fn is_message(&self, kind: u8) -> bool {
+        if self.has_changed {
+            return matches!(kind, message::CLIENT_HELLO | message::SERVER_HELLO);
         }
-        let has_read = session.records.iter().sum::<u32>() > 1;
-        self.is_sealed = true;
-        has_read.then_some(false)
+        matches!(kind, 0..=8 | 11..=16 | 20..=25 | 67 | 203 | 254)
     }
 }
 

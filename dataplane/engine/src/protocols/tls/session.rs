@@ -3,7 +3,9 @@
 use arrayvec::ArrayVec;
 
 use super::chain::Chain;
+use super::fingerprint::Transport;
 use super::groups::is_grease;
+use super::handshake::Protection;
 use super::hello::{self, Carriage, ClientHello, ServerHello, ServerKeyExchange, rank};
 use super::posture::Class;
 use super::recycled;
@@ -34,6 +36,8 @@ pub(super) struct Alert {
 /// One session. Messages that matter are kept whole and read again when the event is written.
 #[derive(Debug, Default)]
 pub(super) struct Session {
+    /// What carries the messages; outlives a reset.
+    pub(super) transport: Transport,
     /// Body of the first ClientHello; empty before.
     pub(super) client_hello: Vec<u8>,
     /// Body of the ServerHello; empty before, and for SSLv2.
@@ -70,7 +74,7 @@ pub(super) struct Session {
     /// Records by direction.
     pub(super) records: [u32; 2],
     /// TLS 1.3 is on offer.
-    offers_tls13: bool,
+    pub(super) offers_tls13: bool,
 }
 
 impl Session {
@@ -90,7 +94,8 @@ impl Session {
             }
             message::SERVER_KEY_EXCHANGE => {
                 if let Some(suite) = self.suite.and_then(Suite::of) {
-                    self.server_key_exchange = ServerKeyExchange::parse(body, suite.key_exchange, self.version);
+                    self.server_key_exchange =
+                        ServerKeyExchange::parse(body, suite.key_exchange, self.version);
                 }
             }
             message::CERTIFICATE_REQUEST => self.is_client_asked = true,
@@ -101,7 +106,7 @@ impl Session {
     }
 
     fn client_hello(&mut self, body: &[u8], from: Direction) {
-        let Some(hello) = ClientHello::parse(body, Carriage::Stream) else { return };
+        let Some(hello) = ClientHello::parse(body, self.carriage()) else { return };
         if !self.has_client_hello() {
             self.client = Some(from);
             self.offers_tls13 = rank(hello.highest_version()) > hello::TLS12;
@@ -109,7 +114,8 @@ impl Session {
         } else if self.server_hello.is_empty() {
             // A second one before any ServerHello answers a HelloRetryRequest.
             self.is_retried = true;
-            self.retry_shares = hello.key_shares().map(|(group, _)| group).take(self.retry_shares.capacity()).collect();
+            self.retry_shares =
+                hello.key_shares().map(|(group, _)| group).take(self.retry_shares.capacity()).collect();
         }
     }
 
@@ -141,10 +147,38 @@ impl Session {
 
     /// Takes what there is of a ClientHello whose end never came.
     pub(super) fn cut_client_hello(&mut self, body: &[u8], from: Direction) {
-        if !self.has_client_hello() && ClientHello::parse(body, Carriage::Stream).is_some() {
+        if !self.has_client_hello() && ClientHello::parse(body, self.carriage()).is_some() {
             self.client = Some(from);
             self.client_hello.extend_from_slice(body);
         }
+    }
+
+    /// Takes note of a ChangeCipherSpec.
+    pub(super) fn change_cipher_spec(&mut self, from: Direction) {
+        if let Some(changed) = self.cipher_changed.get_mut(from as usize) {
+            *changed = true;
+        }
+    }
+
+    /// Takes note of a record.
+    pub(super) fn record(&mut self, from: Direction, protection: Protection) {
+        if let Some(records) = self.records.get_mut(from as usize) {
+            *records = records.saturating_add(1);
+        }
+        if protection == Protection::Sealed {
+            self.sealed(from);
+        }
+    }
+
+    /// Takes note that a record could not be read.
+    pub(super) fn sealed(&mut self, from: Direction) {
+        if let Some(sealed) = self.sealed.get_mut(from as usize) {
+            *sealed = sealed.saturating_add(1);
+        }
+    }
+
+    pub(super) fn carriage(&self) -> Carriage {
+        if self.transport == Transport::Dtls { Carriage::Datagram } else { Carriage::Stream }
     }
 
     /// Takes an alert that could be read.
@@ -172,7 +206,9 @@ impl Session {
     /// Whether a handshake record after ChangeCipherSpec can still be readable: TLS 1.3 sends it only for the sake
     /// of middleboxes (RFC 8446 D.4), and never to protect what follows a HelloRetryRequest.
     pub(super) fn ignores_change_cipher(&self) -> bool {
-        self.is_tls13() || self.is_retried || (!self.has_server_hello() && (self.offers_tls13 || self.client.is_none()))
+        self.is_tls13()
+            || self.is_retried
+            || (!self.has_server_hello() && (self.offers_tls13 || self.client.is_none()))
     }
 
     /// Whether both sides went over to protected records, or one did and the other was not seen.
@@ -186,13 +222,19 @@ impl Session {
         let is_over = |side: usize| is_protected(side) || !seen(side);
         self.has_server_hello()
             && !self.has_failed
-            && (self.version == hello::SSL2 || ((is_protected(0) || is_protected(1)) && is_over(0) && is_over(1)))
+            && (self.version == hello::SSL2
+                || ((is_protected(0) || is_protected(1)) && is_over(0) && is_over(1)))
     }
 
     /// The class of a session that is not complete: unknown where protected records show that it went on unseen.
     pub(super) fn class_while_open(&self) -> Class {
-        let went_on = self.sealed.iter().any(|count| *count > 0) || self.cipher_changed.iter().any(|changed| *changed);
-        if went_on && !self.has_server_hello() && !self.has_failed { Class::Unknown } else { Class::Incomplete }
+        let went_on =
+            self.sealed.iter().any(|count| *count > 0) || self.cipher_changed.iter().any(|changed| *changed);
+        if went_on && !self.has_server_hello() && !self.has_failed {
+            Class::Unknown
+        } else {
+            Class::Incomplete
+        }
     }
 
     /// Whether an earlier session was taken up: TLS 1.3 by `pre_shared_key` (RFC 8446 2.2), before by the same
@@ -205,42 +247,59 @@ impl Session {
         if self.server_chain.is_seen || self.server_key_exchange.is_some() {
             return false;
         }
-        let client = ClientHello::parse(&self.client_hello, Carriage::Stream);
-        if client.is_some_and(|client| !client.session_id.is_empty() && client.session_id == server.session_id) {
+        let client = ClientHello::parse(&self.client_hello, self.carriage());
+        if client
+            .is_some_and(|client| !client.session_id.is_empty() && client.session_id == server.session_id)
+        {
             return true;
         }
         let sends_certificate = Suite::of(server.cipher_suite).is_some_and(|suite| {
             let exchange = suite.key_exchange;
-            !exchange.is_anonymous() && !matches!(exchange, KeyExchange::Psk | KeyExchange::EcdhePsk | KeyExchange::DhePsk)
+            !exchange.is_anonymous()
+                && !matches!(exchange, KeyExchange::Psk | KeyExchange::EcdhePsk | KeyExchange::DhePsk)
         });
         let from = self.client.map_or(Direction::ToClient, Direction::reversed);
         let has_changed = self.cipher_changed.get(from as usize).copied().unwrap_or_default();
-        let has_ticket = client.is_none_or(|client| client.known.session_ticket.is_some_and(|ticket| !ticket.is_empty()));
+        let has_ticket =
+            client.is_none_or(|client| client.known.session_ticket.is_some_and(|ticket| !ticket.is_empty()));
         sends_certificate && has_changed && has_ticket && !self.has_gaps
     }
 
     /// Whether nothing more can be learned.
     pub(super) fn is_settled(&self) -> bool {
         let sealed: u32 = self.sealed.iter().sum();
-        if self.has_failed || sealed >= ENOUGH_SEALED || (sealed >= ENOUGH_MIDSTREAM && !self.has_hello()) {
+        if self.has_failed
+            || self.version == hello::SSL2
+            || sealed >= ENOUGH_SEALED
+            || (sealed >= ENOUGH_MIDSTREAM && !self.has_hello())
+        {
             return true;
         }
         if !self.has_server_hello() {
             return false;
         }
-        if self.is_tls13() { self.sealed.iter().all(|count| *count > 0) } else { self.cipher_changed == [true; 2] }
+        if self.is_tls13() {
+            self.sealed.iter().all(|count| *count > 0)
+        } else {
+            self.cipher_changed == [true; 2]
+        }
     }
 
     /// What a copy of the wire gives away.
     pub(super) fn exposure(&self) -> Exposure {
         let suite = self.suite.and_then(Suite::of);
-        if suite.is_some_and(|suite| suite.cipher == Cipher::Null) { Exposure::Cleartext } else { Exposure::Encrypted }
+        if suite.is_some_and(|suite| suite.cipher == Cipher::Null) {
+            Exposure::Cleartext
+        } else {
+            Exposure::Encrypted
+        }
     }
 
     pub(super) fn reset(&mut self) {
         self.server_chain.reset();
         self.client_chain.reset();
         *self = Self {
+            transport: self.transport,
             client_hello: recycled(&mut self.client_hello),
             server_hello: recycled(&mut self.server_hello),
             server_chain: core::mem::take(&mut self.server_chain),

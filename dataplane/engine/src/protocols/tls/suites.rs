@@ -5,8 +5,8 @@
 
 use Cipher::{Des, Export, Null, Rc4, Sound, TripleDes};
 use KeyExchange::{
-    Cecpq1, Dh, DhAnon, Dhe, DhePsk, EcJpake, EccPwd, Ecc, Ecdh, EcdhAnon, Ecdhe, EcdhePsk, Fortezza, Gost, Ibc,
-    Ibsdh, Krb5, Psk, Rsa, RsaPsk, Signal, Srp, Tls13,
+    Cecpq1, Dh, DhAnon, Dhe, DhePsk, EcJpake, Ecc, EccPwd, Ecdh, EcdhAnon, Ecdhe, EcdhePsk, Fortezza, Gost,
+    Ibc, Ibsdh, Krb5, Psk, Rsa, RsaPsk, Signal, Srp, Tls13,
 };
 
 /// How the two sides come to a common secret.
@@ -81,7 +81,9 @@ impl KeyExchange {
     #[must_use]
     pub const fn is_forward_secret(self) -> Option<bool> {
         match self {
-            Dhe | DhePsk | DhAnon | Ecdhe | EcdhePsk | EcdhAnon | EccPwd | EcJpake | Srp | Cecpq1 | Ibsdh => Some(true),
+            Dhe | DhePsk | DhAnon | Ecdhe | EcdhePsk | EcdhAnon | EccPwd | EcJpake | Srp | Cecpq1 | Ibsdh => {
+                Some(true)
+            }
             Rsa | RsaPsk | Dh | Ecdh | Psk | Krb5 | Gost | Ecc | Ibc | Fortezza => Some(false),
             Self::NoExchange | Signal | Tls13 => None,
         }
@@ -548,7 +550,8 @@ static SUITES: &[Suite] = &[
     suite(0xfefe, "SSL_RSA_FIPS_WITH_DES_CBC_SHA", Rsa, Des),
     suite(0xfeff, "SSL_RSA_FIPS_WITH_3DES_EDE_CBC_SHA", Rsa, TripleDes),
     suite(0xffe0, "SSL_RSA_FIPS_WITH_3DES_EDE_CBC_SHA", Rsa, TripleDes),
-    suite(0xffe1, "SSL_RSA_FIPS_WITH_DES_CBC_SHA", Rsa, Des),];
+    suite(0xffe1, "SSL_RSA_FIPS_WITH_DES_CBC_SHA", Rsa, Des),
+];
 
 #[cfg(test)]
 mod tests {
@@ -566,10 +569,22 @@ mod tests {
     #[test]
     fn what_the_name_says_is_what_the_suite_does() {
         for suite in SUITES.iter().filter(|suite| suite.key_exchange != Signal) {
-            assert_eq!(suite.name.contains("RC4") && !suite.name.contains("EXPORT"), suite.cipher == Rc4, "{suite:?}");
+            assert_eq!(
+                suite.name.contains("RC4") && !suite.name.contains("EXPORT"),
+                suite.cipher == Rc4,
+                "{suite:?}"
+            );
             assert_eq!(suite.name.contains("EXPORT"), suite.cipher == Export, "{suite:?}");
-            assert_eq!(suite.name.contains("_anon_"), suite.key_exchange.is_anonymous() && suite.code != 0, "{suite:?}");
-            assert_eq!(suite.name.contains("ECDHE"), matches!(suite.key_exchange, Ecdhe | EcdhePsk), "{suite:?}");
+            assert_eq!(
+                suite.name.contains("_anon_"),
+                suite.key_exchange.is_anonymous() && suite.code != 0,
+                "{suite:?}"
+            );
+            assert_eq!(
+                suite.name.contains("ECDHE"),
+                matches!(suite.key_exchange, Ecdhe | EcdhePsk),
+                "{suite:?}"
+            );
         }
         assert_eq!(Suite::of(0xc02f).map(|suite| suite.name), Some("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"));
         assert_eq!(Suite::of(0x1301).map(|suite| suite.name), Some("TLS_AES_128_GCM_SHA256"));

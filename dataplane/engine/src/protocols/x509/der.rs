@@ -125,11 +125,19 @@ mod tests {
 
     #[test]
     fn lengths_come_in_short_and_long_form_and_must_fit() {
-        let tags = |bytes| Elements::new(bytes).map(|element| (element.tag, element.content.len())).collect::<Vec<_>>();
+        let tags = |bytes| {
+            Elements::new(bytes).map(|element| (element.tag, element.content.len())).collect::<Vec<_>>()
+        };
         assert_eq!(tags(&[2, 1, 5, 4, 0]), [(2, 1), (4, 0)]);
         assert_eq!(tags(&[4, 0x81, 2, 0, 0]), [(4, 2)]);
         assert_eq!(tags(&[4, 0x82, 0, 1, 9]), [(4, 1)]);
-        for bad in [&[4, 2, 0][..], &[4, 0x80, 0, 0], &[4, 0x85, 0, 0, 0, 0, 0], &[0x1f, 1, 0], &[4, 0x84, 255, 255, 255, 255]] {
+        for bad in [
+            &[4, 2, 0][..],
+            &[4, 0x80, 0, 0],
+            &[4, 0x85, 0, 0, 0, 0, 0],
+            &[0x1f, 1, 0],
+            &[4, 0x84, 255, 255, 255, 255],
+        ] {
             assert_eq!(tags(bad), [], "{bad:?}");
         }
     }

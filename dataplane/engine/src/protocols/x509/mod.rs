@@ -86,7 +86,8 @@ impl<'a> Certificate<'a> {
         let subject = Name(fields.with_tag(SEQUENCE)?);
         let key = PublicKey::read(fields.sequence()?)?;
         let extensions = fields.find(|field| field.tag == CONTEXT_3).map(|field| field.content);
-        let extensions = extensions.and_then(|content| Elements::new(content).with_tag(SEQUENCE)).unwrap_or_default();
+        let extensions =
+            extensions.and_then(|content| Elements::new(content).with_tag(SEQUENCE)).unwrap_or_default();
         Some(Self { serial, signature, issuer, subject, not_before, not_after, key, extensions })
     }
 
@@ -98,7 +99,8 @@ impl<'a> Certificate<'a> {
 
     /// Names of the `subjectAltName` extension (RFC 5280 4.2.1.6), in order.
     pub fn alternative_names(&self) -> impl Iterator<Item = AlternativeName<'a>> + use<'a> {
-        let names = self.extension(&SUBJECT_ALT_NAME).and_then(|content| Elements::new(content).with_tag(SEQUENCE));
+        let names =
+            self.extension(&SUBJECT_ALT_NAME).and_then(|content| Elements::new(content).with_tag(SEQUENCE));
         Elements::new(names.unwrap_or_default()).filter_map(|name| match name.tag {
             0x81 | 0x82 | 0x86 => Some(AlternativeName::Text(name.content)),
             0x87 => address(name.content).map(AlternativeName::Address),
@@ -121,7 +123,8 @@ impl<'a> Certificate<'a> {
 impl<'a> Signature<'a> {
     fn read(mut algorithm: Elements<'a>) -> Option<Self> {
         let oid = algorithm.with_tag(OBJECT_ID)?;
-        let (name, is_weak) = algorithm::signature(oid).map_or((None, false), |(name, weak)| (Some(name), weak));
+        let (name, is_weak) =
+            algorithm::signature(oid).map_or((None, false), |(name, weak)| (Some(name), weak));
         // RFC 8017 A.2.3: without a hash in its parameters, PSS means SHA-1.
         let is_weak = is_weak || (oid == RSASSA_PSS && !names_hash_of_pss(algorithm));
         Some(Self { name, oid, is_weak })
@@ -154,11 +157,13 @@ impl<'a> PublicKey<'a> {
         match name {
             "RSA" | "RSA-PSS" | "RSA-OAEP" => {
                 let mut fields = Elements::new(key.unwrap_or_default()).sequence();
-                read.bits = fields.as_mut().and_then(|fields| fields.with_tag(INTEGER)).map(der::significant_bits);
+                read.bits =
+                    fields.as_mut().and_then(|fields| fields.with_tag(INTEGER)).map(der::significant_bits);
             }
             "DSA" | "DH" => {
                 let mut fields = algorithm.sequence();
-                read.bits = fields.as_mut().and_then(|fields| fields.with_tag(INTEGER)).map(der::significant_bits);
+                read.bits =
+                    fields.as_mut().and_then(|fields| fields.with_tag(INTEGER)).map(der::significant_bits);
             }
             "EC" => {
                 let curve = algorithm.with_tag(OBJECT_ID).and_then(algorithm::curve);

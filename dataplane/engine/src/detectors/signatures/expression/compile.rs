@@ -50,7 +50,7 @@ fn test(node: &Node) -> Result<Test, ExpressionError> {
         return Err(ExpressionError { column: 1, problem: ExpressionProblem::Constant });
     }
     program.bits = bits(node);
-    Ok(Test::Program(program))
+    Ok(Test::Program(Box::new(program)))
 }
 
 /// The usual forms: `len` or a field at a fixed offset against constants, and bytes at a fixed offset.

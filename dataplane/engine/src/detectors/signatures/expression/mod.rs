@@ -16,35 +16,40 @@ use thiserror::Error;
 
 use super::opening::Heads;
 pub(super) use program::View;
-use program::{Program, Test};
+use program::Test;
 
 /// Characters that one check may have.
 const MAX_TEXT: usize = 1024;
 
-/// A compiled check.
-#[derive(Clone, Debug)]
-pub(super) struct Check {
+/// Compiled checks, all of which must hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Checks {
+    /// The cheapest first: as none has a side effect the order is free.
     tests: Box<[Test]>,
 }
 
-impl Check {
-    /// Compiles `text`. Errors: what is wrong and where.
-    pub(super) fn parse(text: &str) -> Result<Self, ExpressionError> {
+impl Checks {
+    /// Adds the check `text`. Errors: what is wrong and where.
+    pub(super) fn add(&mut self, text: &str) -> Result<(), ExpressionError> {
         if text.len() > MAX_TEXT {
             return Err(ExpressionError { column: 1, problem: ExpressionProblem::TooLong { most: MAX_TEXT } });
         }
         let tokens = lexer::tokens(text)?;
         let root = parser::parse(&tokens)?;
-        let tests = compile::tests(&root)?;
-        Ok(Self { tests: tests.into_boxed_slice() })
+        let mut tests = core::mem::take(&mut self.tests).into_vec();
+        tests.extend(compile::tests(&root)?);
+        tests.sort_by_key(Test::cost);
+        self.tests = tests.into_boxed_slice();
+        Ok(())
     }
 
     /// Whether the payload has this structure.
+    #[inline]
     pub(super) fn holds(&self, view: View<'_>) -> bool {
         self.tests.iter().all(|test| test.holds(view))
     }
 
-    /// Takes from `heads` the first bytes that this check rules out.
+    /// Takes from `heads` the first bytes that the checks rule out.
     pub(super) fn narrow(&self, heads: &mut Heads) {
         for test in &self.tests {
             test.narrow(heads);

@@ -202,14 +202,21 @@ impl<'t> Parser<'t> {
             self.due("}", "`,` or `}`")?;
             return Ok(Node::OneOf { value, values });
         }
-        let low = self.constant()?;
-        if self.take("..=") {
-            let high = self.constant()?;
-            return if low > high { empty } else { Ok(Node::Within { value, low, high }) };
+        let low_column = self.column();
+        let low = number(self.arithmetic(0)?, low_column)?;
+        let is_closed = self.take("..=");
+        if !is_closed {
+            self.due("..", "`..=` or `..`")?;
         }
-        self.due("..", "`..=` or `..`")?;
-        let end = self.constant()?;
-        if low >= end { empty } else { Ok(Node::Within { value, low, high: end - 1 }) }
+        let high_column = self.column();
+        let high = number(self.arithmetic(0)?, high_column)?;
+        let (Node::Number(first), Node::Number(end)) = (&low, &high) else {
+            let comparison = if is_closed { Comparison::LessOrEqual } else { Comparison::Less };
+            let at_least = compared(Comparison::GreaterOrEqual, value.clone(), low);
+            return Ok(Node::Both(Box::new(at_least), Box::new(compared(comparison, value, high))));
+        };
+        let (first, last) = (*first, end.saturating_sub(i64::from(!is_closed)));
+        if first > last { empty } else { Ok(Node::Within { value, low: first, high: last }) }
     }
 
     fn constant(&mut self) -> Result<i64, ExpressionError> {
@@ -266,8 +273,10 @@ impl<'t> Parser<'t> {
             }),
             Kind::Symbol("-") => self.nested(|parser| {
                 parser.next += 1;
-                let inner = parser.atom()?;
-                Ok(Typed::Number(Node::Negate(Box::new(number(inner, column)?))))
+                Ok(Typed::Number(match number(parser.atom()?, column)? {
+                    Node::Number(value) => Node::Number(-value),
+                    other => Node::Negate(Box::new(other)),
+                }))
             }),
             Kind::Symbol("!") => self.nested(|parser| {
                 parser.next += 1;
@@ -370,6 +379,10 @@ impl<'t> Parser<'t> {
         let found = self.peek().map_or_else(|| "the end".to_owned(), Kind::name);
         Err(ExpressionError { column: self.column(), problem: ExpressionProblem::Expected { wanted, found } })
     }
+}
+
+fn compared(comparison: Comparison, left: Box<Node>, right: Node) -> Node {
+    Node::Compare { comparison, left, right: Box::new(right) }
 }
 
 fn bytes_comparison(

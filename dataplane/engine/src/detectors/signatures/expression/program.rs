@@ -31,7 +31,7 @@ pub(super) enum Test {
     /// These bytes stand at this offset.
     Bytes { at: usize, literal: Box<[u8]> },
     /// Anything else.
-    Program(Program),
+    Program(Box<Program>),
 }
 
 /// An unsigned number at a fixed offset.
@@ -99,6 +99,17 @@ impl Test {
         }
         let passes = ByteSet::of(|value| self.holds(View { bytes: &[value; HEAD], len: 4 }));
         heads.restrict(at, passes);
+    }
+
+    /// Orders tests by what they cost.
+    pub(super) fn cost(&self) -> usize {
+        match self {
+            Self::Length { .. } => 0,
+            Self::Field { .. } => 1,
+            Self::Bytes { .. } => 2,
+            Self::OneOf { .. } => 3,
+            Self::Program(program) => 3 + program.ops.len(),
+        }
     }
 
     /// How unlikely a random payload is to pass, in bits.

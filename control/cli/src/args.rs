@@ -1,0 +1,139 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use crate::check::CheckArgs;
+use crate::doctor::DoctorArgs;
+
+/// Looks into capture files and runs the appliance.
+#[derive(Debug, Parser)]
+#[command(name = "wirewarden", version, propagate_version = true, max_term_width = 100)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Never use colours, as if the variable NO_COLOR were set
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read capture files: flows, protocols, what was in the clear, what is odd
+    Inspect(InspectArgs),
+    /// Start the data plane with a configuration
+    Run(RunArgs),
+    /// Check a configuration file and tell every problem in it
+    #[command(after_help = "Example:\n  wirewarden check wirewarden.toml")]
+    Check(CheckArgs),
+    /// Look at this machine: what the data plane needs, what is there, how to mend the rest
+    Doctor(DoctorArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = INSPECT_EXAMPLES)]
+pub(crate) struct InspectArgs {
+    /// Capture files (pcap or pcapng, plain, gzip or zstd), or - for standard input
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Write records as EVE JSON to a file, or - for standard output; the summary then goes to standard error
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) eve: Option<PathBuf>,
+
+    /// Only flows for which EXPR holds, and their events: `modbus and not src 10.0.0.0/8` (see docs/filter.md)
+    #[arg(long, short = 'f', value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Threads that share the flows
+    #[arg(long, short = 'w', value_name = "N", default_value_t = 1, value_parser = workers)]
+    pub(crate) workers: usize,
+
+    /// Rows in each list of the summary
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) top: usize,
+
+    /// Write EVE timestamps in local time instead of UTC
+    #[arg(long, requires = "eve")]
+    pub(crate) local_time: bool,
+
+    /// Seed of the Community ID in EVE records
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "eve")]
+    pub(crate) community_id_seed: u16,
+
+    /// No summary and no progress; errors are still told
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  wirewarden run -c /etc/wirewarden/wirewarden.toml")]
+pub(crate) struct RunArgs {
+    /// The configuration
+    #[arg(long, short = 'c', value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  wirewarden completions bash > /etc/bash_completion.d/wirewarden")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=MAX_WORKERS) => Ok(number),
+        _ => Err(format!("a number from 1 to {MAX_WORKERS}")),
+    }
+}
+
+const MAX_WORKERS: usize = 256;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well
+  1  something was found, or only a part could be done
+  2  the command line or the configuration is wrong
+  3  something that is needed cannot be reached";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  wirewarden inspect office.pcapng
+  wirewarden inspect *.pcap.gz --eve eve.json --top 20
+  wirewarden inspect plant.pcap --filter 'modbus and not src 10.0.0.0/8'
+  wirewarden inspect dmz.pcap --filter 'crypto in (cleartext, weak)' --json
+  tcpdump -i eth0 -w - | wirewarden inspect - --eve - | jq 'select(.event_type == \"tls\")'";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_contradict_nothing() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+        }
+    }
+}

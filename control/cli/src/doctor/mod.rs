@@ -1,0 +1,97 @@
+//! `wirewarden doctor`: what on this machine stands in the way of kernel bypass, and the command that mends it.
+//!
+//! Every probe reads files under a root folder and changes nothing.
+
+mod cores;
+mod devices;
+mod drivers;
+mod finding;
+mod host;
+mod kernel;
+mod memory;
+mod pci_ids;
+mod report;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use api::Config;
+use api::config::Backend;
+
+use crate::check::{self, Format};
+use crate::exit::Exit;
+use finding::{Finding, Status};
+use host::Host;
+
+/// Arguments of `wirewarden doctor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Configuration whose cores, ports and memory are looked at in particular
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How to print what was found
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+/// Looks at this machine and prints what was found: exit code 0 where nothing is to be mended, 1 else; 2 or 3 as
+/// `wirewarden check` where the configuration has mistakes or cannot be read.
+pub(crate) fn run(args: &DoctorArgs) -> ExitCode {
+    let config = match args.config.as_deref().map(check::load).transpose() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let findings = examine(&Host::at(Path::new("/")), config.as_ref());
+    let printed = match args.output {
+        Format::Text => report::text(&findings),
+        Format::Json => report::json(&findings),
+    };
+    // A reader that went away (`| head`) has seen enough; the exit code still says how it was.
+    let _ = io::stdout().lock().write_all(printed.as_bytes());
+    let healthy = findings.iter().all(|finding| matches!(finding.status, Status::Ok | Status::Info));
+    if healthy { Exit::Success.into() } else { Exit::Findings.into() }
+}
+
+/// Runs every probe.
+fn examine(host: &Host, config: Option<&Config>) -> Vec<Finding> {
+    PROBES.iter().flat_map(|probe| probe(host, config)).collect()
+}
+
+/// Whether DPDK moves the packets, as far as is known.
+fn needs_dpdk(config: Option<&Config>) -> bool {
+    let backend = config.and_then(|config| config.boot.resolved_backend());
+    backend.is_none_or(|backend| backend == Backend::Dpdk)
+}
+
+/// Looks at one thing of a machine, in view of a configuration where there is one.
+type Probe = fn(&Host, Option<&Config>) -> Vec<Finding>;
+
+/// Every probe, in the order in which a machine is prepared.
+static PROBES: &[Probe] = &[
+    kernel::version,
+    kernel::libraries,
+    kernel::processor,
+    memory::hugepages,
+    memory::mounts,
+    memory::locked,
+    memory::transparent,
+    memory::swap,
+    memory::available,
+    drivers::iommu,
+    drivers::vfio,
+    devices::cards,
+    devices::configured,
+    devices::queues,
+    devices::numa,
+    cores::online,
+    cores::isolated,
+    cores::siblings,
+    cores::governor,
+    cores::clock,
+    kernel::af_xdp,
+    kernel::capabilities,
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! `wirewarden`: the program people type.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod check;
+mod doctor;
+mod exit;
+mod figures;
+mod inspect;
+mod look;
+mod progress;
+mod run;
+mod stop;
+mod summary;
+mod tell;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command, CompletionsArgs};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match &cli.command {
+        Command::Inspect(args) => inspect::run(args, cli.no_color).into(),
+        Command::Run(args) => run::run(args).into(),
+        Command::Check(args) => check::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Completions(args) => completions(args).into(),
+    }
+}
+
+fn completions(args: &CompletionsArgs) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "wirewarden", &mut script);
+    match io::Write::write_all(&mut io::stdout().lock(), &script) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            tell::error(&format!("cannot write the completions: {error}"));
+            Exit::Findings
+        }
+        _ => Exit::Success,
+    }
+}

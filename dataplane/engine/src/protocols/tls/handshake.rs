@@ -1,0 +1,82 @@
+//! A handshake apart from the records that carry it: TLS brings it in records, DTLS in fragments, QUIC in frames.
+
+use super::event::{self, Scratch};
+use super::fingerprint::Transport;
+use super::recycled;
+use super::session::Session;
+use crate::protocols::Exposure;
+use crate::record::{Direction, EventWriter};
+
+/// Collects the messages of one handshake and writes what they say.
+#[derive(Debug, Default)]
+pub struct Handshake {
+    pub(super) session: Session,
+    scratch: Scratch,
+}
+
+impl Handshake {
+    /// A handshake of which nothing is known.
+    #[must_use]
+    pub fn new(transport: Transport) -> Self {
+        Self { session: Session { transport, ..Session::default() }, scratch: Scratch::default() }
+    }
+
+    /// Forgets everything but the transport, keeps allocations.
+    pub fn reset(&mut self) {
+        self.session.reset();
+        self.scratch.text = recycled(&mut self.scratch.text);
+        self.scratch.codes = recycled(&mut self.scratch.codes);
+    }
+
+    /// Takes a whole handshake message without its header (RFC 8446 section 4).
+    pub fn message(&mut self, kind: u8, body: &[u8], from: Direction) {
+        self.session.message(kind, body, from);
+    }
+
+    /// Takes note of a ChangeCipherSpec.
+    pub fn change_cipher_spec(&mut self, from: Direction) {
+        self.session.change_cipher_spec(from);
+    }
+
+    /// Takes note of a record or packet; a protected one is one that only the two sides can read.
+    pub fn record(&mut self, from: Direction, protection: Protection) {
+        self.session.record(from, protection);
+    }
+
+    /// Takes an alert that could be read.
+    pub fn alert(&mut self, from: Direction, level: u8, description: u8) {
+        self.session.alert(from, level, description);
+    }
+
+    /// Whether a hello was seen.
+    #[must_use]
+    pub fn has_hello(&self) -> bool {
+        self.session.has_hello()
+    }
+
+    /// Whether nothing more can be learned.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.session.is_settled()
+    }
+
+    /// What a copy of the wire gives away.
+    #[must_use]
+    pub fn exposure(&self) -> Exposure {
+        self.session.exposure()
+    }
+
+    /// Writes the members of the `tls` object.
+    pub fn write(&mut self, event: &mut EventWriter<'_>) {
+        event::write(&self.session, &mut self.scratch, event);
+    }
+}
+
+/// Whether a record can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// By anybody, or with keys that anybody can derive (QUIC Initial).
+    Open,
+    /// By the two sides.
+    Sealed,
+}

@@ -1,0 +1,291 @@
+use engine::record::{Body, Datum, FlowIdentity, FlowSummary, Item, Record};
+use engine::{Classification, Names, ProtocolId, RecordBatch, Tier};
+use wire::{FlowKey, KeyKind, TcpFlags, TunnelKind};
+
+use super::{Format, community_id, json, names};
+
+impl Format {
+    /// Appends a record's object without its closing brace.
+    pub(super) fn record(&mut self, out: &mut Vec<u8>, batch: &RecordBatch, record: &Record, names: &Names) {
+        let flow = &record.flow;
+        self.timestamp(out, record.timestamp_ns);
+        out.extend_from_slice(br#","flow_id":"#);
+        json::unsigned(out, flow.id);
+        if let Some(interface) = names.interface(flow.interface) {
+            json::key(out, "in_iface");
+            json::string(out, interface.as_bytes());
+        }
+        out.extend_from_slice(br#","event_type":"#);
+        let kind = match &record.body {
+            Body::Flow(_) => "flow",
+            Body::Event(kind) => kind,
+        };
+        json::string(out, kind.as_bytes());
+        vlans(out, flow);
+        ends(out, flow);
+        tunnel(out, flow);
+        match &record.body {
+            Body::Flow(summary) => {
+                classification(out, &summary.class, names);
+                self.summary(out, summary);
+                self.community_id(out, flow);
+                tcp(out, summary);
+            }
+            Body::Event(kind) => {
+                self.community_id(out, flow);
+                json::key(out, kind);
+                self.items(out, batch, batch.items(record));
+            }
+        }
+    }
+
+    /// Appends the start of an object and its first member.
+    pub(super) fn timestamp(&mut self, out: &mut Vec<u8>, ns: u64) {
+        out.extend_from_slice(br#"{"timestamp":"#);
+        self.time(out, ns);
+    }
+
+    fn time(&mut self, out: &mut Vec<u8>, ns: u64) {
+        out.push(b'"');
+        self.clock.write(out, ns);
+        out.push(b'"');
+    }
+
+    fn summary(&mut self, out: &mut Vec<u8>, summary: &FlowSummary) {
+        let [packets_to_server, packets_to_client] = summary.packets;
+        let [bytes_to_server, bytes_to_client] = summary.bytes;
+        out.extend_from_slice(br#","flow":{"pkts_toserver":"#);
+        json::unsigned(out, packets_to_server);
+        out.extend_from_slice(br#","pkts_toclient":"#);
+        json::unsigned(out, packets_to_client);
+        out.extend_from_slice(br#","bytes_toserver":"#);
+        json::unsigned(out, bytes_to_server);
+        out.extend_from_slice(br#","bytes_toclient":"#);
+        json::unsigned(out, bytes_to_client);
+        out.extend_from_slice(br#","start":"#);
+        self.time(out, summary.start_ns);
+        out.extend_from_slice(br#","end":"#);
+        self.time(out, summary.end_ns);
+        out.extend_from_slice(br#","age":"#);
+        json::unsigned(out, summary.end_ns.saturating_sub(summary.start_ns) / 1_000_000_000);
+        out.extend_from_slice(br#","state":""#);
+        out.extend_from_slice(summary.state.name().as_bytes());
+        out.extend_from_slice(br#"","reason":""#);
+        out.extend_from_slice(summary.reason.name().as_bytes());
+        out.extend_from_slice(br#"","alerted":false"#);
+        if summary.midstream {
+            out.extend_from_slice(br#","midstream":true"#);
+        }
+        if summary.gaps {
+            out.extend_from_slice(br#","gaps":true"#);
+        }
+        out.push(b'}');
+    }
+
+    fn community_id(&self, out: &mut Vec<u8>, flow: &FlowIdentity) {
+        let Some(id) = self.community_id.and_then(|seed| community_id::of_flow(flow, seed)) else { return };
+        out.extend_from_slice(br#","community_id":""#);
+        out.extend_from_slice(&id);
+        out.push(b'"');
+    }
+
+    /// Appends an object from its flattened members. Marks without a partner, which no writer makes, are closed or
+    /// left out.
+    fn items(&mut self, out: &mut Vec<u8>, batch: &RecordBatch, items: &[Item]) {
+        self.open.clear();
+        out.push(b'{');
+        for item in items {
+            if item.value == Datum::Close {
+                out.extend(self.open.pop());
+                continue;
+            }
+            if self.open.last() == Some(&b']') {
+                json::separate(out);
+            } else {
+                json::key(out, item.name);
+            }
+            self.value(out, batch, item.value);
+        }
+        out.extend(self.open.drain(..).rev());
+        out.push(b'}');
+    }
+
+    fn value(&mut self, out: &mut Vec<u8>, batch: &RecordBatch, value: Datum) {
+        match value {
+            Datum::Unsigned(number) => json::unsigned(out, number),
+            Datum::Signed(number) => json::signed(out, number),
+            Datum::Real(number) => json::real(out, number),
+            Datum::Flag(flag) => json::flag(out, flag),
+            Datum::Text(..) | Datum::Static(_) => json::string(out, batch.text(value)),
+            Datum::Hex(..) => json::hex(out, batch.text(value)),
+            Datum::Ip(address) => json::ip(out, address),
+            Datum::Time(ns) => self.time(out, ns),
+            Datum::Object => {
+                out.push(b'{');
+                self.open.push(b'}');
+            }
+            Datum::List => {
+                out.push(b'[');
+                self.open.push(b']');
+            }
+            Datum::Close => {}
+        }
+    }
+}
+
+fn vlans(out: &mut Vec<u8>, flow: &FlowIdentity) {
+    let [outer, inner] = flow.vlans;
+    if outer == 0 {
+        return;
+    }
+    out.extend_from_slice(br#","vlan":["#);
+    json::unsigned(out, outer.into());
+    if inner != 0 {
+        out.push(b',');
+        json::unsigned(out, inner.into());
+    }
+    out.push(b']');
+}
+
+/// Appends the two ends and the protocol between them.
+fn ends(out: &mut Vec<u8>, flow: &FlowIdentity) {
+    let key = &flow.key;
+    let (client, server) = (flow.client, flow.client.opposite());
+    let (Some(source), Some(destination)) = (key.ip(client), key.ip(server)) else {
+        return ethernet(out, flow);
+    };
+    out.extend_from_slice(br#","src_ip":"#);
+    json::ip(out, source);
+    if has_ports(key) {
+        out.extend_from_slice(br#","src_port":"#);
+        json::unsigned(out, key.port(client).into());
+    }
+    out.extend_from_slice(br#","dest_ip":"#);
+    json::ip(out, destination);
+    if has_ports(key) {
+        out.extend_from_slice(br#","dest_port":"#);
+        json::unsigned(out, key.port(server).into());
+    }
+    out.extend_from_slice(br#","proto":""#);
+    match names::ip_protocol(key.protocol()) {
+        Some(name) => out.extend_from_slice(name.as_bytes()),
+        None => json::unsigned(out, key.protocol().into()),
+    }
+    out.push(b'"');
+    if let Some((kind, code)) = flow.icmp {
+        out.extend_from_slice(br#","icmp_type":"#);
+        json::unsigned(out, kind.into());
+        out.extend_from_slice(br#","icmp_code":"#);
+        json::unsigned(out, code.into());
+    }
+}
+
+fn ethernet(out: &mut Vec<u8>, flow: &FlowIdentity) {
+    let number = flow.key.port(flow.client);
+    out.extend_from_slice(br#","ether":{"src_mac":"#);
+    json::mac(out, flow.key.mac(flow.client).unwrap_or_default());
+    out.extend_from_slice(br#","dest_mac":"#);
+    json::mac(out, flow.key.mac(flow.client.opposite()).unwrap_or_default());
+    out.extend_from_slice(br#","ether_type":"#);
+    json::unsigned(out, number.into());
+    out.extend_from_slice(br#"},"proto":""#);
+    if let Some(name) = names::ether_type(number) {
+        out.extend_from_slice(name.as_bytes());
+    } else {
+        let [high, low] = number.to_be_bytes();
+        out.extend_from_slice(b"0x");
+        out.extend(json::hex_digits(high));
+        out.extend(json::hex_digits(low));
+    }
+    out.push(b'"');
+}
+
+/// Whether the key's ports are ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
+const fn has_ports(key: &FlowKey) -> bool {
+    !matches!(key.kind(), KeyKind::Ethernet) && matches!(key.protocol(), 6 | 17 | 33 | 132 | 136)
+}
+
+fn tunnel(out: &mut Vec<u8>, flow: &FlowIdentity) {
+    let tunnel = &flow.tunnel;
+    if tunnel.kind == TunnelKind::None {
+        return;
+    }
+    out.extend_from_slice(br#","tunnel":{"kind":""#);
+    out.extend_from_slice(tunnel.kind.name().as_bytes());
+    out.extend_from_slice(br#"","id":"#);
+    json::unsigned(out, tunnel.id.into());
+    out.extend_from_slice(br#","depth":"#);
+    json::unsigned(out, tunnel.depth.into());
+    if let Some((source, destination)) = tunnel.outer {
+        out.extend_from_slice(br#","src_ip":"#);
+        json::ip(out, source);
+        out.extend_from_slice(br#","dest_ip":"#);
+        json::ip(out, destination);
+    }
+    out.push(b'}');
+}
+
+fn classification(out: &mut Vec<u8>, class: &Classification, names: &Names) {
+    if class.protocol != ProtocolId::UNKNOWN
+        && let Some(protocol) = names.protocol(class.protocol)
+    {
+        json::key(out, "app_proto");
+        json::string(out, protocol.name.as_bytes());
+    }
+    if let Some(service) = names.service(class.service) {
+        json::key(out, "app_service");
+        json::string(out, service.as_bytes());
+    }
+    if class.tier == Tier::None {
+        return;
+    }
+    out.extend_from_slice(br#","app_confidence":"#);
+    json::unsigned(out, class.confidence.into());
+    out.extend_from_slice(br#","app_evidence":{"tier":""#);
+    out.extend_from_slice(class.tier.name().as_bytes());
+    out.push(b'"');
+    if class.tier == Tier::Signature
+        && let Some(signature) = names.signature(class.evidence.signature)
+    {
+        json::key(out, "signature");
+        json::string(out, signature.as_bytes());
+    }
+    out.extend_from_slice(br#","packet":"#);
+    json::unsigned(out, class.evidence.packet.into());
+    out.extend_from_slice(br#","offset":"#);
+    json::unsigned(out, class.evidence.offset.into());
+    out.push(b'}');
+}
+
+fn tcp(out: &mut Vec<u8>, summary: &FlowSummary) {
+    let Some([to_server, to_client]) = summary.tcp_flags else { return };
+    out.extend_from_slice(br#","tcp":{"#);
+    for (name, bits) in
+        [("tcp_flags", to_server | to_client), ("tcp_flags_ts", to_server), ("tcp_flags_tc", to_client)]
+    {
+        json::key(out, name);
+        out.push(b'"');
+        out.extend(json::hex_digits(bits));
+        out.push(b'"');
+    }
+    for (bit, member) in TCP_BITS {
+        if TcpFlags(to_server | to_client).contains(*bit) {
+            out.extend_from_slice(member);
+        }
+    }
+    out.extend_from_slice(br#","state":""#);
+    out.extend_from_slice(summary.state.name().as_bytes());
+    out.extend_from_slice(br#""}"#);
+}
+
+/// In Suricata's order and by its names.
+const TCP_BITS: &[(TcpFlags, &[u8])] = &[
+    (TcpFlags::SYN, br#","syn":true"#),
+    (TcpFlags::FIN, br#","fin":true"#),
+    (TcpFlags::RST, br#","rst":true"#),
+    (TcpFlags::PSH, br#","psh":true"#),
+    (TcpFlags::ACK, br#","ack":true"#),
+    (TcpFlags::URG, br#","urg":true"#),
+    (TcpFlags::ECE, br#","ecn":true"#),
+    (TcpFlags::CWR, br#","cwr":true"#),
+];

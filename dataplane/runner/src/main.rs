@@ -1,0 +1,114 @@
+//! `wirewarden-dataplane`: the data plane on the ports of a configuration file.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+use runner::{LoadError, RunReport};
+
+/// Exit codes, the same in every program of the project.
+const FINDINGS: u8 = 1;
+const USAGE: u8 = 2;
+const UNREACHABLE: u8 = 3;
+
+/// Runs the packet pipeline on the ports of a configuration, until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "wirewarden-dataplane", version, after_help = EXAMPLES)]
+struct Args {
+    /// Configuration file (TOML); see `wirewarden check`.
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wirewarden-dataplane -c tap.toml      listen on the ports of tap.toml
+
+Exit codes: 0 ok, 1 partial (an output or a file failed), 2 configuration, 3 a device cannot be reached.";
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let config = match runner::load(&args.config) {
+        Ok(config) => config,
+        Err(LoadError::Config(errors)) => return fail(USAGE, &errors),
+        Err(error) => return fail(UNREACHABLE, &error),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // A second signal while the first is being obeyed ends the process at once.
+        let armed = signal_hook::flag::register_conditional_shutdown(signal, i32::from(FINDINGS), Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)));
+        if let Err(error) = armed {
+            return fail(UNREACHABLE, &error);
+        }
+    }
+    match runner::run(&config, &stop) {
+        Ok(report) => summarise(&report),
+        Err(error) if error.is_configuration() => fail(USAGE, &error),
+        Err(error) => fail(UNREACHABLE, &error),
+    }
+}
+
+fn fail(code: u8, error: &dyn core::fmt::Display) -> ExitCode {
+    let _ = writeln!(io::stderr(), "wirewarden-dataplane: {error}");
+    ExitCode::from(code)
+}
+
+/// Tells what became of every packet.
+fn summarise(report: &RunReport) -> ExitCode {
+    let mut out = io::stderr().lock();
+    let _ = write_summary(report, &mut out);
+    if report.errors.is_empty() && report.is_conserved() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FINDINGS)
+    }
+}
+
+fn write_summary(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+    for (name, stats) in &report.ports {
+        writeln!(
+            out,
+            "port {name}: rx {} packets, {} bytes, {} missed, {} errors, {} without buffer; tx {} packets, {} errors",
+            stats.rx_packets,
+            stats.rx_bytes,
+            stats.rx_missed,
+            stats.rx_errors,
+            stats.rx_no_buffer,
+            stats.tx_packets,
+            stats.tx_errors
+        )?;
+    }
+    let drops: Vec<_> = report.drops().filter(|(_, count)| *count > 0).collect();
+    let dropped: u64 = drops.iter().map(|(_, count)| count).sum();
+    writeln!(
+        out,
+        "received {} = processed {} + dropped {dropped}{}",
+        report.polled,
+        report.counter("packets.processed"),
+        if report.is_conserved() { "" } else { "  (DOES NOT ADD UP: please report this)" }
+    )?;
+    for (reason, count) in drops {
+        writeln!(out, "  dropped {count}: {reason}")?;
+    }
+    if report.forwarded + report.not_forwarded > 0 {
+        writeln!(out, "forwarded {}, not taken by the port {}", report.forwarded, report.not_forwarded)?;
+    }
+    writeln!(
+        out,
+        "flows {}, classified {}, evicted {}; records lost {}",
+        report.counter("flow.created"),
+        report.counter("flow.classified"),
+        report.counter("flow.ended.evicted"),
+        report.records_lost
+    )?;
+    for error in &report.errors {
+        writeln!(out, "error: {error}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,301 @@
+//! The data plane on ports: workers on their cores, an exporter thread, and the counters that hold it to account.
+
+mod exporting;
+mod polling;
+mod ports;
+mod settings;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use api::config::{Backend, Config};
+use crossbeam_channel::bounded;
+use engine::detectors::signatures::SignatureErrors;
+use engine::{Counters, EngineError, Names, Plan, RecordBatch};
+use export::ExportError;
+use packet_io::replay::ReplayError;
+use packet_io::{IoStats, PacketIo};
+
+use exporting::{Exporting, Message};
+use polling::{Lane, Poller};
+
+/// Batches on their way from the workers to the exporter, at once.
+const BATCHES_IN_FLIGHT: usize = 64;
+/// How often the thread in charge looks whether the run should end.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Why the data plane could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration asks for a backend this build does not have.
+    #[error("the {0} backend is not there: {1}")]
+    Backend(&'static str, &'static str),
+    /// No port is configured.
+    #[error("no port to receive from: add a [[boot.ports]] section")]
+    NoPorts,
+    /// Workers of an in-line pair would share a transmit queue.
+    #[error("port {port} forwards to {peer}, which has {peer_queues} queues where {port} has {queues}: give both the same")]
+    UnequalQueues {
+        /// Port.
+        port: String,
+        /// The port it forwards to.
+        peer: String,
+        /// Queues of the port.
+        queues: usize,
+        /// Queues of its peer.
+        peer_queues: usize,
+    },
+    /// Signatures that cannot be used.
+    #[error(transparent)]
+    Signatures(#[from] SignatureErrors),
+    /// No memory for an engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// An output cannot be opened.
+    #[error(transparent)]
+    Output(#[from] ExportError),
+    /// Capture files cannot be played.
+    #[error(transparent)]
+    Files(#[from] ReplayError),
+    /// A DPDK port cannot be used.
+    #[cfg(feature = "dpdk")]
+    #[error(transparent)]
+    Dpdk(#[from] packet_io::dpdk::DpdkError),
+    /// A device that DPDK cannot name.
+    #[cfg(feature = "dpdk")]
+    #[error("port {port}: {source}")]
+    Device {
+        /// Port.
+        port: String,
+        /// What is wrong with it.
+        source: packet_io::dpdk::DeviceError,
+    },
+    /// The system refused a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl RunError {
+    /// Whether the configuration is at fault, not the machine.
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        matches!(self, Self::NoPorts | Self::UnequalQueues { .. } | Self::Signatures(_))
+    }
+}
+
+/// What a finished run has to account for.
+#[derive(Debug)]
+pub struct RunReport {
+    /// Every engine counter by name, workers added up.
+    pub counters: Vec<(String, u64)>,
+    /// Each port's name and counters.
+    pub ports: Vec<(String, IoStats)>,
+    /// Packets that workers took from ports.
+    pub polled: u64,
+    /// Packets sent on.
+    pub forwarded: u64,
+    /// Packets that should have been sent on and that no port took.
+    pub not_forwarded: u64,
+    /// Records lost because the exporter was behind.
+    pub records_lost: u64,
+    /// What went wrong on the way, each once: outputs, capture files.
+    pub errors: Vec<String>,
+}
+
+impl RunReport {
+    /// Value of an engine counter, 0 for one that does not exist.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> u64 {
+        self.counters.iter().find(|(other, _)| other == name).map_or(0, |(_, value)| *value)
+    }
+
+    /// Drops by reason.
+    pub fn drops(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.counters.iter().filter_map(|(name, value)| Some((name.strip_prefix("drop.")?, *value)))
+    }
+
+    /// Whether every packet taken from a port is accounted for.
+    #[must_use]
+    pub fn is_conserved(&self) -> bool {
+        let dropped: u64 = self.drops().map(|(_, count)| count).sum();
+        let processed = self.counter("packets.processed") + self.counter("defrag.held");
+        self.polled == self.counter("packets.received") && self.polled == processed + dropped
+    }
+}
+
+/// What workers and the thread in charge tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    stop: AtomicBool,
+    /// Workers that have something to read still.
+    busy: AtomicU64,
+    polled: AtomicU64,
+    forwarded: AtomicU64,
+    not_forwarded: AtomicU64,
+    records_lost: AtomicU64,
+}
+
+/// Runs the data plane until `stop` is set or its sources end.
+///
+/// # Errors
+/// When it cannot begin.
+pub fn run(config: &Config, stop: &AtomicBool) -> Result<RunReport, RunError> {
+    let boot = &config.boot;
+    if boot.ports.is_empty() {
+        return Err(RunError::NoPorts);
+    }
+    let plan = Arc::new(match &config.live.classify.signatures_dir {
+        Some(folder) => Plan::new(engine::detectors::signatures::SignatureSet::load(folder)?),
+        None => Plan::builtin()?,
+    });
+    match boot.resolved_backend() {
+        Some(Backend::Replay) => {
+            let lanes = ports::replay(boot)?;
+            run_workers(config, &plan, lanes, Pinning::None, Loss::Never, stop)
+        }
+        #[cfg(feature = "dpdk")]
+        Some(Backend::Dpdk) => {
+            let opened = ports::dpdk(boot)?;
+            let pinning = Pinning::Dpdk(opened.eal.clone());
+            let mut report = run_workers(config, &plan, opened.lanes, pinning, Loss::Counted, stop)?;
+            report.ports = opened
+                .ports
+                .iter()
+                .map(|(name, port)| (name.clone(), port.stats().unwrap_or_default()))
+                .collect();
+            Ok(report)
+        }
+        #[cfg(not(feature = "dpdk"))]
+        Some(Backend::Dpdk) => Err(RunError::Backend("dpdk", "this program was built without it")),
+        Some(Backend::AfXdp) => Err(RunError::Backend("af_xdp", "use a vdev: device = \"net_af_xdp0,iface=NAME\"")),
+        Some(Backend::AfPacket) => {
+            Err(RunError::Backend("af_packet", "use a vdev: device = \"net_af_packet0,iface=NAME\""))
+        }
+        Some(Backend::Auto) | None => Err(RunError::NoPorts),
+    }
+}
+
+/// Where worker threads run.
+#[derive(Clone)]
+pub(crate) enum Pinning {
+    /// Wherever the kernel puts them.
+    None,
+    /// On the cores of the configuration, known to DPDK.
+    #[cfg(feature = "dpdk")]
+    Dpdk(packet_io::dpdk::Eal),
+}
+
+/// What happens when the exporter is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Records are lost and counted: packets do not wait.
+    Counted,
+    /// Workers wait: the source does, too.
+    Never,
+}
+
+/// Lanes of each worker, with the names of the interfaces.
+pub(crate) struct Lanes<Io: PacketIo> {
+    pub(crate) workers: Vec<Vec<Lane<Io>>>,
+    pub(crate) interfaces: Vec<String>,
+}
+
+fn run_workers<Io: PacketIo + polling::Source + Send>(
+    config: &Config,
+    plan: &Arc<Plan>,
+    lanes: Lanes<Io>,
+    pinning: Pinning,
+    loss: Loss,
+    stop: &AtomicBool,
+) -> Result<RunReport, RunError> {
+    let boot = &config.boot;
+    let workers = lanes.workers.len().max(1);
+    let shared = Shared { busy: AtomicU64::new(workers as u64), ..Shared::default() };
+    let counters: Vec<_> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
+    let mut names: Names = plan.names().clone();
+    for interface in lanes.interfaces {
+        names.add_interface(interface);
+    }
+    let (sender, receiver) = bounded::<Message>(BATCHES_IN_FLIGHT);
+    let (give_back, spare) = bounded::<RecordBatch>(BATCHES_IN_FLIGHT);
+    let exporting = Exporting::open(&config.live.output, names, counters.clone(), receiver, give_back)?;
+    let mut pollers = Vec::new();
+    for (index, lanes) in lanes.workers.into_iter().enumerate() {
+        let own = counters.get(index).cloned().unwrap_or_default();
+        let engine = engine::Engine::new(settings::engine(config, workers), Arc::clone(plan), own)?;
+        pollers.push(Poller::new(lanes, engine, sender.clone(), spare.clone(), loss, boot.stop_when_idle));
+    }
+    drop(sender);
+    let errors = thread::scope(|scope| {
+        let exporter = thread::Builder::new()
+            .name("exporter".into())
+            .spawn_scoped(scope, move || exporting.run())
+            .map_err(RunError::Thread)?;
+        let mut threads = Vec::new();
+        for (index, poller) in pollers.into_iter().enumerate() {
+            let (shared, pinning) = (&shared, pinning.clone());
+            let core = boot.cores.get(index).copied();
+            let started = thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn_scoped(scope, move || poller.run(shared, &pinning, core));
+            match started {
+                Ok(thread) => threads.push(thread),
+                Err(refused) => {
+                    shared.stop.store(true, Ordering::Relaxed);
+                    return Err(RunError::Thread(refused));
+                }
+            }
+        }
+        while shared.busy.load(Ordering::Relaxed) > 0 && !stop.load(Ordering::Relaxed) {
+            thread::sleep(LOOK);
+        }
+        shared.stop.store(true, Ordering::Relaxed);
+        let mut errors = Vec::new();
+        for thread in threads {
+            match thread.join() {
+                Ok(more) => errors.extend(more),
+                Err(_) => errors.push("a worker thread panicked; its flows are lost".to_owned()),
+            }
+        }
+        errors.extend(exporter.join().unwrap_or_else(|_| vec!["the exporter thread panicked".to_owned()]));
+        Ok(errors)
+    })?;
+    Ok(RunReport {
+        counters: crate::inspect::sum(&counters),
+        ports: Vec::new(),
+        polled: shared.polled.load(Ordering::Relaxed),
+        forwarded: shared.forwarded.load(Ordering::Relaxed),
+        not_forwarded: shared.not_forwarded.load(Ordering::Relaxed),
+        records_lost: shared.records_lost.load(Ordering::Relaxed),
+        errors,
+    })
+}
+
+/// Why a configuration file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// File.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What it says is wrong.
+    #[error(transparent)]
+    Config(#[from] api::config::ConfigErrors),
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &std::path::Path) -> Result<Config, LoadError> {
+    let text = std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    Ok(Config::from_toml(&text, &path.display().to_string())?)
+}

@@ -1,0 +1,262 @@
+//! A worker on its core: poll, hand to the engine, send on.
+
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use api::config::Timeout;
+use arrayvec::ArrayVec;
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use engine::{Engine, Frame, RecordBatch, Verdict};
+use packet_io::replay::Replay;
+use packet_io::{BURST, Burst, PacketIo};
+
+use super::exporting::Message;
+use super::{Loss, Pinning, Shared};
+use crate::worker::frame;
+
+/// Records wait this long at most for their batch to fill.
+const HAND_OVER_NS: u64 = 200_000_000;
+/// Polls without a packet after which a worker looks at its clock only now and then.
+const IDLE_POLLS: u32 = 64;
+
+/// A queue pair of a worker, and the lane its packets are sent on through.
+#[derive(Debug)]
+pub(crate) struct Lane<Io: PacketIo> {
+    pub(crate) io: Io,
+    /// Index of the lane (of the same worker) that forwards; none for a tap.
+    pub(crate) peer: Option<usize>,
+    pub(crate) interface: u16,
+}
+
+/// What a backend says beyond [`PacketIo`].
+pub(crate) trait Source {
+    /// What went wrong since the last call.
+    fn take_errors(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl Source for Replay {
+    fn take_errors(&mut self) -> Vec<String> {
+        Self::take_errors(self).iter().map(ToString::to_string).collect()
+    }
+}
+
+#[cfg(feature = "dpdk")]
+impl Source for packet_io::dpdk::DpdkQueue {}
+
+/// One worker.
+pub(crate) struct Poller<Io: PacketIo> {
+    lanes: Vec<Lane<Io>>,
+    engine: Engine,
+    batch: RecordBatch,
+    sender: Sender<Message>,
+    spare: Receiver<RecordBatch>,
+    loss: Loss,
+    stop_when_idle_ns: Option<u64>,
+    polled: u64,
+    forwarded: u64,
+    not_forwarded: u64,
+    records_lost: u64,
+}
+
+impl<Io: PacketIo + Source> Poller<Io> {
+    pub(crate) fn new(
+        lanes: Vec<Lane<Io>>,
+        engine: Engine,
+        sender: Sender<Message>,
+        spare: Receiver<RecordBatch>,
+        loss: Loss,
+        stop_when_idle: Option<Timeout>,
+    ) -> Self {
+        let idle = stop_when_idle.and_then(|timeout| u64::try_from(timeout.duration().as_nanos()).ok());
+        Self {
+            lanes,
+            engine,
+            batch: RecordBatch::with_capacity(),
+            sender,
+            spare,
+            loss,
+            stop_when_idle_ns: idle,
+            polled: 0,
+            forwarded: 0,
+            not_forwarded: 0,
+            records_lost: 0,
+        }
+    }
+
+    /// Polls until told to stop or nothing is left to read; gives what went wrong.
+    pub(crate) fn run(mut self, shared: &Shared, pinning: &Pinning, core: Option<u16>) -> Vec<String> {
+        let mut errors = Vec::new();
+        #[cfg(feature = "dpdk")]
+        let _registered = match (pinning, core) {
+            (Pinning::Dpdk(eal), Some(core)) => match eal.register_thread(packet_io::dpdk::CoreId(core)) {
+                Ok(guard) => Some(guard),
+                Err(refused) => {
+                    errors.push(refused.to_string());
+                    None
+                }
+            },
+            _ => None,
+        };
+        #[cfg(not(feature = "dpdk"))]
+        let _ = (pinning, core);
+        self.poll(shared);
+        self.finish();
+        for lane in &mut self.lanes {
+            errors.append(&mut lane.io.take_errors());
+        }
+        shared.polled.fetch_add(self.polled, Ordering::Relaxed);
+        shared.forwarded.fetch_add(self.forwarded, Ordering::Relaxed);
+        shared.not_forwarded.fetch_add(self.not_forwarded, Ordering::Relaxed);
+        shared.records_lost.fetch_add(self.records_lost, Ordering::Relaxed);
+        errors
+    }
+
+    fn poll(&mut self, shared: &Shared) {
+        let mut burst = Burst::new();
+        let mut clock = Clock::start();
+        let mut handed_over_ns = clock.now_ns;
+        let mut idle_polls = 0u32;
+        let mut is_busy = true;
+        while !shared.stop.load(Ordering::Relaxed) {
+            // One clock read for all lanes; an idle worker reads it less often.
+            if idle_polls < IDLE_POLLS || idle_polls.is_multiple_of(IDLE_POLLS) {
+                clock.read();
+            }
+            let mut packets = 0;
+            for lane in 0..self.lanes.len() {
+                packets += self.turn(lane, &mut burst, &mut clock);
+            }
+            if packets > 0 {
+                idle_polls = 0;
+                self.polled += packets as u64;
+                if !is_busy {
+                    is_busy = true;
+                    shared.busy.fetch_add(1, Ordering::Relaxed);
+                }
+            } else {
+                idle_polls = idle_polls.saturating_add(1);
+                self.engine.tick(clock.packet_ns(), &mut self.batch);
+                if is_busy && self.is_over(&clock) {
+                    is_busy = false;
+                    shared.busy.fetch_sub(1, Ordering::Relaxed);
+                }
+                core::hint::spin_loop();
+            }
+            let waited = clock.now_ns.saturating_sub(handed_over_ns) > HAND_OVER_NS;
+            if self.batch.is_full() || (waited && !self.batch.is_empty()) {
+                self.hand_over(self.loss);
+                handed_over_ns = clock.now_ns;
+            }
+        }
+    }
+
+    /// Takes one burst of a lane from receive to transmit; gives how many packets it had.
+    #[inline]
+    fn turn(&mut self, lane: usize, burst: &mut Burst<Io::Buf>, clock: &mut Clock) -> usize {
+        let Some(Lane { io, peer, interface }) = self.lanes.get_mut(lane) else { return 0 };
+        io.set_clock(clock.now_ns);
+        io.receive(burst);
+        if burst.is_empty() {
+            return 0;
+        }
+        let (peer, interface) = (*peer, *interface);
+        let frames: ArrayVec<Frame<'_>, BURST> = burst
+            .bufs()
+            .iter()
+            .zip(burst.metas())
+            .map(|(buf, meta)| Frame { interface, ..frame(packet_io::PacketBuf::bytes(buf), meta) })
+            .collect();
+        clock.packets_came(frames.last().map_or(0, |frame| frame.timestamp_ns));
+        let mut verdicts = [Verdict::Forward; BURST];
+        self.engine.process(&frames, &mut verdicts, &mut self.batch);
+        drop(frames);
+        let packets = burst.len();
+        match peer.and_then(|peer| self.lanes.get_mut(peer)) {
+            None => burst.clear(),
+            Some(peer) => {
+                burst.retain(|at| verdicts.get(at) == Some(&Verdict::Forward));
+                let wanted = burst.len();
+                peer.io.transmit(burst);
+                self.forwarded += (wanted - burst.len()) as u64;
+                self.not_forwarded += burst.len() as u64;
+                burst.clear();
+            }
+        }
+        packets
+    }
+
+    /// Whether nothing more is to be expected.
+    fn is_over(&self, clock: &Clock) -> bool {
+        let exhausted = !self.lanes.is_empty() && self.lanes.iter().all(|lane| lane.io.is_exhausted());
+        exhausted || self.stop_when_idle_ns.is_some_and(|limit| clock.idle_ns() >= limit)
+    }
+
+    fn finish(&mut self) {
+        loop {
+            let done = self.engine.shut_down(&mut self.batch);
+            // The exporter goes on until the last worker is gone: nothing is lost here.
+            self.hand_over(Loss::Never);
+            if done {
+                return;
+            }
+        }
+    }
+
+    fn hand_over(&mut self, loss: Loss) {
+        let fresh = self.spare.try_recv().unwrap_or_else(|_| RecordBatch::with_capacity());
+        let batch = core::mem::replace(&mut self.batch, fresh);
+        let lost = match loss {
+            Loss::Never => self.sender.send(Message::Records(batch)).err().map(|failed| failed.0),
+            Loss::Counted => match self.sender.try_send(Message::Records(batch)) {
+                Ok(()) => None,
+                Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => Some(message),
+            },
+        };
+        if let Some(Message::Records(mut batch)) = lost {
+            self.records_lost += batch.records().len() as u64;
+            batch.clear();
+            self.batch = batch;
+        }
+    }
+}
+
+/// Wall time for packets without a time of their own, and packet time for timeouts when nothing comes.
+#[derive(Debug)]
+struct Clock {
+    now_ns: u64,
+    last_packet_ns: u64,
+    came_at_ns: u64,
+    started: Instant,
+    started_ns: u64,
+}
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "the worker's own clock, read once a round")]
+    fn start() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let now_ns = u64::try_from(wall).unwrap_or(u64::MAX);
+        Self { now_ns, last_packet_ns: now_ns, came_at_ns: now_ns, started: Instant::now(), started_ns: now_ns }
+    }
+
+    /// Monotonic: a clock that is set does not end flows.
+    fn read(&mut self) {
+        let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.now_ns = self.started_ns.saturating_add(elapsed);
+    }
+
+    const fn packets_came(&mut self, timestamp_ns: u64) {
+        self.last_packet_ns = timestamp_ns;
+        self.came_at_ns = self.now_ns;
+    }
+
+    const fn idle_ns(&self) -> u64 {
+        self.now_ns.saturating_sub(self.came_at_ns)
+    }
+
+    /// The time it would be for packets: a replayed capture's own time goes on as wall time does.
+    const fn packet_ns(&self) -> u64 {
+        self.last_packet_ns.saturating_add(self.idle_ns())
+    }
+}
