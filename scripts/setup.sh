@@ -33,10 +33,10 @@ as_root() {
 }
 
 install_packages() {
-    local missing=() package
-    for package in "$@"; do
-        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-    done
+    local missing
+    # dpkg-query fails for a package it never heard of, and still lists the others.
+    mapfile -t missing < <(printf '%s\n' "$@" | sort |
+        comm -23 - <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' | sort -u))
     [ "${#missing[@]}" = 0 ] && return
     say "installing ${missing[*]}"
     as_root apt-get -qq -o DPkg::Lock::Timeout=600 update

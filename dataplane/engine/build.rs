@@ -11,7 +11,9 @@ fn main() -> io::Result<()> {
     let mut files = Vec::new();
     for family in sorted(&root)?.into_iter().filter(|path| path.is_dir()) {
         println!("cargo::rerun-if-changed={}", family.display());
-        files.extend(sorted(&family)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "toml")));
+        files.extend(
+            sorted(&family)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "toml")),
+        );
     }
     println!("cargo::rerun-if-changed={}", root.display());
 

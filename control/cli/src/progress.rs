@@ -25,7 +25,7 @@ impl Bar {
         if self.bar.is_none() && self.since.elapsed() < PATIENCE {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| start(progress.bytes_total));
+        let bar = self.bar.get_or_insert_with(|| start(progress, self.since.elapsed()));
         bar.set_position(progress.bytes_read);
     }
 
@@ -38,7 +38,8 @@ impl Bar {
     }
 }
 
-fn start(total: Option<u64>) -> ProgressBar {
+fn start(progress: Progress, elapsed: Duration) -> ProgressBar {
+    let total = progress.bytes_total;
     let template = match total {
         Some(_) => {
             "{bar:30} {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left"
@@ -48,7 +49,7 @@ fn start(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
     // The templates above are well-formed; if one were not, the bar would have its usual form.
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.with_style(style.progress_chars("##-"))
+    bar.with_style(style.progress_chars("##-")).with_position(progress.bytes_read).with_elapsed(elapsed)
 }
 
 /// What takes less time needs no bar.

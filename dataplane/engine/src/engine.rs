@@ -439,7 +439,7 @@ impl Share {
     fn fate(self, read: Result<(), Malformed>, headers: &Headers) -> Fate {
         let owner = match read {
             _ if self.of <= 1 => self.index,
-            Ok(()) => (headers.key.address_hash() % self.of as u64) as usize,
+            Ok(()) => usize::try_from(headers.key.address_hash() % self.of as u64).unwrap_or(0),
             // What has no flow is the first engine's.
             Err(_) => 0,
         };

@@ -149,7 +149,6 @@ pub struct FlowSummary {
 
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "flow records are the common case and live in a recycled vector")]
 pub enum Body {
     /// A flow ended.
     Flow(FlowSummary),

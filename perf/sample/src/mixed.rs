@@ -115,8 +115,11 @@ impl Scene<'_> {
             let kexinit = ssh::kexinit(&mut self.random);
             connection.send(way, &kexinit, self.out)?;
         }
+        connection.send(Way::ToServer, &ssh::client_share(&mut self.random), self.out)?;
+        connection.send(Way::ToClient, &ssh::server_share(&mut self.random), self.out)?;
+        connection.send(Way::ToServer, &ssh::new_keys(&mut self.random), self.out)?;
         for (way, len) in
-            [(Way::ToServer, 72), (Way::ToClient, 460), (Way::ToServer, 44), (Way::ToClient, 44)]
+            [(Way::ToServer, 44), (Way::ToClient, 44), (Way::ToServer, 460), (Way::ToClient, 108)]
         {
             let bytes = ssh::encrypted(&mut self.random, len);
             connection.send(way, &bytes, self.out)?;

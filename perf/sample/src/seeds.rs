@@ -47,6 +47,7 @@ fn messages() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let random = &mut Random::new(4);
     let mut shell = ssh::banner("OpenSSH_10.0");
     shell.extend_from_slice(&ssh::kexinit(random));
+    shell.extend_from_slice(&ssh::server_share(random));
     vec![
         ("tls", "hybrid-hello", tls::client_hello(random, "a.example", &["h2"], Group::X25519MlKem768)),
         ("tls", "classical-hello", tls::client_hello(random, "b.example", &["http/1.1"], Group::X25519)),

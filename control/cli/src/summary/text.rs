@@ -35,7 +35,7 @@ impl Page<'_> {
             many => format!("{} files", many.len()),
         };
         let title = format!("wirewarden {}", env!("CARGO_PKG_VERSION"));
-        let files = fit(&files, self.look.width.saturating_sub(title.len() + 3));
+        let files = fit_end(&files, self.look.width.saturating_sub(title.len() + 3));
         writeln!(self.out, "{} {} {files}", self.look.paint(Ink::Heading, &title), self.look.dot())?;
         if let Some(filter) = &run.filter {
             let chosen =
@@ -47,7 +47,10 @@ impl Page<'_> {
         self.fact("packets", &format!("{}, {}", figures::count(packets), figures::bytes(bytes)))?;
         if let Some(captured) = report.captured() {
             let mut text = figures::duration(captured);
-            if let Some(bits) = figures::per_second(bytes.saturating_mul(8), captured) {
+            // Of several files the span is that between them.
+            let bits =
+                figures::per_second(bytes.saturating_mul(8), captured).filter(|_| run.files.len() == 1);
+            if let Some(bits) = bits {
                 text = format!("{text}, {} on average", rate(bits, "bit/s"));
             }
             self.fact("captured", &text)?;
@@ -267,6 +270,16 @@ fn fit(text: &str, columns: usize) -> String {
     }
     let kept: String = text.chars().take(columns.saturating_sub(2)).collect();
     format!("{kept}..")
+}
+
+/// The same from the left, for paths: their end tells more than their start.
+fn fit_end(text: &str, columns: usize) -> String {
+    let length = text.chars().count();
+    if length <= columns {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().skip(length - columns.saturating_sub(2)).collect();
+    format!("..{kept}")
 }
 
 fn pad(text: &str, columns: usize) -> String {

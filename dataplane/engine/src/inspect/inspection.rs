@@ -15,6 +15,8 @@ use crate::{Classification, ProtocolId, Tier};
 
 /// Bytes of one direction held while nothing is decided.
 const UNDECIDED_BYTES: usize = 8 * 1024;
+/// Bytes from the start of a stream that most protocols are known by.
+const TELLING_BYTES: usize = 64;
 /// Times a flow may be classified anew (a verdict taken back, an upgrade) before it stays as it is.
 const MOST_VERDICTS: u8 = 4;
 
@@ -58,6 +60,7 @@ pub(crate) struct Inspection {
     streams: [Stream; 2],
     earlier: EarlierPayloads,
     payloads: u8,
+    short_payloads: u8,
     verdicts: u8,
     /// A protocol whose parser said that this flow is not it.
     excluded: ProtocolId,
@@ -154,6 +157,7 @@ impl Inspection {
         }
         self.earlier.clear();
         self.payloads = 0;
+        self.short_payloads = 0;
         self.verdicts = 0;
         self.excluded = ProtocolId::UNKNOWN;
         self.first_speaker = None;
@@ -236,7 +240,7 @@ impl Inspection {
             }
             let kept = bytes.len() <= UNDECIDED_BYTES && cx.buffers.append(&mut held, bytes).is_ok();
             self.stream(segment.from).carry = held;
-            return if kept { self.give_up_after(cx.max_payloads) } else { Outcome::Settled };
+            return if kept { self.give_up_on_stream(segment.from, cx.max_payloads) } else { Outcome::Settled };
         }
         let fits = held.len() + bytes.len() <= UNDECIDED_BYTES;
         let kept = fits && cx.buffers.append(&mut held, bytes).is_ok();
@@ -247,7 +251,7 @@ impl Inspection {
                 Outcome::Settled => Outcome::Settled,
                 Outcome::Continue => self.read_first(slot, &[], segment, cx),
             },
-            Opinion::Open | Opinion::Nothing if kept => self.give_up_after(cx.max_payloads),
+            Opinion::Open | Opinion::Nothing if kept => self.give_up_on_stream(segment.from, cx.max_payloads),
             Opinion::Open | Opinion::Nothing => Outcome::Settled,
         }
     }
@@ -353,7 +357,7 @@ impl Inspection {
                 Outcome::Settled => Outcome::Settled,
                 Outcome::Continue => self.read_first(slot, &[], segment, cx),
             },
-            Opinion::Open | Opinion::Nothing => self.give_up_after(cx.max_payloads),
+            Opinion::Open | Opinion::Nothing => self.give_up_on_stream(segment.from, cx.max_payloads),
         }
     }
 
@@ -466,6 +470,15 @@ impl Inspection {
     const fn give_up_after(&mut self, max_payloads: u8) -> Outcome {
         self.payloads = self.payloads.saturating_add(1);
         if self.payloads >= max_payloads { Outcome::Settled } else { Outcome::Continue }
+    }
+
+    /// Short pieces of a stream's start decide nothing: they are counted against a limit of their own.
+    fn give_up_on_stream(&mut self, from: Direction, max_payloads: u8) -> Outcome {
+        if self.stream_ref(from).carry.len() >= TELLING_BYTES {
+            return self.give_up_after(max_payloads);
+        }
+        self.short_payloads = self.short_payloads.saturating_add(1);
+        if self.short_payloads == u8::MAX { Outcome::Settled } else { Outcome::Continue }
     }
 
     fn probe<'a>(&self, slot: &Slot, payload: &'a [u8], segment: Segment<'a>) -> Probe<'a> {

@@ -17,8 +17,20 @@ use core::net::IpAddr;
 use crate::record::{Direction, EventWriter, FlowIdentity, RecordBatch};
 
 /// Every protocol with code of its own. Order does not matter.
-pub static ALL: &[&Protocol] =
-    &[&dns::DNS, &dns::DNSCRYPT, &dns::LLMNR, &dns::MDNS, &http::HTTP, &http::HTTP2, &http::WEBSOCKET, &http::HTTP_PROXY, &http::HTTP_CONNECT, &ssh::SSH, &tls::PROTOCOL];
+pub static ALL: &[&Protocol] = &[
+    &dns::DNS,
+    &dns::DNSCRYPT,
+    &dns::LLMNR,
+    &dns::MDNS,
+    &http::HTTP,
+    &http::HTTP2,
+    &http::WEBSOCKET,
+    &http::HTTP_PROXY,
+    &http::HTTP_CONNECT,
+    &http::JSON_RPC,
+    &ssh::SSH,
+    &tls::PROTOCOL,
+];
 
 /// Names of services that parsers themselves can tell, by protocol.
 pub static SERVICES: &[&[&str]] = &[http::SERVICES];

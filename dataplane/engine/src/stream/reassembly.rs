@@ -336,10 +336,10 @@ mod tests {
             for (at, len) in cuts {
                 let from = at.min(data.len());
                 let to = (from + len).min(data.len());
-                rig.segment(start.wrapping_add(from as u32), &data[from..to]);
+                rig.segment(start.wrapping_add(u32::try_from(from).unwrap()), &data[from..to]);
             }
-            for (index, chunk) in data.chunks(50).enumerate() {
-                rig.segment(start.wrapping_add(index as u32 * 50), chunk);
+            for (index, chunk) in (0u32..).zip(data.chunks(50)) {
+                rig.segment(start.wrapping_add(index * 50), chunk);
             }
             prop_assert_eq!(&rig.read, &data);
             prop_assert_eq!(rig.buffers.held(), 0);

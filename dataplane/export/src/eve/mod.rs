@@ -15,6 +15,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+use engine::record::Body;
 use engine::{Names, RecordBatch};
 
 use crate::{ExportError, Exporter, Sink, Tally};
@@ -30,11 +31,13 @@ pub struct EveOptions {
     pub zone: Zone,
     /// Seed of `community_id`; without one the member is left out.
     pub community_id: Option<u16>,
+    /// Values of `event_type` that are written; all of them where it is empty.
+    pub types: Vec<String>,
 }
 
 impl Default for EveOptions {
     fn default() -> Self {
-        Self { zone: Zone::Utc, community_id: Some(0) }
+        Self { zone: Zone::Utc, community_id: Some(0), types: Vec::new() }
     }
 }
 
@@ -43,6 +46,7 @@ impl Default for EveOptions {
 pub struct EveExporter {
     sink: Sink,
     format: Format,
+    types: Vec<String>,
 }
 
 /// What writing a line needs beside the record.
@@ -60,7 +64,11 @@ impl EveExporter {
     pub fn new(sink: Sink, options: &EveOptions) -> Self {
         let format =
             Format { clock: Clock::new(&options.zone), community_id: options.community_id, open: Vec::new() };
-        Self { sink, format }
+        Self { sink, format, types: options.types.clone() }
+    }
+
+    fn wants(&self, kind: &str) -> bool {
+        self.types.is_empty() || self.types.iter().any(|wanted| wanted == kind)
     }
 
     fn line(&mut self, write: impl FnOnce(&mut Format, &mut Vec<u8>)) -> Result<(), ExportError> {
@@ -74,6 +82,13 @@ impl Exporter for EveExporter {
     fn export(&mut self, batch: &RecordBatch, names: &Names) -> Result<(), ExportError> {
         let mut result = Ok(());
         for record in batch.records() {
+            let kind = match record.body {
+                Body::Flow(_) => "flow",
+                Body::Event(kind) => kind,
+            };
+            if !self.wants(kind) {
+                continue;
+            }
             // Later records are taken all the same: the disk may have room again.
             result = result.and(self.line(|format, out| format.record(out, batch, record, names)));
         }
@@ -81,6 +96,9 @@ impl Exporter for EveExporter {
     }
 
     fn stats(&mut self, timestamp_ns: u64, counters: &[(&str, u64)]) -> Result<(), ExportError> {
+        if !self.wants("stats") {
+            return Ok(());
+        }
         self.line(|format, out| {
             format.timestamp(out, timestamp_ns);
             out.extend_from_slice(br#","event_type":"stats","stats":"#);

@@ -253,6 +253,22 @@ fn options_change_the_zone_and_the_hash() {
 }
 
 #[test]
+fn only_the_wanted_types_are_written() {
+    let flow = identity(6, ("192.0.2.1", 1), ("192.0.2.2", 443));
+    let mut batch = RecordBatch::default();
+    batch.event(0, flow, "tls").label("sni", "a");
+    batch.event(0, flow, "dns").label("rrname", "b");
+    batch.push_flow(0, flow, summary());
+    let options = EveOptions { types: vec!["dns".to_owned(), "flow".to_owned()], ..EveOptions::default() };
+    let lines = lines(&options, |exporter| {
+        exporter.export(&batch, &names()).unwrap();
+        exporter.stats(0, &[("uptime", 1)]).unwrap();
+    });
+    let kind = |line: &String| serde_json::from_str::<Value>(line).unwrap()["event_type"].clone();
+    assert_eq!(lines.iter().map(kind).collect::<Vec<_>>(), ["dns", "flow"]);
+}
+
+#[test]
 fn stats_are_one_object_grouped_by_dots() {
     let counters = [("capture.packets", 5), ("uptime", 1), ("capture.drops.full", 2)];
     let lines = lines(&EveOptions::default(), |exporter| exporter.stats(START, &counters).unwrap());

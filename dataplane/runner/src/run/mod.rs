@@ -155,13 +155,13 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<RunReport, RunError> {
     match boot.resolved_backend() {
         Some(Backend::Replay) => {
             let lanes = ports::replay(boot)?;
-            run_workers(config, &plan, lanes, Pinning::None, Loss::Never, stop)
+            run_workers(config, &plan, lanes, &Pinning::None, Loss::Never, stop)
         }
         #[cfg(feature = "dpdk")]
         Some(Backend::Dpdk) => {
             let opened = ports::dpdk(boot)?;
             let pinning = Pinning::Dpdk(opened.eal.clone());
-            let mut report = run_workers(config, &plan, opened.lanes, pinning, Loss::Counted, stop)?;
+            let mut report = run_workers(config, &plan, opened.lanes, &pinning, Loss::Counted, stop)?;
             report.ports = opened
                 .ports
                 .iter()
@@ -180,7 +180,7 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<RunReport, RunError> {
 }
 
 /// Where worker threads run.
-#[derive(Clone)]
+#[derive(Debug)]
 pub(crate) enum Pinning {
     /// Wherever the kernel puts them.
     None,
@@ -208,7 +208,7 @@ fn run_workers<Io: PacketIo + polling::Source + Send>(
     config: &Config,
     plan: &Arc<Plan>,
     lanes: Lanes<Io>,
-    pinning: Pinning,
+    pinning: &Pinning,
     loss: Loss,
     stop: &AtomicBool,
 ) -> Result<RunReport, RunError> {
@@ -230,40 +230,7 @@ fn run_workers<Io: PacketIo + polling::Source + Send>(
         pollers.push(Poller::new(lanes, engine, sender.clone(), spare.clone(), loss, boot.stop_when_idle));
     }
     drop(sender);
-    let errors = thread::scope(|scope| {
-        let exporter = thread::Builder::new()
-            .name("exporter".into())
-            .spawn_scoped(scope, move || exporting.run())
-            .map_err(RunError::Thread)?;
-        let mut threads = Vec::new();
-        for (index, poller) in pollers.into_iter().enumerate() {
-            let (shared, pinning) = (&shared, pinning.clone());
-            let core = boot.cores.get(index).copied();
-            let started = thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn_scoped(scope, move || poller.run(shared, &pinning, core));
-            match started {
-                Ok(thread) => threads.push(thread),
-                Err(refused) => {
-                    shared.stop.store(true, Ordering::Relaxed);
-                    return Err(RunError::Thread(refused));
-                }
-            }
-        }
-        while shared.busy.load(Ordering::Relaxed) > 0 && !stop.load(Ordering::Relaxed) {
-            thread::sleep(LOOK);
-        }
-        shared.stop.store(true, Ordering::Relaxed);
-        let mut errors = Vec::new();
-        for thread in threads {
-            match thread.join() {
-                Ok(more) => errors.extend(more),
-                Err(_) => errors.push("a worker thread panicked; its flows are lost".to_owned()),
-            }
-        }
-        errors.extend(exporter.join().unwrap_or_else(|_| vec!["the exporter thread panicked".to_owned()]));
-        Ok(errors)
-    })?;
+    let errors = thread::scope(|scope| supervise(scope, exporting, pollers, &shared, (pinning, &boot.cores), stop))?;
     Ok(RunReport {
         counters: crate::inspect::sum(&counters),
         ports: Vec::new(),
@@ -273,6 +240,48 @@ fn run_workers<Io: PacketIo + polling::Source + Send>(
         records_lost: shared.records_lost.load(Ordering::Relaxed),
         errors,
     })
+}
+
+/// Starts the threads, waits for the end, and gathers what went wrong.
+fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    exporting: Exporting,
+    pollers: Vec<Poller<Io>>,
+    shared: &'scope Shared,
+    (pinning, cores): (&'scope Pinning, &[u16]),
+    stop: &AtomicBool,
+) -> Result<Vec<String>, RunError> {
+    let exporter = thread::Builder::new()
+        .name("exporter".into())
+        .spawn_scoped(scope, move || exporting.run())
+        .map_err(RunError::Thread)?;
+    let mut threads = Vec::new();
+    for (index, poller) in pollers.into_iter().enumerate() {
+        let core = cores.get(index).copied();
+        let started = thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn_scoped(scope, move || poller.run(shared, pinning, core));
+        match started {
+            Ok(thread) => threads.push(thread),
+            Err(refused) => {
+                shared.stop.store(true, Ordering::Relaxed);
+                return Err(RunError::Thread(refused));
+            }
+        }
+    }
+    while shared.busy.load(Ordering::Relaxed) > 0 && !stop.load(Ordering::Relaxed) {
+        thread::sleep(LOOK);
+    }
+    shared.stop.store(true, Ordering::Relaxed);
+    let mut errors = Vec::new();
+    for thread in threads {
+        match thread.join() {
+            Ok(more) => errors.extend(more),
+            Err(_) => errors.push("a worker thread panicked; its flows are lost".to_owned()),
+        }
+    }
+    errors.extend(exporter.join().unwrap_or_else(|_| vec!["the exporter thread panicked".to_owned()]));
+    Ok(errors)
 }
 
 /// Why a configuration file could not be read.

@@ -1,5 +1,6 @@
 //! SSH before encryption: identification and key exchange (RFC 4253).
 
+use super::tls::encapsulation_key;
 use super::with_length;
 use crate::random::Random;
 
@@ -20,6 +21,46 @@ pub fn kexinit(random: &mut Random) -> Vec<u8> {
     // No guessed packet follows; reserved.
     payload.extend_from_slice(&[0; 5]);
     packet(random, &payload)
+}
+
+/// A client's share of mlkem768x25519-sha256: SSH_MSG_KEX_HYBRID_INIT (draft-ietf-sshm-mlkem-hybrid-kex).
+#[must_use]
+pub fn client_share(random: &mut Random) -> Vec<u8> {
+    let mut share = encapsulation_key(random);
+    share.extend_from_slice(&random.bytes(32));
+    let mut payload = vec![30];
+    string(&mut payload, &share);
+    packet(random, &payload)
+}
+
+/// The server's answer: SSH_MSG_KEX_HYBRID_REPLY with an Ed25519 host key and signature (RFC 8709), then
+/// SSH_MSG_NEWKEYS.
+#[must_use]
+pub fn server_share(random: &mut Random) -> Vec<u8> {
+    let (host_key, share, signature) = (random.bytes(32), random.bytes(1088 + 32), random.bytes(64));
+    let mut payload = vec![31];
+    with_length::<4>(&mut payload, |out| {
+        string(out, b"ssh-ed25519");
+        string(out, &host_key);
+    });
+    string(&mut payload, &share);
+    with_length::<4>(&mut payload, |out| {
+        string(out, b"ssh-ed25519");
+        string(out, &signature);
+    });
+    let mut answer = packet(random, &payload);
+    answer.extend_from_slice(&new_keys(random));
+    answer
+}
+
+/// SSH_MSG_NEWKEYS: what follows is encrypted (RFC 4253, 7.3).
+#[must_use]
+pub fn new_keys(random: &mut Random) -> Vec<u8> {
+    packet(random, &[21])
+}
+
+fn string(out: &mut Vec<u8>, bytes: &[u8]) {
+    with_length::<4>(out, |out| out.extend_from_slice(bytes));
 }
 
 /// Something that looks encrypted.

@@ -170,7 +170,7 @@ fn words(out: &mut Vec<u8>, words: &[u16]) {
 
 /// An ML-KEM-768 encapsulation key that passes the modulus check: 768 coefficients below 3329 of 12 bits each, then
 /// 32 bytes (FIPS 203, 7.2).
-fn encapsulation_key(random: &mut Random) -> Vec<u8> {
+pub(super) fn encapsulation_key(random: &mut Random) -> Vec<u8> {
     let mut key = Vec::with_capacity(1184);
     for _ in 0..384 {
         let (a, b) = (random.below(3329), random.below(3329));

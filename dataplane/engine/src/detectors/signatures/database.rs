@@ -60,7 +60,12 @@ impl Database {
     }
 
     /// Calls `on_match` with the index of each pattern that matches and the end of the match.
-    pub(super) fn scan(&self, bytes: &[u8], scratch: &Scratch, mut on_match: impl FnMut(u16, usize) -> Search) {
+    pub(super) fn scan(
+        &self,
+        bytes: &[u8],
+        scratch: &Scratch,
+        mut on_match: impl FnMut(u16, usize) -> Search,
+    ) {
         // A stop comes back as an error; other errors mean that nothing was scanned, which is no match.
         let _ = self.0.scan(bytes, &scratch.0, |id: u32, _from: u64, to: u64, _flags: u32| {
             match (u16::try_from(id), usize::try_from(to)) {

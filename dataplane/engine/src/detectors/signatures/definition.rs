@@ -12,11 +12,32 @@ use crate::protocols::{Carrier, EARLIER_BYTES, Exposure, Family};
 use crate::record::Direction;
 
 const FILE_KEYS: &[&str] = &[
-    "id", "enabled", "protocol", "title", "family", "exposure", "source", "carriers", "ports", "signature", "sample",
+    "id",
+    "enabled",
+    "protocol",
+    "title",
+    "family",
+    "exposure",
+    "source",
+    "carriers",
+    "ports",
+    "signature",
+    "sample",
 ];
 const SIGNATURE_KEYS: &[&str] = &[
-    "name", "carriers", "direction", "pattern", "hex", "offset", "depth", "checks", "min_len", "max_len", "packet",
-    "confidence", "earlier",
+    "name",
+    "carriers",
+    "direction",
+    "pattern",
+    "hex",
+    "offset",
+    "depth",
+    "checks",
+    "min_len",
+    "max_len",
+    "packet",
+    "confidence",
+    "earlier",
 ];
 const EARLIER_KEYS: &[&str] = &["pattern", "hex", "offset", "depth", "checks", "min_len", "max_len"];
 const SAMPLE_KEYS: &[&str] = &["text", "hex", "after", "after_hex", "direction", "carrier", "match", "note"];
@@ -152,7 +173,8 @@ fn check_place(path: &str, id: &Located<String>, file: &Section<'_>, problems: &
     // A wrong type is reported where the value is read.
     let family = file.text("family", &mut Problems::new(path));
     if let Some(family) = family.filter(|family| !folder.is_empty() && family.value != folder) {
-        let problem = Problem::FamilyIsNotFolder { family: family.value.to_owned(), folder: folder.to_owned() };
+        let problem =
+            Problem::FamilyIsNotFolder { family: family.value.to_owned(), folder: folder.to_owned() };
         problems.add(family.line, problem);
     }
 }
@@ -205,7 +227,11 @@ fn carriers(section: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Carrier> 
     carriers
 }
 
-fn signature(section: &Section<'_>, carriers_of_file: &[Carrier], problems: &mut Problems<'_>) -> Option<Signature> {
+fn signature(
+    section: &Section<'_>,
+    carriers_of_file: &[Carrier],
+    problems: &mut Problems<'_>,
+) -> Option<Signature> {
     let before = problems.count();
     let own = if section.has("carriers") { carriers(section, problems) } else { carriers_of_file.to_vec() };
     for foreign in own.iter().filter(|carrier| !carriers_of_file.contains(carrier)) {
@@ -215,7 +241,8 @@ fn signature(section: &Section<'_>, carriers_of_file: &[Carrier], problems: &mut
     let directions = named(section, "direction", DIRECTIONS, problems);
     let packet = section.number("packet", (1, 3), problems);
     if !section.has("confidence") {
-        let mend = "write how sure a match is, 1 to 99 per cent, or 100 where nothing else can look like this";
+        let mend =
+            "write how sure a match is, 1 to 99 per cent, or 100 where nothing else can look like this";
         problems.add(section.line, Problem::MissingKey { key: "confidence", mend });
     }
     let confidence = section.number("confidence", (1, 100), problems);
@@ -229,13 +256,14 @@ fn signature(section: &Section<'_>, carriers_of_file: &[Carrier], problems: &mut
         protocol: 0,
         confidence: u8::try_from(confidence?.value).ok()?,
         most_earlier: packet.map_or(u8::MAX, |packet| u8::try_from(packet.value - 1).unwrap_or(u8::MAX)),
+        serves_midstream: false,
         payload,
         earlier: earlier.map(Box::new),
         directions: directions.unwrap_or([true, true]),
         carriers: [Carrier::Tcp, Carrier::Udp, Carrier::Sctp].map(|carrier| own.contains(&carrier)),
     };
     check_strength(&signature, section.line, problems);
-    (problems.count() == before).then_some(signature)
+    (problems.count() == before).then(|| signature.with_midstream())
 }
 
 fn check_strength(signature: &Signature, line: u32, problems: &mut Problems<'_>) {
@@ -251,7 +279,10 @@ fn condition(section: &Section<'_>, reach: usize, problems: &mut Problems<'_>) -
     let most = u32::try_from(reach).unwrap_or(u32::MAX);
     let offset = section.number("offset", (0, most), problems).map_or(0, |offset| offset.value);
     let depth = section.number("depth", (1, most), problems).map_or(most, |depth| depth.value);
-    let window = (usize::try_from(offset).unwrap_or(0), usize::try_from(offset.saturating_add(depth)).unwrap_or(reach));
+    let window = (
+        usize::try_from(offset).unwrap_or(0),
+        usize::try_from(offset.saturating_add(depth)).unwrap_or(reach),
+    );
     let window = (window.0, window.1.min(reach));
     let needs_pattern = [("depth", "`pattern`", section.has("pattern"))];
     let needs_place = [("offset", "`pattern` or `hex`", section.has("pattern") || section.has("hex"))];
@@ -370,7 +401,8 @@ fn look_up<T: Copy>(
     if found.is_none() {
         let names: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
         let value = text.value.to_owned();
-        problems.add(text.line, Problem::UnknownName { key: key.to_owned(), value, known: quoted_list(&names) });
+        problems
+            .add(text.line, Problem::UnknownName { key: key.to_owned(), value, known: quoted_list(&names) });
     }
     found
 }

@@ -91,8 +91,10 @@ fn listed(folder: &Path, name: &str, errors: &mut Vec<SignatureError>) -> Vec<(S
         errors.push(at(&name, Problem::Unreadable(error.kind())));
         Vec::new()
     });
-    let mut paths: Vec<_> =
-        entries.iter().map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect();
+    let mut paths: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .collect();
     paths.sort();
     paths.truncate(MAX_FILES);
     paths
@@ -137,5 +139,7 @@ pub(super) fn read(files: &[SignatureFile]) -> (Vec<Definition>, Vec<SignatureEr
 /// FNV-1a over all paths and texts.
 pub(super) fn fingerprint(files: &[SignatureFile]) -> u64 {
     let parts = files.iter().flat_map(|file| [file.path.as_bytes(), &[0], file.text.as_bytes(), &[0]]);
-    parts.flatten().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    parts
+        .flatten()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -38,9 +38,9 @@ impl MaskedBytes {
     /// Whether they stand at their offset of `payload`.
     pub(super) fn stand_in(&self, payload: &[u8]) -> bool {
         let end = self.offset.saturating_add(self.bytes.len());
-        payload
-            .get(self.offset..end)
-            .is_some_and(|found| found.iter().zip(&self.bytes).all(|(byte, (value, mask))| byte & mask == *value))
+        payload.get(self.offset..end).is_some_and(|found| {
+            found.iter().zip(&self.bytes).all(|(byte, (value, mask))| byte & mask == *value)
+        })
     }
 
     /// Takes from `heads` the first bytes that these rule out.

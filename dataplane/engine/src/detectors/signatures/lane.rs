@@ -43,8 +43,10 @@ pub(super) struct Lane {
 impl Lane {
     /// Builds the lane of `members`, which are in order of rank. Errors: what Hyperscan refuses.
     pub(super) fn build(members: &[(u16, &Signature)]) -> Result<Self, Vec<Refused>> {
-        let patterns: Vec<(u16, &Pattern)> =
-            members.iter().filter_map(|(index, signature)| Some((*index, signature.payload.searched()?))).collect();
+        let patterns: Vec<(u16, &Pattern)> = members
+            .iter()
+            .filter_map(|(index, signature)| Some((*index, signature.payload.searched()?)))
+            .collect();
         let database = Database::compile(&patterns)?;
         let mut tables = Box::new([[0; 256]; HEAD]);
         let mut buckets = Vec::new();
@@ -62,14 +64,18 @@ impl Lane {
     /// A bit for each bucket that the first bytes allow.
     pub(super) fn candidates(&self, payload: &[u8]) -> u64 {
         let all = if self.buckets.is_empty() { 0 } else { u64::MAX };
-        self.tables.iter().zip(payload).fold(all, |buckets, (table, byte)| {
-            buckets & table.get(usize::from(*byte)).copied().unwrap_or(0)
-        })
+        self.tables
+            .iter()
+            .zip(payload)
+            .fold(all, |buckets, (table, byte)| buckets & table.get(usize::from(*byte)).copied().unwrap_or(0))
     }
 
     /// The signatures of a bucket, best rank first.
     pub(super) fn members(&self, bucket: u32) -> &[u16] {
-        usize::try_from(bucket).ok().and_then(|bucket| self.buckets.get(bucket)).map_or(&[], |members| members)
+        usize::try_from(bucket)
+            .ok()
+            .and_then(|bucket| self.buckets.get(bucket))
+            .map_or(&[], |members| members)
     }
 }
 

@@ -246,8 +246,8 @@ impl Assembly {
             by_bits.then_with(|| (&a_label.file, a_label.line).cmp(&(&b_label.file, b_label.line)))
         });
         let (signatures, labels): (Vec<_>, Vec<_>) = self.signatures.into_iter().unzip();
-        let (lanes, earlier) =
-            compiled(&signatures, |_| true).map_err(|refused| SignatureErrors(errors_of(&refused, &labels)))?;
+        let (lanes, earlier) = compiled(&signatures, |_| true)
+            .map_err(|refused| SignatureErrors(errors_of(&refused, &labels)))?;
         let Self { protocols, samples, .. } = self;
         Ok(SignatureSet { signatures, labels, protocols, samples, lanes, earlier, fingerprint })
     }
@@ -284,7 +284,11 @@ fn of_text(text: &definition::ProtocolText, problems: &mut Problems<'_>) -> Opti
     let parts = [
         ("title", text.title.is_none(), "write the protocol's name for people"),
         ("family", text.family.is_none(), "write the name of the folder"),
-        ("exposure", text.exposure.is_none(), "write \"cleartext\", \"encrypted\", \"negotiated\" or \"unknown\""),
+        (
+            "exposure",
+            text.exposure.is_none(),
+            "write \"cleartext\", \"encrypted\", \"negotiated\" or \"unknown\"",
+        ),
         ("source", text.source.is_none(), "write the specification: RFC, standard or vendor document"),
     ];
     for (key, _, mend) in parts.into_iter().filter(|(_, is_missing, _)| *is_missing) {
@@ -321,7 +325,8 @@ fn compiled(
     let mut refused = Vec::new();
     for carrier in 0..LANES / 2 {
         for direction in [ToServer, ToClient] {
-            let rides = |s: &Signature| s.carriers.get(carrier).copied().unwrap_or(false) && s.goes(direction);
+            let rides =
+                |s: &Signature| s.carriers.get(carrier).copied().unwrap_or(false) && s.goes(direction);
             let members: Vec<_> = on.iter().copied().filter(|(_, signature)| rides(signature)).collect();
             match Lane::build(&members) {
                 Ok(lane) => lanes.push(lane),

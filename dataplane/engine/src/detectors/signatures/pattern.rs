@@ -25,8 +25,19 @@ const MAX_POSITIONS: u64 = 2048;
 const LEAST_RUN: usize = 4;
 /// Runs that are too common on the wire to search for: Hyperscan stops at each of them.
 const COMMON: &[&[u8]] = &[
-    b"http", b"host", b"www.", b".com", b"the ", b" the", b"user", b"\r\n\r\n", b"    ", b"\x00\x00\x00\x01",
-    b"\x01\x00\x00\x00", b"\x16\x03\x01\x02", b"\x17\x03\x03\x00",
+    b"http",
+    b"host",
+    b"www.",
+    b".com",
+    b"the ",
+    b" the",
+    b"user",
+    b"\r\n\r\n",
+    b"    ",
+    b"\x00\x00\x00\x01",
+    b"\x01\x00\x00\x00",
+    b"\x16\x03\x01\x02",
+    b"\x17\x03\x03\x00",
 ];
 
 /// A pattern that passed the lint.
@@ -176,13 +187,17 @@ fn longest_run(hir: &Hir) -> Vec<u8> {
         HirKind::Class(class) => single_letter(class).into_iter().collect(),
         HirKind::Capture(capture) => longest_run(&capture.sub),
         HirKind::Repetition(repetition) if repetition.min > 0 => longest_run(&repetition.sub),
-        HirKind::Alternation(branches) => branches.iter().map(longest_run).min_by_key(Vec::len).unwrap_or_default(),
+        HirKind::Alternation(branches) => {
+            branches.iter().map(longest_run).min_by_key(Vec::len).unwrap_or_default()
+        }
         HirKind::Concat(parts) => {
             let (mut best, mut current) = (Vec::new(), Vec::new());
             for part in parts {
                 match part.kind() {
                     HirKind::Literal(literal) => current.extend(literal.0.to_ascii_lowercase()),
-                    HirKind::Class(class) if single_letter(class).is_some() => current.extend(single_letter(class)),
+                    HirKind::Class(class) if single_letter(class).is_some() => {
+                        current.extend(single_letter(class))
+                    }
                     _ => {
                         keep_longer(&mut best, core::mem::take(&mut current));
                         keep_longer(&mut best, longest_run(part));
@@ -293,7 +308,9 @@ fn walk(hir: &Hir, starts: u8, sets: &mut [ByteSet; HEAD]) -> u8 {
         HirKind::Capture(capture) => walk(&capture.sub, starts, sets),
         HirKind::Repetition(repetition) => walk_repetition(repetition, starts, sets),
         HirKind::Concat(parts) => parts.iter().fold(starts, |at, part| walk(part, at, sets)),
-        HirKind::Alternation(branches) => branches.iter().fold(0, |ends, branch| ends | walk(branch, starts, sets)),
+        HirKind::Alternation(branches) => {
+            branches.iter().fold(0, |ends, branch| ends | walk(branch, starts, sets))
+        }
     }
 }
 
@@ -391,7 +408,9 @@ pub enum PatternError {
     #[error("it can never match: a class in it is empty")]
     Impossible,
     /// `$`, `\b` and the like, or a `^` that is not the first thing.
-    #[error("`$`, `\\b` and a `^` that is not the first thing are not supported: put `^` in front, and say how the payload ends by a check on `len`")]
+    #[error(
+        "`$`, `\\b` and a `^` that is not the first thing are not supported: put `^` in front, and say how the payload ends by a check on `len`"
+    )]
     Assertion,
     /// The window is shorter than the shortest match.
     #[error("the shortest match has {least} bytes and does not fit between {start} and {end}: widen `depth`")]
@@ -404,10 +423,14 @@ pub enum PatternError {
         end: usize,
     },
     /// A search that starts with `.*` or the like.
-    #[error("it starts with an unbounded repetition, which a search does by itself: leave it out, or anchor the pattern with `^`")]
+    #[error(
+        "it starts with an unbounded repetition, which a search does by itself: leave it out, or anchor the pattern with `^`"
+    )]
     UnboundedStart,
     /// A search without anything to search for.
-    #[error("a pattern without `^` needs {least} fixed bytes in a row, the longest run here has {longest}: anchor it with `^`, or add a literal")]
+    #[error(
+        "a pattern without `^` needs {least} fixed bytes in a row, the longest run here has {longest}: anchor it with `^`, or add a literal"
+    )]
     NoLiteral {
         /// Bytes of the longest run.
         longest: usize,
@@ -415,7 +438,9 @@ pub enum PatternError {
         least: usize,
     },
     /// A search for what is everywhere.
-    #[error("the longest fixed run, \"{literal}\", is on every second wire and would slow all scans down: anchor the pattern with `^`, or add a rarer literal")]
+    #[error(
+        "the longest fixed run, \"{literal}\", is on every second wire and would slow all scans down: anchor the pattern with `^`, or add a rarer literal"
+    )]
     CommonLiteral {
         /// The run, in lower case.
         literal: String,

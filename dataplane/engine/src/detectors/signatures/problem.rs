@@ -148,7 +148,9 @@ pub enum Problem {
         first: String,
     },
     /// A protocol that two files describe in different ways.
-    #[error("`{protocol}` has another title, family, exposure or source in {first}: describe it the same, or in one file only")]
+    #[error(
+        "`{protocol}` has another title, family, exposure or source in {first}: describe it the same, or in one file only"
+    )]
     Conflict {
         /// The protocol.
         protocol: String,
@@ -168,7 +170,9 @@ pub enum Problem {
     #[error("there is nothing to match: give `pattern`, `hex` or `checks`")]
     NothingToMatch,
     /// A signature that too much matches.
-    #[error("about {bits} bits of evidence is not enough, random payloads would match: fix {least} bits (a byte has 8) or lower what else it admits")]
+    #[error(
+        "about {bits} bits of evidence is not enough, random payloads would match: fix {least} bits (a byte has 8) or lower what else it admits"
+    )]
     TooWeak {
         /// Bits there are, estimated.
         bits: u32,

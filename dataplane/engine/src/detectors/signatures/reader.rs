@@ -150,7 +150,12 @@ impl<'t> Section<'t> {
     }
 
     /// A list of numbers from `low` to `high`.
-    pub(super) fn numbers(&self, key: &str, range: (u32, u32), problems: &mut Problems<'_>) -> Option<Vec<u32>> {
+    pub(super) fn numbers(
+        &self,
+        key: &str,
+        range: (u32, u32),
+        problems: &mut Problems<'_>,
+    ) -> Option<Vec<u32>> {
         let mut numbers = Vec::new();
         for item in self.list(key, "a list of numbers", problems)? {
             let line = self.lines.line(item.span().start);
@@ -175,7 +180,12 @@ impl<'t> Section<'t> {
     }
 
     /// The tables of an array of tables.
-    pub(super) fn sections(&self, key: &str, known: &[&str], problems: &mut Problems<'_>) -> Vec<Section<'t>> {
+    pub(super) fn sections(
+        &self,
+        key: &str,
+        known: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Vec<Section<'t>> {
         let mut sections = Vec::new();
         for item in self.list(key, "an array of tables", problems).into_iter().flatten() {
             let line = self.lines.line(item.span().start);

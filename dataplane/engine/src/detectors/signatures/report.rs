@@ -160,7 +160,8 @@ impl Sample {
             bytes: bytes.get(..EARLIER_BYTES).unwrap_or(bytes),
             len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         });
-        let probe = Probe { earlier: before.as_slice(), ..probe(&self.payload, self.carrier, self.direction) };
+        let probe =
+            Probe { earlier: before.as_slice(), ..probe(&self.payload, self.carrier, self.direction) };
         scanner.scan(set, &probe)
     }
 }
@@ -223,7 +224,12 @@ impl RandomPayloads {
 }
 
 /// Times `set` on the samples and some random payloads.
-fn price(set: &SignatureSet, samples: &[Sample], scanner: &mut Scanner, clock: &mut dyn FnMut() -> u64) -> Price {
+fn price(
+    set: &SignatureSet,
+    samples: &[Sample],
+    scanner: &mut Scanner,
+    clock: &mut dyn FnMut() -> u64,
+) -> Price {
     let mut random = RandomPayloads::new();
     let mut payloads: Vec<(Vec<u8>, Carrier, Direction)> = Vec::new();
     for _ in 0..TIMED_PAYLOADS {

@@ -93,7 +93,8 @@ impl Scanner {
         if first_wanted == u16::MAX {
             return;
         }
-        if let Some((database, scratch)) = lane.database.as_ref().zip(self.scratch.get(lane_index).and_then(Option::as_ref))
+        if let Some((database, scratch)) =
+            lane.database.as_ref().zip(self.scratch.get(lane_index).and_then(Option::as_ref))
             && first_wanted < best.index
         {
             search(set, database, scratch, &self.wanted, (probe.payload, first_wanted), best);
@@ -102,12 +103,20 @@ impl Scanner {
     }
 
     /// Whether the signature's condition on an earlier payload, if it has one, holds for one of them.
-    fn earlier_holds(&self, set: &SignatureSet, index: u16, signature: &Signature, probe: &Probe<'_>) -> bool {
+    fn earlier_holds(
+        &self,
+        set: &SignatureSet,
+        index: u16,
+        signature: &Signature,
+        probe: &Probe<'_>,
+    ) -> bool {
         let Some(condition) = signature.earlier.as_deref() else { return true };
         let Some(pattern) = condition.searched() else {
             return Signature::earlier_views(condition, probe).next().is_some();
         };
-        let Some((database, scratch)) = set.earlier.as_ref().zip(self.earlier_scratch.as_ref()) else { return false };
+        let Some((database, scratch)) = set.earlier.as_ref().zip(self.earlier_scratch.as_ref()) else {
+            return false;
+        };
         Signature::earlier_views(condition, probe).any(|view| {
             let mut is_found = false;
             database.scan(view.bytes, scratch, |found, end| {

@@ -137,9 +137,12 @@ fn within_limits(alternatives: &[Alternative]) -> Option<()> {
 /// Bytes that alternatives with the same start read again, at most: those of their runs of varying length.
 fn read_again(alternatives: &[Alternative]) -> usize {
     let last_run = |parts: &Alternative| parts.iter().rposition(Part::varies);
-    let starts: Vec<&[Part]> = alternatives.iter().filter_map(|parts| parts.get(..=last_run(parts)?)).collect();
+    let starts: Vec<&[Part]> =
+        alternatives.iter().filter_map(|parts| parts.get(..=last_run(parts)?)).collect();
     let cost = |start: &[Part]| -> usize {
-        let runs = start.iter().map(|part| if let Part::Run { max, .. } = part { (*max).min(SCAN_BYTES) } else { 0 });
+        let runs = start
+            .iter()
+            .map(|part| if let Part::Run { max, .. } = part { (*max).min(SCAN_BYTES) } else { 0 });
         runs.sum::<usize>() * starts.iter().filter(|other| **other == start).count().saturating_sub(1)
     };
     starts.iter().map(|start| cost(start)).max().unwrap_or(0)
@@ -202,7 +205,8 @@ mod tests {
     use regex_syntax::ParserBuilder;
 
     fn sequences(text: &str) -> Option<Sequences> {
-        let hir = ParserBuilder::new().utf8(false).unicode(false).dot_matches_new_line(true).build().parse(text);
+        let hir =
+            ParserBuilder::new().utf8(false).unicode(false).dot_matches_new_line(true).build().parse(text);
         Sequences::of(&hir.unwrap())
     }
 

@@ -10,6 +10,9 @@ use crate::record::Direction;
 /// Evidence that a signature must ask for, in bits: a random payload passes less than once in 16,000.
 pub(super) const LEAST_BITS: u32 = 14;
 
+/// Evidence that structure alone must have to decide in midstream, in bits.
+const MIDSTREAM_BITS: f64 = 32.0;
+
 /// What bytes must be: part of a signature, or its condition on an earlier payload.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
@@ -73,6 +76,8 @@ pub(super) struct Signature {
     pub(super) confidence: u8,
     /// Payloads that may have been seen before this one.
     pub(super) most_earlier: u8,
+    /// It also decides where the start of a stream was not seen; see [`Signature::with_midstream`].
+    pub(super) serves_midstream: bool,
     /// What the payload must be.
     pub(super) payload: Condition,
     /// What one earlier payload of the other direction must have been.
@@ -84,10 +89,17 @@ pub(super) struct Signature {
 }
 
 impl Signature {
+    /// Decides whether it serves in midstream: what asks for the first payloads does not, nor does bare structure unless
+    /// it is strong, because at an unknown place of a stream a weak one is coincidence.
+    pub(super) fn with_midstream(mut self) -> Self {
+        let is_strong = !self.payload.is_bare() || self.bits() >= MIDSTREAM_BITS;
+        self.serves_midstream = self.most_earlier == u8::MAX && is_strong;
+        self
+    }
+
     /// Whether all holds but what Hyperscan has to look for, and the earlier payload.
     pub(super) fn admits(&self, view: View<'_>, probe: &Probe<'_>) -> bool {
-        if probe.midstream && probe.is_stream() && (self.payload.is_bare() || self.most_earlier != u8::MAX) {
-            // Structure at an unknown place of a stream is coincidence.
+        if probe.midstream && probe.is_stream() && !self.serves_midstream {
             return false;
         }
         probe.earlier.len() <= usize::from(self.most_earlier) && self.payload.admits(view)

@@ -52,7 +52,7 @@ pub static HTTP2: Protocol = Protocol {
     source: "RFC 9113",
 };
 
-/// WebSocket, found by its opening handshake in HTTP.
+/// WebSocket, found by its opening handshake in HTTP, or in midstream by its frames.
 pub static WEBSOCKET: Protocol = Protocol {
     name: "websocket",
     title: "WebSocket",
@@ -60,11 +60,26 @@ pub static WEBSOCKET: Protocol = Protocol {
     carriers: &[Carrier::Tcp],
     ports: &[],
     exposure: Exposure::Cleartext,
-    opening: Opening::any(1),
-    probe: None,
+    opening: Opening::one_of(2, &[0x81, 0x82, 0x88, 0x89, 0x8a]),
+    probe: Some(probe::websocket),
     parser: None,
     events: &[],
     source: "RFC 6455",
+};
+
+/// JSON-RPC directly over TCP. Over HTTP it is a service.
+pub static JSON_RPC: Protocol = Protocol {
+    name: "json_rpc",
+    title: "JSON-RPC",
+    family: Family::Web,
+    carriers: &[Carrier::Tcp],
+    ports: &[],
+    exposure: Exposure::Cleartext,
+    opening: Opening::one_of(16, b"{["),
+    probe: Some(probe::json_rpc),
+    parser: None,
+    events: &[],
+    source: "JSON-RPC 2.0 Specification",
 };
 
 /// HTTP between a client and its proxy: targets in absolute form (RFC 9112, 3.2.2).

@@ -1,6 +1,6 @@
 //! Whether a stream opens like HTTP/1 or HTTP/2.
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use super::start_line::{Beginning, beginning, is_known_method, request_line, status_line};
 use crate::protocols::{Found, Probe};
@@ -87,6 +87,91 @@ fn is_settings_first(bytes: &[u8]) -> bool {
     true
 }
 
+/// In midstream, WebSocket is frames that fill the bytes seen: masked from the client, not masked from the server
+/// (RFC 6455, 5.1).
+pub(super) fn websocket(probe: &Probe<'_>) -> Found {
+    if !probe.is_stream() || !probe.midstream {
+        return Found::No;
+    }
+    let Some(ours) = frames(probe.payload) else { return Found::No };
+    if let Some(earlier) = probe.earlier.iter().find(|earlier| earlier.from != probe.from) {
+        let is_whole = usize::try_from(earlier.len).is_ok_and(|len| len == earlier.bytes.len());
+        match frames(earlier.bytes) {
+            Some(theirs) if theirs.is_masked != ours.is_masked => return Found::Likely(85),
+            // Only its beginning is known.
+            None if !is_whole => {}
+            _ => return Found::No,
+        }
+    }
+    if ours.is_text { Found::Likely(70) } else { Found::Maybe }
+}
+
+/// Frames of one direction.
+struct Frames {
+    is_masked: bool,
+    /// The first is text that can be read.
+    is_text: bool,
+}
+
+/// Reads whole frames up to the last byte; all of them with a mask or all without.
+fn frames(mut bytes: &[u8]) -> Option<Frames> {
+    let mut frames: Option<Frames> = None;
+    while let Some(([first, second], rest)) = bytes.split_first_chunk::<2>() {
+        let opcode = first & 0x0f;
+        // Extensions that set reserved bits compress messages: their frames look like anything.
+        if first & 0x70 != 0 || !matches!(opcode, 0..=2 | 8..=10) {
+            return None;
+        }
+        let is_masked = second & 0x80 != 0;
+        let (length, rest) = match second & 0x7f {
+            126 => rest
+                .split_first_chunk::<2>()
+                .map(|(len, rest)| (u64::from(u16::from_be_bytes(*len)), rest))?,
+            127 => rest.split_first_chunk::<8>().map(|(len, rest)| (u64::from_be_bytes(*len), rest))?,
+            length => (u64::from(length), rest),
+        };
+        let rest = if is_masked { rest.get(4..)? } else { rest };
+        let (payload, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        match &frames {
+            Some(before) if before.is_masked != is_masked => return None,
+            Some(_) => {}
+            None => {
+                let is_text =
+                    !is_masked && opcode == 1 && payload.len() >= 4 && core::str::from_utf8(payload).is_ok();
+                frames = Some(Frames { is_masked, is_text });
+            }
+        }
+        bytes = after;
+    }
+    frames.filter(|_| bytes.is_empty())
+}
+
+/// JSON-RPC 2.0 opens with an object or a batch that says so (4 and 6). Other protocols are made of it: whoever
+/// knows them better may say so.
+pub(super) fn json_rpc(probe: &Probe<'_>) -> Found {
+    const BEGINNING: usize = 1024;
+    if !probe.is_stream() {
+        return Found::No;
+    }
+    let bytes = probe.payload.get(..BEGINNING).unwrap_or(probe.payload);
+    let Some(([b'{' | b'['], rest)) = bytes.split_first_chunk::<1>() else { return Found::No };
+    if !matches!(rest.trim_ascii_start().first(), None | Some(b'{' | b'"')) {
+        return Found::No;
+    }
+    let has = |text: &[u8]| memmem::find(rest, text).is_some();
+    if has(b"\"jsonrpc\"")
+        && has(b"\"2.0\"")
+        && (has(b"\"method\"") || has(b"\"result\"") || has(b"\"error\""))
+    {
+        return Found::Likely(65);
+    }
+    if bytes.len() < BEGINNING && !bytes.ends_with(b"}") && !bytes.ends_with(b"}\n") {
+        Found::Maybe
+    } else {
+        Found::No
+    }
+}
+
 fn is_cut(probe: &Probe<'_>) -> bool {
     usize::try_from(probe.wire_len).is_ok_and(|wire| wire > probe.payload.len())
 }
@@ -102,7 +187,7 @@ fn skip_empty_lines(mut bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocols::Carrier;
+    use crate::protocols::{Carrier, Earlier};
     use crate::record::Direction;
 
     fn probe(payload: &[u8]) -> Probe<'_> {
@@ -155,6 +240,32 @@ mod tests {
         assert_eq!(http1(&snapped), Found::Likely(85));
         let endless = vec![b'G'; LINE_MAX];
         assert_eq!(http1(&probe(&endless)), Found::No);
+    }
+
+    #[test]
+    fn websocket_frames_are_told_in_midstream_only() {
+        let text = b"\x81\x05Hello";
+        let masked = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+        // RFC 6455, 5.7.
+        let midstream = |payload| Probe { midstream: true, ..probe(payload) };
+        assert_eq!(websocket(&midstream(text)), Found::Likely(70));
+        assert_eq!(websocket(&midstream(masked)), Found::Maybe);
+        assert_eq!(websocket(&probe(text)), Found::No);
+        assert_eq!(websocket(&midstream(&text[..6])), Found::No);
+        let earlier = [Earlier { from: Direction::ToClient, bytes: text, len: 7 }];
+        assert_eq!(websocket(&Probe { earlier: &earlier, ..midstream(masked) }), Found::Likely(85));
+        let same = [Earlier { from: Direction::ToClient, bytes: masked, len: 11 }];
+        assert_eq!(websocket(&Probe { earlier: &same, ..midstream(masked) }), Found::No);
+    }
+
+    #[test]
+    fn json_rpc_says_so() {
+        let request: &[u8] =
+            b"{\"jsonrpc\": \"2.0\", \"method\": \"subtract\", \"params\": [42, 23], \"id\": 1}";
+        assert_eq!(json_rpc(&probe(request)), Found::Likely(65));
+        assert_eq!(json_rpc(&probe(&request[..20])), Found::Maybe);
+        assert_eq!(json_rpc(&probe(b"{\"json\": \"2.0\", \"method\": \"x\"}")), Found::No);
+        assert_eq!(json_rpc(&probe(b"[Session started]\n")), Found::No);
     }
 
     #[test]

@@ -116,7 +116,9 @@ pub(super) struct RequestLine<'a> {
 /// Reads a request line without its line end. Blanks around the target may be several, and the target may hold
 /// blanks, as servers in the field accept them; a line without a version (HTTP/0.9) is none.
 pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
-    let line = trim_blanks(without_cr(line));
+    let line = without_cr(line);
+    let end = line.iter().rposition(|byte| !matches!(byte, b' ' | b'\t'))?;
+    let line = line.get(..=end)?;
     let (method, rest) = line.split_at_checked(memchr(b' ', line)?)?;
     if !is_method(method) || method == b"PRI" || has_controls(rest) {
         return None;

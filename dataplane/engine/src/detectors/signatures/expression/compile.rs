@@ -219,7 +219,9 @@ fn bits(node: &Node) -> f64 {
 
 fn widest(node: &Node) -> f64 {
     match node {
-        Node::Call { function: Function::Read { width, .. }, .. } => f64::from(u32::try_from(*width).unwrap_or(4)),
+        Node::Call { function: Function::Read { width, .. }, .. } => {
+            f64::from(u32::try_from(*width).unwrap_or(4))
+        }
         Node::Call { .. } => 1.0,
         Node::Negate(value) => widest(value),
         Node::Arithmetic { left, right, .. } => widest(left).max(widest(right)),

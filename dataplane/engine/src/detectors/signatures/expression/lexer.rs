@@ -29,8 +29,8 @@ impl Kind {
 
 /// Longest first, so that `..=` is not read as `..`.
 const SYMBOLS: &[&str] = &[
-    "..=", "&&", "||", "==", "!=", "<=", ">=", "<<", ">>", "..", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^",
-    "!", "(", ")", ",", "{", "}",
+    "..=", "&&", "||", "==", "!=", "<=", ">=", "<<", ">>", "..", "<", ">", "+", "-", "*", "/", "%", "&", "|",
+    "^", "!", "(", ")", ",", "{", "}",
 ];
 
 /// Cuts `text` into tokens.
@@ -51,7 +51,9 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
             if first.is_ascii_digit() {
-                let Some(value) = number(word) else { return fail(ExpressionProblem::Number(word.to_owned())) };
+                let Some(value) = number(word) else {
+                    return fail(ExpressionProblem::Number(word.to_owned()));
+                };
                 (Kind::Number(value), after)
             } else {
                 (Kind::Word(word.to_owned()), after)

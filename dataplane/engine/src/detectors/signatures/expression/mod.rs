@@ -15,8 +15,8 @@ mod tests;
 use thiserror::Error;
 
 use super::opening::Heads;
-pub(super) use program::View;
 use program::Test;
+pub(super) use program::View;
 
 /// Characters that one check may have.
 const MAX_TEXT: usize = 1024;
@@ -32,7 +32,10 @@ impl Checks {
     /// Adds the check `text`. Errors: what is wrong and where.
     pub(super) fn add(&mut self, text: &str) -> Result<(), ExpressionError> {
         if text.len() > MAX_TEXT {
-            return Err(ExpressionError { column: 1, problem: ExpressionProblem::TooLong { most: MAX_TEXT } });
+            return Err(ExpressionError {
+                column: 1,
+                problem: ExpressionProblem::TooLong { most: MAX_TEXT },
+            });
         }
         let tokens = lexer::tokens(text)?;
         let root = parser::parse(&tokens)?;

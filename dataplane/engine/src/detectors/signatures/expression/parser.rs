@@ -308,7 +308,10 @@ impl<'t> Parser<'t> {
             (Some(at), Some(Node::Number(count))) => Ok(Typed::Bytes { at, count }),
             _ => Err(ExpressionError {
                 column,
-                problem: ExpressionProblem::Kind { wanted: "given a plain number of bytes", found: "a call of `bytes`" },
+                problem: ExpressionProblem::Kind {
+                    wanted: "given a plain number of bytes",
+                    found: "a call of `bytes`",
+                },
             }),
         }
     }

@@ -254,7 +254,8 @@ impl Program {
             }
             Op::Zero => i64::from(span(view.bytes, stack)?.iter().all(|b| *b == 0)),
             Op::BytesAre { start, end } => {
-                i64::from(stands_at(view.bytes, offset(stack)?, self.bytes.get(start..end)?))
+                let (at, literal) = (offset(stack)?, self.bytes.get(start..end)?);
+                i64::from(view.bytes.get(at..at.checked_add(literal.len())?)? == literal)
             }
             Op::Negate => stack.pop()?.checked_neg()?,
             Op::Arithmetic(operator) => {
@@ -280,9 +281,13 @@ impl Program {
         let mut only = None;
         for op in &self.ops {
             match op {
-                Op::Field(field) if field.width == 1 && only.is_none_or(|at| at == field.at) => only = Some(field.at),
+                Op::Field(field) if field.width == 1 && only.is_none_or(|at| at == field.at) => {
+                    only = Some(field.at)
+                }
                 Op::Field(_) | Op::Len | Op::Read { .. } | Op::BytesAre { .. } => return None,
-                Op::BerValue | Op::BerEnd | Op::Varint | Op::VarintEnd | Op::Printable | Op::Zero => return None,
+                Op::BerValue | Op::BerEnd | Op::Varint | Op::VarintEnd | Op::Printable | Op::Zero => {
+                    return None;
+                }
                 _ => {}
             }
         }

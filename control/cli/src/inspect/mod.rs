@@ -1,5 +1,8 @@
 //! `wirewarden inspect`: capture files through the engine to records and a summary.
 
+mod observer;
+mod relay;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -8,12 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::filter::Filter;
-use engine::record::Body;
-use engine::{Names, Plan, RecordBatch};
+use engine::{Names, Plan};
 use export::eve::{EveExporter, EveOptions, Zone};
-use export::{ExportError, Exporter, OpenMode, Selection, Sink};
-use packet_io::replay::{Progress, ReplayError};
-use runner::inspect::Observer;
+use export::{OpenMode, Selection, Sink};
+use packet_io::replay::{Fault, ReplayError};
 use runner::{InspectOptions, InspectReport};
 
 use crate::args::InspectArgs;
@@ -23,6 +24,8 @@ use crate::progress::Bar;
 use crate::stop::Stop;
 use crate::summary::{Report, RunFacts, Summary, write_json, write_text};
 use crate::tell;
+
+use observer::{Eve, EveHealth, Inspection};
 
 /// Reads the files and says what is in them.
 pub(crate) fn run(args: &InspectArgs, no_color: bool) -> Exit {
@@ -39,7 +42,7 @@ pub(crate) fn run(args: &InspectArgs, no_color: bool) -> Exit {
     let stop = inspection.stop.clone();
     let done = runner::inspect(options, &plan, stop.flag(), &mut inspection);
     inspection.bar.clear();
-    let ended = match done {
+    let mut ended = match done {
         Ok(ended) => ended,
         Err(error) => {
             tell::error(&error.to_string());
@@ -47,10 +50,11 @@ pub(crate) fn run(args: &InspectArgs, no_color: bool) -> Exit {
         }
     };
     inspection.finish(&ended);
+    excuse_interruption(&mut ended, &inspection);
     for error in &ended.errors {
         tell::error(&error.to_string());
     }
-    let exit = judge(&ended, inspection.partial);
+    let exit = judge(&ended, inspection.eve_health());
     if !args.quiet && exit != Exit::Usage {
         let (facts, names) = facts(args, filter.as_ref(), &inspection, ended, started.elapsed());
         present(&Report::new(&inspection.summary, &names, facts, args.top), args, no_color);
@@ -80,26 +84,41 @@ impl Prepared {
         let eve = eve.map_err(|text| (text, Exit::Usage))?;
         let stop = Stop::on_signals()
             .map_err(|error| (format!("signals cannot be caught: {error}"), Exit::Unreachable))?;
+        if args.files.iter().any(|file| file == Path::new("-")) {
+            relay::standard_input(&stop)
+                .map_err(|error| (format!("standard input: {error}"), Exit::Unreachable))?;
+        }
         let inspection = Inspection {
             selection: filter.clone().map(|filter| Selection::new(filter, Selection::USUAL_LIMIT)),
             eve,
             summary: Summary::new(),
             bar: Bar::new(!args.quiet),
             flows_seen: 0,
-            partial: false,
             stop,
         };
         Ok(Self { plan: Arc::new(plan), filter, inspection })
     }
 }
 
+/// What follows from a stop that was asked for is no error of a file.
+fn excuse_interruption(ended: &mut InspectReport, inspection: &Inspection) {
+    if inspection.eve_health() == EveHealth::ReaderGone {
+        ended.interrupted = false;
+    } else if inspection.stop.is_requested() {
+        ended.interrupted = true;
+        ended
+            .errors
+            .retain(|error| !matches!(error, ReplayError::Damaged { fault: Fault::Truncated { .. }, .. }));
+    }
+}
+
 /// How it went: nothing could be read, a part could, or all.
-fn judge(ended: &InspectReport, partial: bool) -> Exit {
+fn judge(ended: &InspectReport, eve: EveHealth) -> Exit {
     let nothing_read = ended.counter("packets.received") == 0 && !ended.errors.is_empty();
     if nothing_read && ended.errors.iter().all(is_unusable) {
         return Exit::Usage;
     }
-    let partial = partial || ended.interrupted || !ended.errors.is_empty();
+    let partial = eve == EveHealth::Failed || ended.interrupted || !ended.errors.is_empty();
     if partial { Exit::Findings } else { Exit::Success }
 }
 
@@ -119,81 +138,14 @@ fn facts(
         errors: ended.errors.iter().map(ToString::to_string).collect(),
         interrupted: ended.interrupted,
         elapsed,
-        eve: inspection.eve.as_ref().map(|eve| (eve.tally().lines, eve.tally().lost_lines)),
+        eve: inspection.eve.as_ref().map(Eve::lines),
         counters: ended.counters,
     };
     (facts, ended.names)
 }
 
-/// Takes records while they come.
-#[derive(Debug)]
-struct Inspection {
-    selection: Option<Selection>,
-    eve: Option<EveExporter>,
-    summary: Summary,
-    bar: Bar,
-    /// Before the filter.
-    flows_seen: u64,
-    /// Records could not be written.
-    partial: bool,
-    stop: Stop,
-}
-
-impl Inspection {
-    /// The end: what the filter still holds, the counters, and what is buffered.
-    fn finish(&mut self, ended: &InspectReport) {
-        if let Some(selection) = &mut self.selection {
-            take(selection.finish(), &ended.names, &mut self.summary, self.eve.as_mut())
-                .unwrap_or_else(|error| failed(&error, &mut self.partial, &self.stop));
-        }
-        let Some(eve) = &mut self.eve else { return };
-        let counters: Vec<(&str, u64)> =
-            ended.counters.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        let written = eve.stats(self.summary.last_ns(), &counters).and(eve.flush());
-        written.unwrap_or_else(|error| failed(&error, &mut self.partial, &self.stop));
-        self.partial |= eve.tally().errors > 0;
-    }
-}
-
-impl Observer for Inspection {
-    fn records(&mut self, batch: &RecordBatch, names: &Names) {
-        let flows = batch.records().iter().filter(|record| matches!(record.body, Body::Flow(_))).count();
-        self.flows_seen += flows as u64;
-        let chosen = match &mut self.selection {
-            Some(selection) => selection.choose(batch),
-            None => batch,
-        };
-        take(chosen, names, &mut self.summary, self.eve.as_mut())
-            .unwrap_or_else(|error| failed(&error, &mut self.partial, &self.stop));
-    }
-
-    fn progress(&mut self, progress: Progress) {
-        self.bar.show(progress);
-    }
-}
-
-fn take(
-    batch: &RecordBatch,
-    names: &Names,
-    summary: &mut Summary,
-    eve: Option<&mut EveExporter>,
-) -> Result<(), ExportError> {
-    summary.add(batch);
-    eve.map_or(Ok(()), |eve| eve.export(batch, names))
-}
-
-/// A reader that went away has what it wanted; anything else is told once, when it starts.
-fn failed(error: &ExportError, partial: &mut bool, stop: &Stop) {
-    if matches!(error, ExportError::ReaderGone) {
-        stop.request();
-        return;
-    }
-    *partial = true;
-    tell::error(&error.to_string());
-}
-
 /// Opens the destination of EVE records; an error is a sentence for the user.
-fn open_eve(path: &Path, args: &InspectArgs) -> Result<EveExporter, String> {
+fn open_eve(path: &Path, args: &InspectArgs) -> Result<Eve, String> {
     let sink = if path == Path::new("-") {
         Sink::stdout()
     } else {
@@ -203,8 +155,8 @@ fn open_eve(path: &Path, args: &InspectArgs) -> Result<EveExporter, String> {
         Sink::file(path, OpenMode::Truncate)
     };
     let zone = if args.local_time { Zone::Local } else { Zone::Utc };
-    let options = EveOptions { zone, community_id: Some(args.community_id_seed) };
-    Ok(EveExporter::new(sink.map_err(|error| error.to_string())?, &options))
+    let options = EveOptions { zone, community_id: Some(args.community_id_seed), ..EveOptions::default() };
+    Ok(Eve::new(EveExporter::new(sink.map_err(|error| error.to_string())?, &options)))
 }
 
 fn is_same_file(a: &Path, b: &Path) -> bool {

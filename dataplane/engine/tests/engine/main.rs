@@ -1,0 +1,14 @@
+//! The engine as its users see it: frames in, verdicts, counters and records out.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests fail by panicking"
+)]
+
+mod bench;
+mod conservation;
+mod defragmentation;
+mod flows;
+mod streams;

@@ -1,0 +1,75 @@
+//! The captures of the ground truth as one stream of packets.
+
+use std::env;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use packet_io::replay::CaptureReader;
+
+use crate::shape::{ETHERNET, Packet, ShapeError};
+
+/// Folder of the captures, beside the checkout unless the environment says otherwise.
+fn folder() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/ground-truth");
+    env::var_os("WIREWARDEN_GROUND_TRUTH").map_or_else(beside, PathBuf::from).join("pcap")
+}
+
+/// All Ethernet captures, as if they had begun together.
+pub(crate) fn merged() -> Result<Vec<Packet>, ShapeError> {
+    let folder = folder();
+    let Ok(entries) = folder.read_dir() else { return Err(ShapeError::Absent(folder)) };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let captures = paths.iter().map(|path| packets(path)).collect::<io::Result<Vec<_>>>()?;
+    let packets = merge(captures);
+    if packets.is_empty() { Err(ShapeError::Absent(folder)) } else { Ok(packets) }
+}
+
+/// The Ethernet frames of a file; of a damaged one those that can be read.
+fn packets(path: &Path) -> io::Result<Vec<Packet>> {
+    let mut reader = CaptureReader::new(File::open(path)?);
+    let mut packets = Vec::new();
+    loop {
+        match reader.next() {
+            Ok(Some(packet)) if packet.meta.link_type == ETHERNET => {
+                packets.push((packet.bytes.to_vec(), packet.meta));
+            }
+            // Each fault is told once, and reading goes on behind it.
+            Ok(Some(_)) | Err(_) => {}
+            Ok(None) => return Ok(packets),
+        }
+    }
+}
+
+/// Moves the first packet of each capture to one time and puts all in order of time; packets of one time stay in the
+/// order of the captures.
+fn merge(captures: Vec<Vec<Packet>>) -> Vec<Packet> {
+    let mut merged: Vec<Packet> = Vec::new();
+    for mut capture in captures {
+        let start = capture.iter().map(|(_, meta)| meta.timestamp_ns).min().unwrap_or(0);
+        for (_, meta) in &mut capture {
+            meta.timestamp_ns = sample::START_NS + (meta.timestamp_ns - start);
+            meta.interface = 0;
+        }
+        merged.append(&mut capture);
+    }
+    merged.sort_by_key(|(_, meta)| meta.timestamp_ns);
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use packet_io::PacketMeta;
+
+    use super::*;
+
+    #[test]
+    fn captures_begin_together_and_keep_their_own_pace() {
+        let at = |timestamp_ns, name| (vec![name], PacketMeta { timestamp_ns, ..PacketMeta::default() });
+        let merged = merge(vec![vec![at(1000, b'a'), at(1005, b'b')], vec![], vec![at(7, b'x'), at(9, b'y')]]);
+        let order: Vec<(u64, u8)> =
+            merged.iter().map(|(bytes, meta)| (meta.timestamp_ns - sample::START_NS, bytes[0])).collect();
+        assert_eq!(order, [(0, b'a'), (0, b'x'), (2, b'y'), (5, b'b')]);
+    }
+}

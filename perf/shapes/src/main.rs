@@ -1,0 +1,177 @@
+//! What the engine costs a packet, on one core, with packets from memory: CPU time, not wall time, so that the figures
+//! stand on a machine that does other things too. `perf/README.md` says what they mean.
+
+#![forbid(unsafe_code)]
+
+mod ground_truth;
+mod machine;
+mod measure;
+mod pass;
+mod report;
+mod shape;
+mod stage;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use engine::{EngineError, Plan};
+use export::ExportError;
+
+use crate::machine::Machine;
+use crate::measure::{Bench, Case, Figures};
+use crate::report::Report;
+use crate::shape::{ShapeError, ShapeName};
+
+/// Measures the engine on traffic of several shapes, one core, CPU time.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Shapes to measure; all of them unless some are named
+    #[arg(long = "shape", value_enum)]
+    shapes: Vec<ShapeName>,
+    /// Times each case is run; the median counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
+    /// Least packets of a run (rounded up to whole rounds of the shape)
+    #[arg(long, default_value_t = 1_000_000)]
+    packets: u64,
+    /// Flows the engine tracks at once
+    #[arg(long, default_value_t = 1 << 20)]
+    flow_capacity: usize,
+    /// Where EVE lines go: a file in memory (/dev/shm) or nowhere
+    #[arg(long, default_value = "/dev/null")]
+    eve: PathBuf,
+    /// Also writes the figures as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Date to note in the JSON, instead of the clock's
+    #[arg(long)]
+    date: Option<String>,
+    /// Runs this case alone, for a profiler, and prints its cycles per packet
+    #[arg(long, value_enum)]
+    profile: Option<Case>,
+    /// Writes the packets of each shape as a capture file into this folder, and measures nothing
+    #[arg(long)]
+    captures: Option<PathBuf>,
+}
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+enum BenchError {
+    /// No packets of a shape.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The engine could not be made.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The signatures could not be compiled.
+    #[error("the built-in signatures: {0}")]
+    Signatures(#[from] engine::detectors::signatures::SignatureErrors),
+    /// EVE lines could not be written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// Figures could not be written.
+    #[error("cannot write {what}: {source}")]
+    Write {
+        /// What was to be written.
+        what: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format_args!("bench-shapes: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), BenchError> {
+    let names: &[ShapeName] = if arguments.shapes.is_empty() { &ShapeName::ALL } else { &arguments.shapes };
+    if let Some(folder) = &arguments.captures {
+        return write_captures(names, folder, arguments.packets);
+    }
+    if std::env::var_os("RUST_BACKTRACE").is_some() {
+        complain(format_args!("RUST_BACKTRACE is set: unset it, or errors cost what they do not in production"));
+    }
+    let machine = Machine::describe();
+    let bench = Bench {
+        plan: Arc::new(Plan::builtin()?),
+        flow_capacity: arguments.flow_capacity,
+        runs: arguments.runs,
+        packets: arguments.packets,
+        eve: arguments.eve.clone(),
+        tsc_hz: machine.tsc_hz,
+    };
+    if let Some(case) = arguments.profile {
+        return profile(names, case, &bench);
+    }
+    let date = arguments.date.clone().unwrap_or_else(|| jiff::Timestamp::now().to_string());
+    let mut report = Report::new(date, machine, &bench);
+    say(&report.heading());
+    for &name in names {
+        let shape = match name.load() {
+            Err(error) if error.is_absence() => {
+                skip(name, &error);
+                continue;
+            }
+            other => other?,
+        };
+        let figures: Figures = bench.measure(&shape)?;
+        say(&report::row(&figures));
+        report.shapes.push(figures);
+    }
+    say(&report.steps());
+    if let Some(path) = &arguments.json {
+        let wrong = |source| BenchError::Write { what: path.display().to_string(), source };
+        let text = serde_json::to_string_pretty(&report).map_err(|error| wrong(error.into()))?;
+        std::fs::write(path, text + "\n").map_err(wrong)?;
+    }
+    Ok(())
+}
+
+fn profile(names: &[ShapeName], case: Case, bench: &Bench) -> Result<(), BenchError> {
+    for &name in names {
+        let series = bench.profile(&name.load()?, case)?;
+        say(&format!("{}: {:.1} cycles/packet, best {:.1}\n", name.text(), series.cycles, series.best_cycles));
+    }
+    Ok(())
+}
+
+fn write_captures(names: &[ShapeName], folder: &std::path::Path, packets: u64) -> Result<(), BenchError> {
+    for &name in names {
+        let shape = match name.load() {
+            Err(error) if error.is_absence() => {
+                skip(name, &error);
+                continue;
+            }
+            other => other?,
+        };
+        let path = folder.join(format!("{}.pcap", shape.name));
+        let wrong = |source| BenchError::Write { what: path.display().to_string(), source };
+        let written = shape.write_capture(&path, packets).map_err(wrong)?;
+        say(&format!("{} {written} {}\n", shape.name, path.display()));
+    }
+    Ok(())
+}
+
+fn skip(name: ShapeName, error: &ShapeError) {
+    complain(format_args!("SKIPPED: {}: {error}", name.text()));
+}
+
+fn say(text: &str) {
+    // There is nobody to tell where standard output is closed.
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn complain(message: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{message}");
+}

@@ -1,0 +1,179 @@
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use packet_io::memory::{Changed, Memory, MemoryOptions, Vary};
+use packet_io::replay::{CaptureWriter, WriteError};
+use packet_io::{Burst, PacketBuf, PacketIo, PacketMeta};
+use sample::load;
+
+use crate::ground_truth;
+
+/// A frame and what is known of it.
+pub(crate) type Packet = (Vec<u8>, PacketMeta);
+
+/// A shape of traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShapeName {
+    /// Every Ethernet capture of the ground truth, merged
+    Mixed,
+    /// 400 TLS sessions of 500 frames of 1,514 bytes
+    BulkTls,
+    /// 100,000 flows of random bytes in frames of 64 bytes
+    RandomUdp,
+    /// One SYN each of 500,000 sources
+    SynScan,
+}
+
+/// Packets to measure with.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// Name in the report.
+    pub(crate) name: &'static str,
+    /// One round of packets.
+    pub(crate) packets: Vec<Packet>,
+    /// Whether each round has flows of its own.
+    pub(crate) vary: Vary,
+    /// What becomes of the flows of a round at its end.
+    pub(crate) rest: Rest,
+}
+
+/// What becomes of the flows of a round at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing: the packets end them, or the next round goes on with them.
+    Goes,
+    /// Time passes until every flow has ended, inside the measurement: who begins flows has to end them.
+    Ends,
+}
+
+/// Why there are no packets.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShapeError {
+    /// The captures are not there.
+    #[error("no captures in {}; set WIREWARDEN_GROUND_TRUTH", .0.display())]
+    Absent(PathBuf),
+    /// The packets could not be made.
+    #[error("cannot make packets: {0}")]
+    Make(#[from] io::Error),
+}
+
+impl ShapeError {
+    /// Whether the shape can be passed over.
+    pub(crate) const fn is_absence(&self) -> bool {
+        matches!(self, Self::Absent(_))
+    }
+}
+
+impl ShapeName {
+    pub(crate) const ALL: [Self; 4] = [Self::Mixed, Self::BulkTls, Self::RandomUdp, Self::SynScan];
+
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::BulkTls => "bulk-tls",
+            Self::RandomUdp => "random-udp",
+            Self::SynScan => "syn-scan",
+        }
+    }
+
+    /// Makes or reads the packets.
+    pub(crate) fn load(self) -> Result<Shape, ShapeError> {
+        let mut made: Vec<(u64, Vec<u8>)> = Vec::new();
+        let (vary, rest) = match self {
+            Self::Mixed => {
+                let packets = ground_truth::merged()?;
+                return Ok(Shape { name: self.text(), packets, vary: Vary::Addresses, rest: Rest::Goes });
+            }
+            Self::BulkTls => {
+                load::bulk_tls(400, 500, &mut made)?;
+                (Vary::Nothing, Rest::Goes)
+            }
+            Self::RandomUdp => {
+                load::random_udp(100_000, 1_000_000, &mut made)?;
+                (Vary::Nothing, Rest::Goes)
+            }
+            Self::SynScan => {
+                load::syn_scan(500_000, &mut made)?;
+                (Vary::Nothing, Rest::Ends)
+            }
+        };
+        let packets = made.into_iter().map(|(timestamp_ns, bytes)| (bytes, ethernet(timestamp_ns))).collect();
+        Ok(Shape { name: self.text(), packets, vary, rest })
+    }
+}
+
+impl Shape {
+    /// The packets as a source that never ends.
+    pub(crate) fn memory(&self) -> Memory {
+        let options = MemoryOptions {
+            loops: None,
+            vary: self.vary,
+            changed: Changed::Keep,
+            transmit_room: usize::MAX,
+        };
+        Memory::new(self.packets.iter().map(|(bytes, meta)| (bytes, *meta)), options)
+    }
+
+    /// Packets of whole rounds, at least `least`.
+    pub(crate) fn whole_rounds(&self, least: u64) -> u64 {
+        let round = self.packets.len() as u64;
+        least.div_ceil(round.max(1)).max(1) * round
+    }
+
+    /// Writes whole rounds, at least `least` packets where rounds differ and one round otherwise, as a capture file;
+    /// gives how many packets that are.
+    pub(crate) fn write_capture(&self, path: &Path, least: u64) -> io::Result<u64> {
+        let count = if self.vary == Vary::Nothing { self.packets.len() as u64 } else { self.whole_rounds(least) };
+        let file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+        let mut writer = CaptureWriter::new(file, ETHERNET)?;
+        let (mut memory, mut burst, mut left) = (self.memory(), Burst::new(), count);
+        while left > 0 {
+            burst.clear();
+            memory.receive(&mut burst);
+            for (buf, meta) in burst.bufs().iter().zip(burst.metas()).take(usize::try_from(left).unwrap_or(usize::MAX)) {
+                match writer.write(buf.bytes(), meta) {
+                    Ok(()) => {}
+                    Err(WriteError::Io(error)) => return Err(error),
+                    Err(other) => return Err(io::Error::other(other.to_string())),
+                }
+            }
+            left = left.saturating_sub(burst.len() as u64);
+        }
+        writer.finish()?;
+        Ok(count)
+    }
+}
+
+fn ethernet(timestamp_ns: u64) -> PacketMeta {
+    PacketMeta { timestamp_ns, link_type: ETHERNET, ..PacketMeta::default() }
+}
+
+/// LINKTYPE_ETHERNET.
+pub(crate) const ETHERNET: u16 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(vary: Vary) -> Shape {
+        let packets = (0..3).map(|n| (vec![n; 60], ethernet(u64::from(n) * 1000))).collect();
+        Shape { name: "three", packets, vary, rest: Rest::Goes }
+    }
+
+    #[test]
+    fn a_run_has_whole_rounds_and_at_least_one() {
+        assert_eq!([0, 1, 3, 4].map(|least| shape(Vary::Nothing).whole_rounds(least)), [3, 3, 3, 6]);
+    }
+
+    #[test]
+    fn a_capture_has_one_round_or_as_many_as_differ() {
+        let path = std::env::temp_dir().join(format!("bench-shapes-{}.pcap", std::process::id()));
+        for (vary, packets) in [(Vary::Nothing, 3), (Vary::Addresses, 9)] {
+            assert_eq!(shape(vary).write_capture(&path, 7).unwrap(), packets);
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), 24 + packets * (16 + 60));
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}
