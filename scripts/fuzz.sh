@@ -37,6 +37,14 @@ make_seeds() {
                     { printf '\0\034\0' && cat "$file"; } >"$seeds/$target/${file##*/}"
                 done
                 ;;
+            tls | http | dns | ssh)
+                # One piece of up to 2,048 bytes to the server, and the same to the client.
+                for file in "$seeds/made/$target"/*; do
+                    { printf '\013' && cat "$file"; } >"$seeds/$target/${file##*/}"
+                    { printf '\213' && cat "$file"; } >"$seeds/$target/${file##*/}.back"
+                done
+                ;;
+            replay) cp "$seeds"/made/captures/* "$seeds/$target" ;;
             *)
                 # A target may have seeds under its own name.
                 if [ -d "$seeds/made/$target" ]; then cp "$seeds/made/$target"/* "$seeds/$target"; fi

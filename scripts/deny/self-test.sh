@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-tar --exclude=./target --exclude=./.git --exclude=./dataplane/fuzz/target -cf - . | tar -xf - -C "$copy"
+tar --exclude=./target --exclude=./.git --exclude=./dataplane/fuzz/corpus --exclude=./dataplane/fuzz/target -cf - . | tar -xf - -C "$copy"
 cd "$copy"
 
 # Every member can be named, so that a mistake is refused by .deny.toml and not for the lack of a name.

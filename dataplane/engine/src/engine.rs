@@ -18,6 +18,11 @@ use std::sync::Arc;
 
 /// Frames that [`Engine::process`] takes at once.
 pub const MAX_BURST: usize = 64;
+/// Frames that one step takes before the next step follows on them. Steps of neighbouring groups take turns, so that
+/// what one group asks of memory comes while others are worked on; too small, and it does not come in time.
+const GROUP: usize = 16;
+/// Steps that a group goes through in [`Engine::process`].
+const STEPS: usize = 4;
 /// Flows ended by silence in one call, so that a wave of them does not hold up packets.
 const ENDS_PER_BURST: usize = 256;
 
@@ -130,10 +135,14 @@ impl Engine {
     pub fn process(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], batch: &mut RecordBatch) {
         let Some(mut scratch) = self.scratch.take() else { return };
         let burst = scratch.get_mut(..frames.len().min(MAX_BURST)).unwrap_or_default();
-        self.parse(frames, burst);
-        self.look_up(burst);
-        for ((frame, parsed), verdict) in frames.iter().zip(burst.iter()).zip(verdicts.iter_mut()) {
-            *verdict = self.account(frame, parsed, batch);
+        // In each turn a new group is parsed, and those before it go one step further.
+        for turn in 0..burst.len().div_ceil(GROUP) + STEPS - 1 {
+            let [first, second, third, fourth]: [usize; STEPS] =
+                core::array::from_fn(|step| turn.wrapping_sub(step));
+            self.look_further(group_mut(burst, third));
+            self.look_up(group_mut(burst, second));
+            self.parse(group(frames, first), group_mut(burst, first));
+            self.account_all(group(frames, fourth), group(burst, fourth), group_mut(verdicts, fourth), batch);
         }
         self.scratch = Some(scratch);
         self.end_due(ENDS_PER_BURST, batch);
@@ -159,7 +168,7 @@ impl Engine {
         true
     }
 
-    /// Step "parse": headers, keys and hashes of the burst; asks for the buckets.
+    /// Step "parse": headers, keys and hashes of a group; asks for the buckets.
     #[inline]
     fn parse(&mut self, frames: &[Frame<'_>], burst: &mut [Parsed]) {
         let (mut packets, mut bytes) = (0, 0);
@@ -177,20 +186,39 @@ impl Engine {
             bytes += u64::from(frame.wire_len);
             if parsed.fate == Fate::Read {
                 parsed.hash = self.flows.table().hash(&parsed.headers.key);
-                self.flows.table().prefetch_buckets(parsed.hash);
+                self.flows.table().prefetch_bucket(parsed.hash);
             }
         }
         self.counters.add(Counter::Received, packets);
         self.counters.add(Counter::ReceivedBytes, bytes);
     }
 
-    /// Step "look up": the likely slots of the burst; asks for their cache lines.
+    /// Step "look up": the likely slots of a group; asks for their cache lines, or for the second buckets.
     #[inline]
-    fn look_up(&self, burst: &mut [Parsed]) {
-        for parsed in burst.iter_mut() {
-            if parsed.fate == Fate::Read {
-                parsed.candidate = self.flows.table().prefetch_candidate(parsed.hash);
-            }
+    fn look_up(&self, group: &mut [Parsed]) {
+        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read) {
+            parsed.candidate = self.flows.table().prefetch_candidate(parsed.hash);
+        }
+    }
+
+    /// The same, in the second buckets of those that were not in their first.
+    #[inline]
+    fn look_further(&self, group: &mut [Parsed]) {
+        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read && parsed.candidate == NONE) {
+            parsed.candidate = self.flows.table().prefetch_second_candidate(parsed.hash);
+        }
+    }
+
+    #[inline]
+    fn account_all(
+        &mut self,
+        frames: &[Frame<'_>],
+        group: &[Parsed],
+        verdicts: &mut [Verdict],
+        batch: &mut RecordBatch,
+    ) {
+        for ((frame, parsed), verdict) in frames.iter().zip(group).zip(verdicts) {
+            *verdict = self.account(frame, parsed, batch);
         }
     }
 
@@ -247,17 +275,11 @@ impl Engine {
     }
 
     fn begin(&mut self, packet: &Packet<'_>, hash: u64, batch: &mut RecordBatch) -> Option<SlotIndex> {
-        if self.flows.refuses() {
-            return None;
-        }
-        if let Some(victim) = self.flows.in_the_way(hash, self.now_ns) {
-            self.end(victim, EndReason::Evicted, batch);
-            // A full table may be full elsewhere than in the two buckets of this flow.
-            if let Some(crowding) = self.flows.in_the_way(hash, self.now_ns) {
-                self.end(crowding, EndReason::Evicted, batch);
-            }
-        }
-        let index = self.flows.begin(packet.headers, hash, packet.timestamp_ns, packet.interface)?;
+        let flows = &mut self.flows;
+        let index = match flows.begin(packet.headers, hash, packet.timestamp_ns, packet.interface) {
+            Some(index) => index,
+            None => self.begin_in_place_of_another(packet, hash, batch)?,
+        };
         self.counters.add(Counter::FlowsCreated, 1);
         self.counters.add(Counter::FlowsActive, 1);
         if packet.headers.tunnel.depth > 0 {
@@ -274,6 +296,25 @@ impl Engine {
             slot.marks.set(Marks::SETTLED);
         }
         Some(index)
+    }
+
+    #[inline(never)]
+    fn begin_in_place_of_another(
+        &mut self,
+        packet: &Packet<'_>,
+        hash: u64,
+        batch: &mut RecordBatch,
+    ) -> Option<SlotIndex> {
+        if self.flows.refuses() {
+            return None;
+        }
+        // A full table may be full elsewhere than in the two buckets of this flow: then a second one has to end.
+        for _ in 0..2 {
+            if let Some(victim) = self.flows.in_the_way(hash, self.now_ns) {
+                self.end(victim, EndReason::Evicted, batch);
+            }
+        }
+        self.flows.begin(packet.headers, hash, packet.timestamp_ns, packet.interface)
     }
 
     /// What the protocol number or EtherType says by itself.
@@ -475,6 +516,21 @@ fn summary(slot: &Slot, reason: EndReason) -> FlowSummary {
         gaps: slot.marks.has(Marks::GAPS),
         class: slot.class,
     }
+}
+
+/// The group of `all` with this number; empty where there is none.
+#[inline]
+fn group<T>(all: &[T], number: usize) -> &[T] {
+    let start = number.wrapping_mul(GROUP);
+    all.get(start..start.wrapping_add(GROUP).min(all.len())).unwrap_or_default()
+}
+
+/// The same, to be changed.
+#[inline]
+fn group_mut<T>(all: &mut [T], number: usize) -> &mut [T] {
+    let start = number.wrapping_mul(GROUP);
+    let end = start.wrapping_add(GROUP).min(all.len());
+    all.get_mut(start..end).unwrap_or_default()
 }
 
 fn payload<'a>(packet: &Packet<'a>) -> &'a [u8] {

@@ -57,7 +57,7 @@ impl Plan {
         let of_signatures = signatures.protocols().iter().map(|protocol| known_or_new(&mut names, protocol)).collect();
         for index in 0..signatures.len() {
             let label = u16::try_from(index).ok().and_then(|index| signatures.label(index));
-            names.add_signature(label.map_or_else(String::new, |label| label.id.clone()));
+            names.add_signature(label.map_or_else(String::new, ToString::to_string));
         }
         for service in protocols::SERVICES.iter().copied().flatten() {
             names.add_service(*service);

@@ -65,11 +65,12 @@ struct Measured {
 /// Packets received on both ports, and the time that took.
 fn measure(queues: &mut [DpdkQueue], time: Duration, step: Step) -> Measured {
     let [first, second] = queues else { return Measured { packets: 0, took: time, on_core: time } };
+    let mut burst = Burst::new();
     let (start, core_start) = (Instant::now(), time_on_core());
     while start.elapsed() < time {
         for _ in 0..1000 {
-            step(first, second);
-            step(second, first);
+            step(first, second, &mut burst);
+            step(second, first, &mut burst);
         }
     }
     let packets = first.stats().rx_packets + second.stats().rx_packets;
@@ -83,17 +84,15 @@ fn time_on_core() -> Duration {
     Duration::from_nanos(nanoseconds)
 }
 
-type Step = fn(&mut DpdkQueue, &mut DpdkQueue);
+type Step = fn(&mut DpdkQueue, &mut DpdkQueue, &mut Burst<Mbuf>);
 
-fn forward(from: &mut DpdkQueue, to: &mut DpdkQueue) {
-    let mut burst: Burst<Mbuf> = Burst::new();
-    from.receive(&mut burst);
-    to.transmit(&mut burst);
+fn forward(from: &mut DpdkQueue, to: &mut DpdkQueue, burst: &mut Burst<Mbuf>) {
+    from.receive(burst);
+    to.transmit(burst);
     burst.clear();
 }
 
-fn discard(from: &mut DpdkQueue, _: &mut DpdkQueue) {
-    let mut burst: Burst<Mbuf> = Burst::new();
-    from.receive(&mut burst);
+fn discard(from: &mut DpdkQueue, _: &mut DpdkQueue, burst: &mut Burst<Mbuf>) {
+    from.receive(burst);
     burst.clear();
 }

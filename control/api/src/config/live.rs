@@ -171,7 +171,7 @@ impl Default for DefragConfig {
 /// Naming what a flow carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassifyConfig {
-    /// Directory of signatures, instead of those built in.
+    /// Directory of signatures beside those built in; a file of the same id replaces a built-in one.
     pub signatures_dir: Option<PathBuf>,
     /// Packets with payload after which a flow without a name stays unknown.
     pub max_payloads: u8,

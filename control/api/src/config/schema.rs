@@ -202,7 +202,7 @@ pub static SCHEMA: &[Key] = &[
         "live.classify.signatures_dir",
         "path",
         "(built in)",
-        "Directory of signatures, instead of those built in.",
+        "Directory of signatures beside those built in; a file of the same id replaces a built-in one.",
     ),
     key(
         "live.classify.max_payloads",

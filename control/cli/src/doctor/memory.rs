@@ -16,8 +16,11 @@ pub(super) fn hugepages(host: &Host, config: Option<&Config>) -> Vec<Finding> {
     let wanted_kb = config.map_or(512, |config| u64::from(config.boot.memory.mib)) * 1024;
     let page_kb = config.map_or(2048, |config| u64::from(config.boot.memory.hugepage_size.mib()) * 1024);
     let pools = pools(host);
-    if config.is_some_and(|config| !config.boot.memory.hugepages) || !needs_dpdk(config) {
+    if config.is_some_and(|config| !config.boot.memory.hugepages) {
         return vec![Finding::info("hugepages", HUGEPAGES, "the configuration does without")];
+    }
+    if !needs_dpdk(config) {
+        return vec![Finding::info("hugepages", HUGEPAGES, "the backend of the configuration needs none")];
     }
     if pools.is_empty() {
         let seen = "this kernel has none (CONFIG_HUGETLBFS)";

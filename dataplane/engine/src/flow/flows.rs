@@ -228,12 +228,24 @@ impl Flows {
             let index = wheel.head(entry);
             let due = self.due(index);
             if due <= now_ns {
+                self.prefetch_after(index);
                 return Some(index);
             }
             // Heard since it was hung up: it hangs further on. At least one tick, or this would not end.
             let later = tick_of(due).max(tick + 1);
             self.wheels.get_mut(which)?.unlink(self.table.slots_mut(), index);
             self.link(index, which, later);
+        }
+    }
+
+    /// Asks for what ending the flows that hang behind `index` will touch: the bucket of the next, and the slot of the
+    /// one after it (the next one's was asked for when `index` was the next).
+    #[inline]
+    fn prefetch_after(&self, index: SlotIndex) {
+        let next = self.table.slot(index).and_then(|slot| self.table.slot(slot.next));
+        if let Some(next) = next {
+            self.table.prefetch_bucket(self.table.hash(&next.key));
+            self.table.prefetch_slot(next.next);
         }
     }
 
@@ -248,6 +260,7 @@ impl Flows {
             let ahead = (u64::from(entry) + ENTRIES as u64 - tick % ENTRIES as u64) % ENTRIES as u64;
             let due = tick_of(self.due(index));
             if due <= tick + ahead || due <= tick_of(now_ns) {
+                self.prefetch_after(index);
                 return found;
             }
             self.wheels.get_mut(which)?.unlink(self.table.slots_mut(), index);
@@ -278,10 +291,10 @@ fn identity(slot: &Slot, tunnel: TunnelIdentity) -> FlowIdentity {
     }
 }
 
-/// 53 bits of a hash of key and start: the same in every run over the same packets.
+/// 53 bits of a hash of key and start (microseconds): the same in every run over the same packets.
 fn flow_id(slot: &Slot) -> u64 {
     const SALT: u64 = 0x51_7c_c1_b7_27_22_0a_95;
-    slot.key.hash(SALT ^ slot.start_ns.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 11
+    slot.key.hash(SALT ^ (slot.start_ns / 1000).wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 11
 }
 
 const fn wheel_of(phase: Phase) -> usize {

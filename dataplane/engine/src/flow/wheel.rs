@@ -11,38 +11,40 @@ pub(crate) const ENTRIES: usize = 4096;
 /// Nanoseconds of a tick, as a power of two: 2^28 ns are 0.27 s, a turn 18 minutes.
 pub(crate) const TICK_SHIFT: u32 = 28;
 
-/// Heads of the lists of one wheel, and which are not empty.
+/// First and last flows of the lists of one wheel, in the order they were hung up, and which lists are not empty.
 #[derive(Debug)]
 pub(crate) struct Wheel {
     heads: Box<[SlotIndex; ENTRIES]>,
+    tails: Box<[SlotIndex; ENTRIES]>,
     occupied: Box<[u64; ENTRIES / 64]>,
 }
 
 impl Wheel {
     pub(crate) fn new() -> Self {
-        Self { heads: Box::new([NONE; ENTRIES]), occupied: Box::new([0; ENTRIES / 64]) }
+        let none = || Box::new([NONE; ENTRIES]);
+        Self { heads: none(), tails: none(), occupied: Box::new([0; ENTRIES / 64]) }
     }
 
-    /// First flow of an entry.
+    /// The flow that hangs on an entry longest.
     pub(crate) fn head(&self, entry: u16) -> SlotIndex {
         self.heads.get(usize::from(entry)).copied().unwrap_or(NONE)
     }
 
-    /// Hangs `index` on the entry of `tick`.
+    /// Hangs `index` on the entry of `tick`, behind those that hang there.
     #[inline]
     pub(crate) fn link(&mut self, slots: &mut [Slot], index: SlotIndex, tick: u64) {
         let entry = entry_of(tick);
-        let Some(head) = self.heads.get_mut(usize::from(entry)) else { return };
-        let next = core::mem::replace(head, index);
+        let Some(tail) = self.tails.get_mut(usize::from(entry)) else { return };
+        let previous = core::mem::replace(tail, index);
         if let Some(slot) = slots.get_mut(index as usize) {
-            slot.next = next;
-            slot.previous = NONE;
+            slot.next = NONE;
+            slot.previous = previous;
             slot.wheel_entry = entry;
         }
-        if let Some(second) = slots.get_mut(next as usize) {
-            second.previous = index;
+        match slots.get_mut(previous as usize) {
+            Some(last) => last.next = index,
+            None => self.begin_list(entry, index),
         }
-        self.mark(entry, true);
     }
 
     /// Takes `index` off its entry.
@@ -51,18 +53,13 @@ impl Wheel {
         let Some(slot) = slots.get_mut(index as usize) else { return };
         let (next, previous, entry) = (slot.next, slot.previous, slot.wheel_entry);
         (slot.next, slot.previous) = (NONE, NONE);
-        if let Some(slot) = slots.get_mut(next as usize) {
-            slot.previous = previous;
+        match slots.get_mut(next as usize) {
+            Some(slot) => slot.previous = previous,
+            None => set(&mut self.tails, entry, previous),
         }
-        if let Some(slot) = slots.get_mut(previous as usize) {
-            slot.next = next;
-            return;
-        }
-        if let Some(head) = self.heads.get_mut(usize::from(entry)) {
-            *head = next;
-        }
-        if next == NONE {
-            self.mark(entry, false);
+        match slots.get_mut(previous as usize) {
+            Some(slot) => slot.next = next,
+            None => self.begin_list(entry, next),
         }
     }
 
@@ -85,11 +82,19 @@ impl Wheel {
     }
 
     #[inline]
-    fn mark(&mut self, entry: u16, occupied: bool) {
+    fn begin_list(&mut self, entry: u16, head: SlotIndex) {
+        set(&mut self.heads, entry, head);
         if let Some(word) = self.occupied.get_mut(usize::from(entry) / 64) {
             let bit = 1 << (entry % 64);
-            *word = if occupied { *word | bit } else { *word & !bit };
+            *word = if head == NONE { *word & !bit } else { *word | bit };
         }
+    }
+}
+
+#[inline]
+fn set(ends: &mut [SlotIndex; ENTRIES], entry: u16, index: SlotIndex) {
+    if let Some(end) = ends.get_mut(usize::from(entry)) {
+        *end = index;
     }
 }
 
@@ -123,11 +128,26 @@ mod tests {
         wheel.link(&mut slots, 2, 4096 + 3);
         assert_eq!(wheel.first_from(0), Some(3));
         assert_eq!(wheel.first_from(4), Some(70));
-        assert_eq!(wheel.head(70), 1);
         wheel.unlink(&mut slots, 0);
         assert_eq!(wheel.first_from(71), Some(3), "it goes round");
         wheel.unlink(&mut slots, 1);
         wheel.unlink(&mut slots, 2);
         assert_eq!(wheel.first_from(0), None);
+    }
+
+    #[test]
+    fn the_flow_that_hangs_longest_is_first_whoever_leaves_in_between() {
+        let mut slots = vec![Slot::new(FlowKey::default(), 0); 4];
+        let mut wheel = Wheel::new();
+        (0..4).for_each(|index| wheel.link(&mut slots, index, 9));
+        for (leaves, first) in [(2, 0), (0, 1), (3, 1)] {
+            wheel.unlink(&mut slots, leaves);
+            assert_eq!(wheel.head(9), first);
+        }
+        wheel.link(&mut slots, 0, 9);
+        wheel.unlink(&mut slots, 1);
+        assert_eq!(wheel.head(9), 0, "hung up again, it is last");
+        wheel.unlink(&mut slots, 0);
+        assert_eq!((wheel.head(9), wheel.first_from(0)), (NONE, None));
     }
 }

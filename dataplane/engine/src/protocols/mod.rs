@@ -4,9 +4,14 @@
 //! this protocol; `parser` makes the state that reads the rest and writes events. Adding a protocol touches its own
 //! file and two lines here.
 
+pub mod dnp3;
 pub mod dns;
+mod framed;
 pub mod http;
+pub mod iec104;
+pub mod modbus;
 pub mod numbered;
+pub mod quic;
 pub mod ssh;
 pub mod tls;
 pub mod x509;
@@ -28,7 +33,11 @@ pub static ALL: &[&Protocol] = &[
     &http::HTTP_PROXY,
     &http::HTTP_CONNECT,
     &http::JSON_RPC,
+    &dnp3::DNP3,
+    &iec104::IEC104,
+    &modbus::MODBUS,
     &ssh::SSH,
+    &quic::PROTOCOL,
     &tls::PROTOCOL,
 ];
 

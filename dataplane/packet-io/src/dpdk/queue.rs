@@ -171,7 +171,7 @@ impl Lane {
     }
 
     /// What the device or driver says of a packet besides its bytes.
-    #[inline(never)]
+    #[inline]
     fn describe_offloads(&self, packet: &Mbuf, meta: &mut PacketMeta) {
         meta.rss_hash = packet.rss_hash();
         meta.checksums = packet.checksums();

@@ -1,5 +1,7 @@
 //! The schema of a signature file.
 
+use core::fmt;
+
 use toml::de::DeTable;
 
 use super::expression::Checks;
@@ -105,7 +107,7 @@ pub(super) struct ProtocolText {
     pub(super) ports: Vec<u16>,
 }
 
-/// Where a signature stands.
+/// Where a signature stands. Prints as `id/name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// Id of its file.
@@ -116,6 +118,12 @@ pub struct Label {
     pub file: String,
     /// Line of its `[[signature]]`, counted from 1.
     pub line: u32,
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.id, self.name)
+    }
 }
 
 /// A payload that must match, or must not.

@@ -80,7 +80,7 @@ pub(super) trait Messages: Debug + Default + Send + 'static {
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str>;
 
     /// Whether a message starts here, asked while the place in the stream is lost, of at most [`WINDOW`] bytes.
-    fn starts(bytes: &[u8], from: Direction) -> Found;
+    fn starts(&self, bytes: &[u8], from: Direction) -> Found;
 
     /// Bytes of one direction were lost: what was half read will not go on.
     fn lost(&mut self, from: Direction) {
@@ -237,7 +237,7 @@ impl<M: Messages> Framed<M> {
     fn search(&mut self, input: &Input<'_>, mut at: usize) -> Result<usize, Progress> {
         while let Some(rest) = input.bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let window = rest.get(..WINDOW).unwrap_or(rest);
-            match M::starts(window, input.from) {
+            match self.messages.starts(window, input.from) {
                 Found::Yes | Found::Likely(_) => {
                     self.lane(input.from).is_lost = false;
                     return Ok(at);
@@ -326,4 +326,25 @@ pub(super) const fn crc16_table(polynomial: u16) -> [u16; 256] {
         byte += 1;
     }
     table
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar from then on; None where there is no such date.
+pub(super) fn unix_days(year: u32, month: u32, day: u32) -> Option<u64> {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 => 28 + u32::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        _ => return None,
+    };
+    if !(1..=length).contains(&day) || !(1970..=9999).contains(&year) {
+        return None;
+    }
+    // Years begin in March, so that the leap day is the last of a year.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = u64::from(year) * 365 + u64::from(year / 4) - u64::from(year / 100) + u64::from(year / 400)
+        + u64::from((153 * month + 2) / 5)
+        + u64::from(day - 1);
+    // Days from March of year 0 to 1970.
+    days.checked_sub(719_468)
 }

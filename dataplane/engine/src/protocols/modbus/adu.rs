@@ -1,7 +1,7 @@
 //! Application data units: the header of Modbus/TCP (Messaging on TCP/IP 1.0b, 3.1.3), and the address and checksum of
 //! the serial line (Modbus over Serial Line 1.02, 2.5.1), which gateways and serial servers carry over TCP as it is.
 
-use super::function::Role;
+use super::function::{Role, is_defined};
 use super::pdu::{check, length};
 
 /// Bytes before the function code in Modbus/TCP.
@@ -145,7 +145,8 @@ impl Candidate {
 
 fn is_right(whole: &[u8], transport: Transport, role: Role) -> bool {
     let sums_up = transport == Transport::Tcp || has_checksum(whole);
-    sums_up && Unit::split(whole, transport).is_some_and(|unit| check(unit.pdu, role).is_ok())
+    let Some(unit) = Unit::split(whole, transport) else { return false };
+    sums_up && unit.pdu.first().is_some_and(|&code| is_defined(code)) && check(unit.pdu, role).is_ok()
 }
 
 /// 0 is for all, 1 to 247 for one device, the rest is reserved.

@@ -63,6 +63,11 @@ pub(super) const fn category(code: u8) -> &'static str {
     }
 }
 
+/// Whether the specification, or a vendor's known protocol, says what the function's data is.
+pub(super) const fn is_defined(code: u8) -> bool {
+    matches!(code & 0x7f, 1..=8 | 11 | 12 | 15..=17 | 20..=24 | 43 | 90)
+}
+
 /// Exception codes (7).
 pub(super) const fn exception(code: u8) -> &'static str {
     match code {

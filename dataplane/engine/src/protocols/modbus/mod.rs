@@ -52,11 +52,18 @@ fn judge(look: Look, probe: &Probe<'_>) -> Found {
     match look {
         Look::No => Found::No,
         Look::Open => Found::Maybe,
+        Look::Is(Transport::Tcp, _) if !is_followed_by_its_like(probe.payload) => Found::No,
         Look::Is(Transport::Serial, _) if !probe.is_stream() => Found::No,
         Look::Is(Transport::Serial, _) if serial_has_few_checks(probe.payload) && !probe.has_port(PORT) => Found::Maybe,
         Look::Is(..) if probe.has_port(PORT) => Found::Yes,
         Look::Is(..) => Found::Likely(95),
     }
+}
+
+/// Whether what stands behind the first unit could be the next one.
+fn is_followed_by_its_like(payload: &[u8]) -> bool {
+    let Header::Unit(len) = header(payload) else { return false };
+    payload.get(len..).is_none_or(|rest| matches!(header(rest), Header::Open | Header::Unit(_)))
 }
 
 /// A checksum alone (functions without data) is too little on any port.
@@ -213,9 +220,8 @@ impl Messages for Modbus {
         Ok(Next::More)
     }
 
-    fn starts(bytes: &[u8], from: Direction) -> Found {
-        let roles = if from == Direction::ToServer { Role::Request } else { Role::Response };
-        match look(bytes, roles) {
+    fn starts(&self, bytes: &[u8], from: Direction) -> Found {
+        match look(bytes, self.role(from)) {
             Look::Open => Found::Maybe,
             Look::Is(..) => Found::Likely(95),
             Look::No => Found::No,

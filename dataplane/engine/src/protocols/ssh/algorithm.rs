@@ -34,7 +34,7 @@ impl Class {
         const KEMS: [&[u8]; 8] =
             [b"mlkem", b"ml-kem", b"kyber", b"sntrup", b"frodo", b"bike", b"hqc", b"saber"];
         const GROUPS: [&[u8]; 6] = [b"x25519", b"curve25519", b"x448", b"nistp", b"ecdh", b"secp"];
-        const CLASSICAL: [&[u8]; 11] = [
+        const CLASSICAL: [&[u8]; 10] = [
             b"curve25519-",
             b"curve448-",
             b"ecdh-sha2-",
@@ -45,7 +45,6 @@ impl Class {
             b"rsa1024-",
             b"rsa2048-",
             b"sm2kep-",
-            b"kexguess",
         ];
         let has = |parts: &[&[u8]]| parts.iter().any(|part| memchr::memmem::find(name, part).is_some());
         if has(&KEMS) {

@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 
 use super::algorithm::{Class, is_aead, is_group_exchange, is_post_quantum};
 use super::banner::Banner;
-use super::kexinit::{KexInit, List, is_guess_right};
+use super::kexinit::{KexInit, List, is_guess_right, is_indicator};
 use super::session::{Peer, Session};
 use crate::protocols::Output;
 use crate::record::EventWriter;
@@ -146,9 +146,4 @@ fn write_choices(session: &Session, event: &mut EventWriter<'_>) {
             event.text(name, agreed);
         }
     }
-}
-
-/// Names in the list of key exchanges that are none, but say what a side can do.
-fn is_indicator(name: &[u8]) -> bool {
-    name.starts_with(b"ext-info-") || name.starts_with(b"kex-strict-")
 }

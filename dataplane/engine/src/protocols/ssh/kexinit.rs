@@ -109,7 +109,13 @@ pub(super) fn is_likely(payload: &[u8]) -> bool {
 
 /// The algorithm agreed on: the first of the client's that the server has as well. None where there is none.
 pub(super) fn agreed<'a>(client: &'a KexInit, server: &KexInit, list: List) -> Option<&'a [u8]> {
-    client.names(list).find(|name| server.has(list, name))
+    client.names(list).find(|name| !is_indicator(name) && server.has(list, name))
+}
+
+/// Names in the list of key exchanges that are none, but say what a side can do (RFC 8308, 2.1; OpenSSH PROTOCOL 1.9;
+/// Dropbear).
+pub(super) fn is_indicator(name: &[u8]) -> bool {
+    [b"ext-info-".as_slice(), b"kex-strict-", b"kexguess2@"].iter().any(|start| name.starts_with(start))
 }
 
 /// Whether the guess of a side is right: both sides' first key exchange and first host key are the same.
@@ -146,6 +152,9 @@ mod tests {
         let server = kexinit("d,c,b", "y");
         assert_eq!(agreed(&client, &server, List::KeyExchange), Some(b"b".as_slice()));
         assert_eq!(agreed(&client, &server, List::HostKey), None);
+        let dropbear = kexinit("e,kexguess2@matt.ucc.asn.au", "x");
+        let other = kexinit("f,kexguess2@matt.ucc.asn.au", "x");
+        assert_eq!(agreed(&dropbear, &other, List::KeyExchange), None);
         assert_eq!(agreed(&client, &server, List::CompressionToClient), Some(b"none".as_slice()));
     }
 

@@ -4,7 +4,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::chain::Chain;
-use super::fingerprint::{self, hex_digit, push_decimal};
+use super::fingerprint::{self, Transport, hex_digit, push_decimal};
 use super::groups::{Group, ShareFrom, scheme_name};
 use super::hello::{self, ClientHello, ServerHello};
 use super::posture::{Posture, Selected};
@@ -29,7 +29,9 @@ pub(super) fn write(session: &Session, scratch: &mut Scratch, event: &mut EventW
     if let Some(name) = client.as_ref().and_then(ClientHello::server_name) {
         event.text("sni", name);
     }
-    write_version(event, "version", session.version);
+    if session.transport != Transport::Quic {
+        write_version(event, "version", session.version);
+    }
     write_validity(certificate.as_ref(), event);
     if session.is_resumed() {
         event.flag("session_resumed", true);

@@ -33,6 +33,11 @@ impl Handshake {
         self.session.message(kind, body, from);
     }
 
+    /// Takes what there is of a ClientHello whose end never came.
+    pub fn cut_client_hello(&mut self, body: &[u8], from: Direction) {
+        self.session.cut_client_hello(body, from);
+    }
+
     /// Takes note of a ChangeCipherSpec.
     pub fn change_cipher_spec(&mut self, from: Direction) {
         self.session.change_cipher_spec(from);
@@ -66,7 +71,7 @@ impl Handshake {
         self.session.exposure()
     }
 
-    /// Writes the members of the `tls` object.
+    /// Writes the members of the `tls` object; for QUIC all but the version, which is QUIC's own there.
     pub fn write(&mut self, event: &mut EventWriter<'_>) {
         event::write(&self.session, &mut self.scratch, event);
     }

@@ -133,14 +133,14 @@ fn bits_flipped_in_samples_never_panic_and_first_bytes_never_hide_a_match() {
 #[test]
 fn compiling_is_quick_and_the_order_of_files_is_fixed() {
     let mut clock = clock();
-    let start = clock();
+    let mut least = u64::MAX;
+    for _ in 0..5 {
+        let start = clock();
+        std::hint::black_box(builtin());
+        least = least.min(clock() - start);
+    }
     let first = builtin();
-    let took = clock() - start;
-    println!(
-        "compiled {} signatures in {:.1} ms",
-        first.len(),
-        f64::from(u32::try_from(took / 1000).unwrap()) / 1000.0
-    );
+    println!("{} signatures compiled in {} us", first.len(), least / 1000);
     let second = builtin();
     assert_eq!(first.version(), second.version());
     assert_eq!(first.labels, second.labels);
@@ -177,4 +177,17 @@ fn a_scan_of_64_bytes_is_timed() {
             println!("{carrier:?} {from:?}: {} ns a payload", least / 2048);
         }
     }
+}
+
+#[test]
+fn the_example_of_the_guide_is_right() {
+    let guide = include_str!("../../../../../../docs/signatures.md");
+    let (_, rest) = guide.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let text: String = example.lines().map(|line| format!("{}\n", line.trim_start())).collect();
+    let file =
+        SignatureFile { path: "operational/llrp.toml".to_owned(), text: text.into(), overrides: false };
+    let set = SignatureSet::from_files(&[file]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!((set.len(), set.samples().len()), (1, 2));
+    assert!(Report::run(&set, &mut clock()).unwrap().is_clean());
 }

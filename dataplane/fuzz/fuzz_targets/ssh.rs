@@ -1,0 +1,5 @@
+//! The SSH parser on any bytes, cut anywhere: it never panics and consumes only what it was shown.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::read(&engine::protocols::ssh::SSH, input));
