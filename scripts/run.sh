@@ -6,7 +6,7 @@ scripts/setup.sh
 # shellcheck source=scripts/environment.sh
 . scripts/environment.sh
 
-cargo build --release --locked --package cli --package sample
+cargo build --release --locked --package cli --package runner --package sample
 sample=$CARGO_TARGET_DIR/sample.pcap
 "$CARGO_TARGET_DIR/release/make-sample" mixed "$sample"
 printf '\n$ wirewarden inspect %s\n' "${sample#"$PWD"/}"

@@ -12,6 +12,8 @@
 
 mod captures;
 mod conformance;
+mod dnp3;
+mod iec104;
 mod modbus;
 mod talk;
 mod tshark;
@@ -38,7 +40,7 @@ pub(crate) struct Sample {
 
 /// Conversations of every protocol here, for the tests that hold for all of them.
 fn samples() -> Vec<Sample> {
-    [modbus::samples()].into_iter().flatten().collect()
+    [modbus::samples(), dnp3::samples(), iec104::samples()].into_iter().flatten().collect()
 }
 
 /// Bytes written as hexadecimal digits; blanks do not count.

@@ -75,8 +75,8 @@ pub enum DpdkError {
         /// Name of the port.
         name: String,
     },
-    /// No queue was asked for.
-    #[error("port {name} needs at least one worker")]
+    /// No worker or no device queue was asked for.
+    #[error("port {name} needs at least one worker and one device queue")]
     NoWorkers {
         /// Name of the port.
         name: String,

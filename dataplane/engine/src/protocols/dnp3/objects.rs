@@ -10,6 +10,8 @@ const HEADERS_MAX: usize = 64;
 /// Points of one header that are written, and of one event.
 const POINTS_MAX: usize = 16;
 const EVENT_POINTS_MAX: usize = 64;
+/// Group of the class objects (annex A.26).
+const CLASS: u8 = 60;
 
 /// Why the walk ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +101,8 @@ fn walk(
     event: &mut EventWriter<'_>,
 ) -> Result<(), Stop> {
     let prefix = header.prefix();
-    if header.count == 0 || (content == Content::Headers && prefix == 0) {
+    // Class objects are a name for others and hold nothing.
+    if header.count == 0 || header.group == CLASS || (content == Content::Headers && prefix == 0) {
         return Ok(());
     }
     let count = usize::try_from(header.count).map_err(|_| Stop::Malformed)?;
@@ -258,7 +261,7 @@ fn write_value(value: Value, cursor: &mut Cursor<'_>, event: &mut EventWriter<'_
 
 /// Milliseconds since 1970, 48 bits.
 fn write_time(cursor: &mut Cursor<'_>, event: &mut EventWriter<'_>) {
-    if let Some([a, b, c, d, e, f]) = *cursor.array::<6>().map_or(&[0; 6], |bytes| bytes).first_chunk::<6>() {
+    if let Some(&[a, b, c, d, e, f]) = cursor.array::<6>() {
         let milliseconds = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
         if let Some(time) = milliseconds.checked_mul(1_000_000) {
             event.datum("time", Datum::Time(time));

@@ -116,41 +116,59 @@ impl<'a> Asdu<'a> {
 }
 
 fn write_element(kind: &Type, mut cursor: Cursor<'_>, event: &mut EventWriter<'_>) {
-    let _ = match kind.element {
-        Element::Nothing => Some(()),
+    match kind.element {
+        Element::Nothing => {}
         Element::Single | Element::Double => write_state(kind.element, &mut cursor, event),
         Element::SingleCommand | Element::DoubleCommand | Element::StepCommand => {
-            write_command(kind.element, &mut cursor, event)
+            write_command(kind.element, &mut cursor, event);
         }
-        Element::Qualifier => cursor.u8().map(|value| drop(event.number("qualifier", value))),
-        Element::Opaque(size) => cursor.take(usize::from(size)).map(|bytes| drop(event.hex("data", bytes))),
-        Element::Rest => cursor.take(cursor.len()).map(|bytes| drop(event.number("size", bytes.len() as u64))),
-        element => write_measure(element, &mut cursor, event),
-    };
+        Element::Qualifier => {
+            event.number("qualifier", cursor.u8().unwrap_or_default());
+        }
+        Element::Opaque(size) => {
+            event.hex("data", cursor.take(usize::from(size)).unwrap_or_default());
+        }
+        Element::Rest => {
+            event.number("size", cursor.len() as u64);
+        }
+        element => {
+            write_measure(element, &mut cursor, event);
+        }
+    }
     match kind.time {
-        7 => drop(cursor.array().and_then(time).map(|time| event.datum("time", Datum::Time(time)).flag("time_invalid", false))),
-        3 => drop(cursor.array().map(|[low, high, minute]| {
-            let milliseconds = u64::from(u16::from_le_bytes([*low, *high])) + 60_000 * u64::from(minute & 0x3f);
-            event.number("milliseconds_of_hour", milliseconds);
-        })),
+        7 => write_time(&mut cursor, event),
+        3 => {
+            if let Some([low, high, minute]) = cursor.array::<3>() {
+                let milliseconds = u64::from(u16::from_le_bytes([*low, *high]));
+                event.number("milliseconds_of_hour", milliseconds + 60_000 * u64::from(minute & 0x3f));
+            }
+        }
         _ => {}
     }
 }
 
+fn write_time(cursor: &mut Cursor<'_>, event: &mut EventWriter<'_>) {
+    let Some(tag) = cursor.array::<7>() else { return };
+    if let Some(time) = time(tag) {
+        event.datum("time", Datum::Time(time));
+    }
+    if tag[2] & 0x80 != 0 {
+        event.flag("time_invalid", true);
+    }
+}
+
 /// A point in one octet with its quality.
-fn write_state(element: Element, cursor: &mut Cursor<'_>, event: &mut EventWriter<'_>) -> Option<()> {
-    let octet = cursor.u8()?;
+fn write_state(element: Element, cursor: &mut Cursor<'_>, event: &mut EventWriter<'_>) {
+    let octet = cursor.u8().unwrap_or_default();
     event.number("value", octet & if element == Element::Single { 1 } else { 3 });
     write_quality(octet & 0xf0, event);
-    Some(())
 }
 
 /// A command in one octet: state, qualifier, select or execute.
-fn write_command(element: Element, cursor: &mut Cursor<'_>, event: &mut EventWriter<'_>) -> Option<()> {
-    let octet = cursor.u8()?;
+fn write_command(element: Element, cursor: &mut Cursor<'_>, event: &mut EventWriter<'_>) {
+    let octet = cursor.u8().unwrap_or_default();
     event.number("value", octet & if element == Element::SingleCommand { 1 } else { 3 });
     event.number("qualifier", octet >> 2 & 0x1f).flag("select", octet & 0x80 != 0);
-    Some(())
 }
 
 /// A value of several octets and what follows it.
@@ -159,7 +177,7 @@ fn write_measure(element: Element, cursor: &mut Cursor<'_>, event: &mut EventWri
         Element::Step => {
             let octet = cursor.u8()?;
             // Seven bits and a sign; the high bit says that the equipment is moving.
-            Datum::Signed(i64::from(octet << 1).wrapping_sub(if octet & 0x40 != 0 { 256 } else { 0 }) / 2)
+            Datum::Signed(i64::from(octet & 0x7f) - if octet & 0x40 == 0 { 0 } else { 128 })
         }
         Element::Normalised | Element::NormalisedOnly | Element::SetNormalised => {
             Datum::Real(f64::from(i16::from_le_bytes(*cursor.array()?)) / 32768.0)

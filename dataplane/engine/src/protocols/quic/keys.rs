@@ -100,6 +100,27 @@ impl Keys {
     }
 }
 
+#[cfg(test)]
+impl Keys {
+    /// Protects a packet whose number has four bytes at the end of `header`.
+    pub(super) fn seal(&self, header: &[u8], frames: &[u8]) -> Vec<u8> {
+        let mut packet = header.to_vec();
+        let number_at = header.len() - 4;
+        let mut nonce = self.iv;
+        nonce.iter_mut().rev().zip(header.iter().rev().take(4)).for_each(|(place, byte)| *place ^= byte);
+        let mut content = frames.to_vec();
+        let cipher = Aes128Gcm::new(&self.key.into());
+        let tag = cipher.encrypt_in_place_detached(&nonce.into(), header, &mut content).unwrap();
+        packet.extend(content);
+        packet.extend(tag);
+        let mut mask = aes_gcm::aes::Block::clone_from_slice(&packet[number_at + 4..number_at + 20]);
+        Aes128::new(&self.header.into()).encrypt_block(&mut mask);
+        packet[0] ^= mask[0] & 0x0f;
+        (0..4).for_each(|at| packet[number_at + at] ^= mask[1 + at]);
+        packet
+    }
+}
+
 /// HKDF-Expand-Label of TLS 1.3 with no context (RFC 8446 7.1).
 fn expand<const N: usize>(secret: &Hkdf<Sha256>, label: &[u8]) -> Option<[u8; N]> {
     let mut out = [0; N];

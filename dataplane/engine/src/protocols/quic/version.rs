@@ -47,6 +47,8 @@ impl Version {
         match self.0 {
             0xff00_0000..=0xff00_00ff => Some(self.0 & 0xff),
             0xface_b000 | 0xface_b001 => Some(22),
+            // Another number for version 1.
+            0xface_b003 => Some(34),
             0xface_b002..=0xface_b01f => Some(27),
             // picoquic's own, of the time of drafts 27 and 29.
             0x5043_5130 => Some(27),
@@ -200,7 +202,7 @@ const SALT_29: [u8; 20] = *b"\xaf\xbf\xec\x28\x99\x93\xd2\x4c\x9e\x97\x86\xf1\x9
 /// draft-ietf-quic-tls-23 to 28.
 const SALT_23: [u8; 20] = *b"\xc3\xee\xf7\x12\xc7\x2e\xbb\x5a\x11\xa7\xd2\x43\x2b\xb4\x63\x65\xbe\xf9\xf5\x02";
 /// draft-ietf-quic-tls-21 and 22.
-const SALT_21: [u8; 20] = *b"\x7f\xbc\xdb\x0e\x7c\x66\xbb\xe9\x2a\x96\xcd\x21\x51\x9e\xbd\x7a\x02\x64\x41\x90";
+const SALT_21: [u8; 20] = *b"\x7f\xbc\xdb\x0e\x7c\x66\xbb\xe9\x19\x3a\x96\xcd\x21\x51\x9e\xbd\x7a\x02\x64\x4a";
 /// draft-ietf-quic-tls-17 to 20.
 const SALT_17: [u8; 20] = *b"\xef\x4f\xb0\xab\xb4\x74\x70\xc4\x1b\xef\xcf\x80\x31\x33\x4f\xae\x48\x5e\x09\xa0";
 /// draft-ietf-quic-tls-10 to 16.
