@@ -267,13 +267,26 @@ impl Engine {
         batch: &mut RecordBatch,
     ) -> Option<SlotIndex> {
         match self.flows.look_up(packet.headers, hash, candidate) {
-            Touch::Known(index) => return Some(index),
-            Touch::Finished(index) => self.end(index, EndReason::Closed, batch),
-            Touch::Absent => {}
+            Touch::Known(index) => Some(index),
+            other => self.begin_after(other, packet, hash, batch),
+        }
+    }
+
+    #[inline(never)]
+    fn begin_after(
+        &mut self,
+        touch: Touch,
+        packet: &Packet<'_>,
+        hash: u64,
+        batch: &mut RecordBatch,
+    ) -> Option<SlotIndex> {
+        if let Touch::Finished(index) = touch {
+            self.end(index, EndReason::Closed, batch);
         }
         self.begin(packet, hash, batch)
     }
 
+    #[inline]
     fn begin(&mut self, packet: &Packet<'_>, hash: u64, batch: &mut RecordBatch) -> Option<SlotIndex> {
         let flows = &mut self.flows;
         let index = match flows.begin(packet.headers, hash, packet.timestamp_ns, packet.interface) {
@@ -345,6 +358,7 @@ impl Engine {
         self.look_into(index, packet, batch);
     }
 
+    #[inline(never)]
     fn look_into(&mut self, index: SlotIndex, packet: &Packet<'_>, batch: &mut RecordBatch) {
         let Some(carrier) = carrier_of(packet.headers.protocol) else { return };
         let Some(slot) = self.flows.slot(index) else { return };
@@ -384,6 +398,7 @@ impl Engine {
     }
 
     /// A fragment: counted with its datagram when that is whole.
+    #[inline(never)]
     fn fragment(&mut self, packet: &Packet<'_>, batch: &mut RecordBatch) -> Verdict {
         self.defrag.expire(self.now_ns, &self.counters);
         let whole =

@@ -187,6 +187,7 @@ impl Flows {
             .find(|&index| self.table.slot(index).is_some_and(|slot| slot.marks.has(Marks::LIVE)))
     }
 
+    #[inline(never)]
     fn change_phase(&mut self, index: SlotIndex, phase: Phase) {
         let Some(slot) = self.table.slot_mut(index) else { return };
         let was = wheel_of(slot.phase);

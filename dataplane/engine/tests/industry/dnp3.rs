@@ -168,12 +168,14 @@ fn the_capture_reads_as_another_dissector_reads_it() {
     ours.sort();
     theirs.sort();
     assert_eq!(ours, theirs);
-    let objects = events.iter().flat_map(|event| event["application"]["objects"].as_array().unwrap());
-    let mut ours: Vec<_> = objects
-        .map(|object| format!("0x{:02x}{:02x}", object["group"].as_u64().unwrap(), object["variation"].as_u64().unwrap()))
-        .collect();
+    // The other dissector reads no objects behind STOP_APPL, and one header whose end is missing.
+    let read = events.iter().filter(|event| event["application"]["function_code"] != 18);
     let mut theirs = column(&rows, 2);
-    ours.sort();
-    theirs.sort();
-    assert_eq!(ours, theirs);
+    for object in read.flat_map(|event| event["application"]["objects"].as_array().unwrap()) {
+        let (group, variation) = (object["group"].as_u64().unwrap(), object["variation"].as_u64().unwrap());
+        let name = format!("0x{group:02x}{variation:02x}");
+        let at = theirs.iter().position(|other| *other == name).unwrap_or_else(|| panic!("{name}"));
+        theirs.remove(at);
+    }
+    assert_eq!(theirs, ["0x3c04"]);
 }
