@@ -132,7 +132,9 @@ impl Counters {
 
     /// Every counter with its name and value; drop reasons are under `drop.`.
     pub fn all(&self) -> impl Iterator<Item = (CounterName, u64)> + '_ {
-        let own = Counter::ALL.iter().map(|&counter| (CounterName { prefix: "", name: counter.name() }, self.value(counter)));
+        let own = Counter::ALL
+            .iter()
+            .map(|&counter| (CounterName { prefix: "", name: counter.name() }, self.value(counter)));
         let malformed = Malformed::ALL.iter().map(|&reason| {
             let name = CounterName { prefix: "drop.", name: reason.name() };
             (name, self.cell(MALFORMED_START + reason as usize))

@@ -271,7 +271,8 @@ impl Datagram {
             .ok_or(Counter::DropDefragInvalid)?;
         let end = start + data.len();
         // Every fragment but the last is a multiple of eight bytes long.
-        if end > usize::from(u16::MAX) || data.is_empty() || (fragment.more && !data.len().is_multiple_of(8)) {
+        if end > usize::from(u16::MAX) || data.is_empty() || (fragment.more && !data.len().is_multiple_of(8))
+        {
             return Err(Counter::DropDefragInvalid);
         }
         if !fragment.more {
@@ -280,7 +281,10 @@ impl Datagram {
             }
             self.total = Some(end);
         }
-        if self.total.is_some_and(|total| end > total || self.received.last().is_some_and(|last| last.1 > total)) {
+        if self
+            .total
+            .is_some_and(|total| end > total || self.received.last().is_some_and(|last| last.1 > total))
+        {
             return Err(Counter::DropDefragInvalid);
         }
         if self.received.len() >= most_fragments {

@@ -54,7 +54,8 @@ impl Plan {
             let Some(id) = names.add_protocol((*protocol).into()) else { break };
             plan_tables.add_carriers(protocol, id);
         }
-        let of_signatures = signatures.protocols().iter().map(|protocol| known_or_new(&mut names, protocol)).collect();
+        let of_signatures =
+            signatures.protocols().iter().map(|protocol| known_or_new(&mut names, protocol)).collect();
         for index in 0..signatures.len() {
             let label = u16::try_from(index).ok().and_then(|index| signatures.label(index));
             names.add_signature(label.map_or_else(String::new, ToString::to_string));
@@ -111,7 +112,10 @@ impl Plan {
     /// The protocol that an EtherType says.
     #[must_use]
     pub fn by_ethertype(&self, ethertype: u16) -> ProtocolId {
-        self.by_ethertype.iter().find(|(other, _)| *other == ethertype).map_or(ProtocolId::UNKNOWN, |(_, id)| *id)
+        self.by_ethertype
+            .iter()
+            .find(|(other, _)| *other == ethertype)
+            .map_or(ProtocolId::UNKNOWN, |(_, id)| *id)
     }
 
     /// Protocols whose probe wants to see a payload that starts with `first`: those that name one of the ports
@@ -247,8 +251,10 @@ impl Dispatch {
     }
 
     fn naming(&self, port: u16) -> impl Iterator<Item = u16> + Clone + '_ {
-        let named = self.has_port.get(usize::from(port) / 64).is_some_and(|word| word >> (port % 64) & 1 == 1);
-        let from = if named { self.by_port.partition_point(|&(other, _)| other < port) } else { self.by_port.len() };
+        let named =
+            self.has_port.get(usize::from(port) / 64).is_some_and(|word| word >> (port % 64) & 1 == 1);
+        let from =
+            if named { self.by_port.partition_point(|&(other, _)| other < port) } else { self.by_port.len() };
         self.by_port
             .get(from..)
             .unwrap_or_default()

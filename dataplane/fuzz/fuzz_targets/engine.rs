@@ -6,7 +6,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use engine::{Counter, Counters, DefragLimits, Engine, EngineConfig, Frame, Plan, RecordBatch, StreamLimits, Verdict};
+use engine::{
+    Counter, Counters, DefragLimits, Engine, EngineConfig, Frame, Plan, RecordBatch, StreamLimits, Verdict,
+};
 use wire::LinkType;
 
 static PLAN: LazyLock<Option<Arc<Plan>>> = LazyLock::new(|| Plan::builtin().ok().map(Arc::new));
@@ -16,7 +18,12 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let config = EngineConfig {
         flow_capacity: 16,
         defrag: DefragLimits { datagrams: 4, fragments: 8, total_bytes: 1 << 16, ..DefragLimits::default() },
-        stream: StreamLimits { inspections: 8, pending_segments: 8, total_bytes: 1 << 16, ..StreamLimits::default() },
+        stream: StreamLimits {
+            inspections: 8,
+            pending_segments: 8,
+            total_bytes: 1 << 16,
+            ..StreamLimits::default()
+        },
         ..EngineConfig::default()
     };
     let counters = Arc::new(Counters::default());

@@ -245,7 +245,11 @@ fn collect(
     InspectReport { counters: sum(counters), errors, interrupted, names: named.names }
 }
 
-fn start(files: Vec<PathBuf>, config: EngineConfig, plan: &Arc<Plan>) -> Result<Worker<Replay>, InspectError> {
+fn start(
+    files: Vec<PathBuf>,
+    config: EngineConfig,
+    plan: &Arc<Plan>,
+) -> Result<Worker<Replay>, InspectError> {
     let replay = Replay::open(files, ReplayOptions::default())?;
     let engine = Engine::new(config, Arc::clone(plan), Arc::new(Counters::default()))?;
     Ok(Worker::new(replay, engine))

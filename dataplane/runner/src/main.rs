@@ -41,8 +41,9 @@ fn main() -> ExitCode {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // A second signal while the first is being obeyed ends the process at once.
-        let armed = signal_hook::flag::register_conditional_shutdown(signal, i32::from(FINDINGS), Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)));
+        let armed =
+            signal_hook::flag::register_conditional_shutdown(signal, i32::from(FINDINGS), Arc::clone(&stop))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)));
         if let Err(error) = armed {
             return fail(UNREACHABLE, &error);
         }

@@ -29,8 +29,13 @@ impl<Io: PacketIo> Worker<Io> {
         if self.burst.is_empty() {
             return 0;
         }
-        let frames: ArrayVec<Frame<'_>, BURST> =
-            self.burst.bufs().iter().zip(self.burst.metas()).map(|(buf, meta)| frame(buf.bytes(), meta)).collect();
+        let frames: ArrayVec<Frame<'_>, BURST> = self
+            .burst
+            .bufs()
+            .iter()
+            .zip(self.burst.metas())
+            .map(|(buf, meta)| frame(buf.bytes(), meta))
+            .collect();
         let mut verdicts = [Verdict::Forward; BURST];
         self.engine.process(&frames, &mut verdicts, &mut self.batch);
         self.burst.len()

@@ -40,7 +40,8 @@ fn a_port_and_a_file_give_the_same_records() {
     let (sender, differences) = mpsc::channel();
     thread::scope(|scope| {
         for worker in 0..AT_ONCE {
-            let (captures, folder, plan, next, sender) = (&captures, folder.path(), &plan, &next, sender.clone());
+            let (captures, folder, plan, next, sender) =
+                (&captures, folder.path(), &plan, &next, sender.clone());
             scope.spawn(move || {
                 while let Some(capture) = captures.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let own = folder.join(format!("{worker}"));
@@ -60,12 +61,14 @@ fn a_port_and_a_file_give_the_same_records() {
 /// Every capture of the ground truth that is Ethernet throughout and that libpcap can read.
 fn captures() -> Option<Vec<PathBuf>> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/ground-truth");
-    let folder = std::env::var_os("WIREWARDEN_GROUND_TRUTH").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    let folder =
+        std::env::var_os("WIREWARDEN_GROUND_TRUTH").map_or_else(|| PathBuf::from(beside), PathBuf::from);
     let Ok(files) = fs::read_dir(folder.join("pcap")) else {
         eprintln!("SKIPPED: no labelled captures at {} (set WIREWARDEN_GROUND_TRUTH)", folder.display());
         return None;
     };
-    let mut captures: Vec<_> = files.map(|file| file.unwrap().path()).filter(|path| is_ethernet(path)).collect();
+    let mut captures: Vec<_> =
+        files.map(|file| file.unwrap().path()).filter(|path| is_ethernet(path)).collect();
     captures.sort();
     Some(captures)
 }
@@ -98,7 +101,8 @@ fn compare(capture: &Path, folder: &Path, plan: &Arc<Plan>) -> Option<String> {
     let _ = fs::remove_file(&link);
     std::os::unix::fs::symlink(fs::canonicalize(capture).unwrap(), &link).unwrap();
     fs::write(&config, configuration(&link, &by_port)).unwrap();
-    let run = Command::new(env!("CARGO_BIN_EXE_wirewarden-dataplane")).arg("-c").arg(&config).output().unwrap();
+    let run =
+        Command::new(env!("CARGO_BIN_EXE_wirewarden-dataplane")).arg("-c").arg(&config).output().unwrap();
     if !run.status.success() {
         return Some(format!("{}: {}", run.status, String::from_utf8_lossy(&run.stderr)));
     }

@@ -42,21 +42,33 @@ fn packets(path: &Path) -> io::Result<Vec<Packet>> {
     }
 }
 
-/// Moves the first packet of each capture to one time and puts all in order of time; packets of one time stay in the
-/// order of the captures.
+/// Lets all captures begin at one time and puts the packets in order of time; those of one time stay in the order of
+/// the captures.
 fn merge(captures: Vec<Vec<Packet>>) -> Vec<Packet> {
     let mut merged: Vec<Packet> = Vec::new();
     for mut capture in captures {
-        let start = capture.iter().map(|(_, meta)| meta.timestamp_ns).min().unwrap_or(0);
-        for (_, meta) in &mut capture {
-            meta.timestamp_ns = sample::START_NS + (meta.timestamp_ns - start);
-            meta.interface = 0;
-        }
+        rebase(&mut capture);
         merged.append(&mut capture);
     }
     merged.sort_by_key(|(_, meta)| meta.timestamp_ns);
     merged
 }
+
+/// Lets a capture begin at the common time and shortens its silences: some captures were put together of parts that
+/// lie years apart.
+fn rebase(capture: &mut [Packet]) {
+    let (mut before, mut time) = (None, sample::START_NS);
+    for (_, meta) in capture {
+        let gap = meta.timestamp_ns.saturating_sub(before.unwrap_or(meta.timestamp_ns));
+        before = Some(meta.timestamp_ns);
+        time += gap.min(LONGEST_SILENCE_NS);
+        meta.timestamp_ns = time;
+        meta.interface = 0;
+    }
+}
+
+/// Ten seconds.
+const LONGEST_SILENCE_NS: u64 = 10_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -64,12 +76,25 @@ mod tests {
 
     use super::*;
 
+    fn at(timestamp_ns: u64, name: u8) -> Packet {
+        (vec![name], PacketMeta { timestamp_ns, ..PacketMeta::default() })
+    }
+
+    fn order(merged: &[Packet]) -> Vec<(u64, u8)> {
+        merged.iter().map(|(bytes, meta)| (meta.timestamp_ns - sample::START_NS, bytes[0])).collect()
+    }
+
     #[test]
     fn captures_begin_together_and_keep_their_own_pace() {
-        let at = |timestamp_ns, name| (vec![name], PacketMeta { timestamp_ns, ..PacketMeta::default() });
         let merged = merge(vec![vec![at(1000, b'a'), at(1005, b'b')], vec![], vec![at(7, b'x'), at(9, b'y')]]);
-        let order: Vec<(u64, u8)> =
-            merged.iter().map(|(bytes, meta)| (meta.timestamp_ns - sample::START_NS, bytes[0])).collect();
-        assert_eq!(order, [(0, b'a'), (0, b'x'), (2, b'y'), (5, b'b')]);
+        assert_eq!(order(&merged), [(0, b'a'), (0, b'x'), (2, b'y'), (5, b'b')]);
+    }
+
+    #[test]
+    fn long_silences_are_shortened_and_time_does_not_run_back() {
+        let year = 31_536_000_000_000_000;
+        let merged = merge(vec![vec![at(0, b'a'), at(year, b'b'), at(year - 7, b'c'), at(year + 5, b'd')]]);
+        let silence = LONGEST_SILENCE_NS;
+        assert_eq!(order(&merged), [(0, b'a'), (silence, b'b'), (silence, b'c'), (silence + 12, b'd')]);
     }
 }

@@ -12,7 +12,7 @@ mod shape;
 mod stage;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let names: &[ShapeName] = if arguments.shapes.is_empty() { &ShapeName::ALL } else { &arguments.shapes };
     if let Some(folder) = &arguments.captures {
-        return write_captures(names, folder, arguments.packets);
+        return write_captures(names, folder);
     }
     if std::env::var_os("RUST_BACKTRACE").is_some() {
         complain(format_args!("RUST_BACKTRACE is set: unset it, or errors cost what they do not in production"));
@@ -145,7 +145,7 @@ fn profile(names: &[ShapeName], case: Case, bench: &Bench) -> Result<(), BenchEr
     Ok(())
 }
 
-fn write_captures(names: &[ShapeName], folder: &std::path::Path, packets: u64) -> Result<(), BenchError> {
+fn write_captures(names: &[ShapeName], folder: &Path) -> Result<(), BenchError> {
     for &name in names {
         let shape = match name.load() {
             Err(error) if error.is_absence() => {
@@ -156,7 +156,7 @@ fn write_captures(names: &[ShapeName], folder: &std::path::Path, packets: u64) -
         };
         let path = folder.join(format!("{}.pcap", shape.name));
         let wrong = |source| BenchError::Write { what: path.display().to_string(), source };
-        let written = shape.write_capture(&path, packets).map_err(wrong)?;
+        let written = shape.write_capture(&path).map_err(wrong)?;
         say(&format!("{} {written} {}\n", shape.name, path.display()));
     }
     Ok(())

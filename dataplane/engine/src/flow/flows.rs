@@ -215,6 +215,8 @@ impl Flows {
             if *tick >= now {
                 return None;
             }
+            // However far time jumped, one turn passes every flow.
+            *tick = (*tick).max(now.saturating_sub(ENTRIES as u64));
             let Some(entry) = wheel.first_from(*tick) else {
                 *tick = now;
                 return None;
@@ -239,14 +241,14 @@ impl Flows {
         }
     }
 
-    /// Asks for what ending the flows that hang behind `index` will touch: the bucket of the next, and the slot of the
-    /// one after it (the next one's was asked for when `index` was the next).
+    /// Asks for what ending the flows that hang behind `index` will touch: the bucket of the second of them, and the
+    /// slot of the third, since those before were asked for when flows before `index` ended.
     #[inline]
     fn prefetch_after(&self, index: SlotIndex) {
-        let next = self.table.slot(index).and_then(|slot| self.table.slot(slot.next));
-        if let Some(next) = next {
-            self.table.prefetch_bucket(self.table.hash(&next.key));
-            self.table.prefetch_slot(next.next);
+        let after = |slot: &Slot| self.table.slot(slot.next);
+        if let Some(second) = self.table.slot(index).and_then(after).and_then(after) {
+            self.table.prefetch_bucket(self.table.hash(&second.key));
+            self.table.prefetch_slot(second.next);
         }
     }
 
@@ -338,3 +340,61 @@ impl From<&Timeouts> for TimeoutsNs {
     }
 }
 
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::Scope;
+
+    fn packet(number: u32) -> Headers {
+        let (source, destination) = (FlowKey::from_ipv4(number.to_be_bytes()), FlowKey::from_ipv4([10, 0, 0, 1]));
+        let (key, sender) =
+            FlowKey::new(KeyKind::Ipv4, UDP, (source, 1000), (destination, 53), Scope::default());
+        Headers { key, sender, protocol: UDP, ..Headers::default() }
+    }
+
+    fn flows(capacity: usize) -> Flows {
+        Flows::new(&EngineConfig { flow_capacity: capacity, ..EngineConfig::default() }).unwrap()
+    }
+
+    fn hear(flows: &mut Flows, number: u32, now_ns: u64) -> SlotIndex {
+        let headers = packet(number);
+        let hash = flows.table().hash(&headers.key);
+        let index = match flows.look_up(&headers, hash, super::super::slot::NONE) {
+            Touch::Known(index) | Touch::Finished(index) => index,
+            Touch::Absent => flows.begin(&headers, hash, now_ns, 0).unwrap(),
+        };
+        flows.count(index, &headers, 100, now_ns);
+        index
+    }
+
+    #[test]
+    fn a_leap_of_centuries_ends_the_silent_flows_in_one_turn_of_the_wheel() {
+        let mut flows = flows(4000);
+        let centuries = u64::MAX / 2;
+        (0..2000).for_each(|number| drop(hear(&mut flows, number, 5)));
+        // Heard after the leap: turn for turn up to that time, this test would take minutes.
+        (1000..3000).for_each(|number| drop(hear(&mut flows, number, centuries)));
+        let mut ended = 0;
+        while let Some(index) = flows.next_due(centuries + 1) {
+            flows.remove(index);
+            ended += 1;
+        }
+        assert_eq!((ended, flows.table.len()), (1000, 2000));
+    }
+
+    #[test]
+    fn a_full_table_gives_up_the_half_open_flow_that_was_silent_longest() {
+        let mut flows = flows(100);
+        let begun: Vec<SlotIndex> = (0..100).map(|number| hear(&mut flows, number, u64::from(number))).collect();
+        let new = packet(100);
+        let hash = flows.table().hash(&new.key);
+        assert_eq!(flows.begin(&new, hash, 100, 0), None);
+        for oldest in &begun[..10] {
+            assert_eq!(flows.in_the_way(hash, 100), Some(*oldest));
+            flows.remove(*oldest);
+            // Its place is taken at once, so that the table is full again.
+            hear(&mut flows, 1000 + *oldest, 101);
+        }
+    }
+}

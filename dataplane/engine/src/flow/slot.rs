@@ -119,7 +119,8 @@ impl Slot {
     #[inline]
     pub(crate) fn count(&mut self, side: Side, wire_len: u32, now_ns: u64) {
         self.last_ns = self.last_ns.max(now_ns);
-        let (low, high, bytes) = match (side, &mut self.packets_low, &mut self.packets_high, &mut self.bytes) {
+        let (low, high, bytes) = match (side, &mut self.packets_low, &mut self.packets_high, &mut self.bytes)
+        {
             (Side::Lower, [low, _], [high, _], [bytes, _]) => (low, high, bytes),
             (Side::Upper, [_, low], [_, high], [_, bytes]) => (low, high, bytes),
         };

@@ -7,7 +7,7 @@
 use mem_sys::{HugeVec, OutOfMemory, PagePolicy};
 use wire::FlowKey;
 
-use super::slot::{Marks, NONE, Slot, SlotIndex};
+use super::slot::{Marks, NONE, Phase, Slot, SlotIndex};
 
 const PLACES: usize = 8;
 /// Flows for each bucket when the table is full: with two choices, eight places overflow only near 7.
@@ -220,15 +220,12 @@ impl FlowTable {
         Ok(index)
     }
 
-    /// A flow in the first bucket of `hash`, to give way when both are full.
+    /// A flow in one of the two buckets of `hash`, to give way when both are full: of those heard from one side only,
+    /// or else of all, the one that was silent longest.
     pub(crate) fn neighbour(&self, hash: u64) -> Option<SlotIndex> {
-        let bucket = self.buckets.get(self.first_choice(hash))?;
-        bucket
-            .slots
-            .iter()
-            .copied()
-            .filter(|&index| index != NONE)
-            .min_by_key(|&index| self.slot(index).map_or(u64::MAX, |slot| slot.last_ns))
+        let buckets = self.choices(hash).map(|choice| self.buckets.get(choice));
+        let indices = buckets.iter().flatten().flat_map(|bucket| bucket.slots).filter(|&index| index != NONE);
+        indices.min_by_key(|&index| self.slot(index).map(|slot| (slot.phase != Phase::New, slot.last_ns)))
     }
 
     /// Whether both buckets of `hash` are full.
@@ -343,6 +340,22 @@ mod tests {
         }
         let more = key(100_000);
         assert_eq!(table.insert(more, table.hash(&more), 0), Err(TableFull));
+    }
+
+    #[test]
+    fn a_half_open_neighbour_gives_way_before_an_established_one() {
+        let mut table = FlowTable::new(8, 1, PagePolicy::Transparent).unwrap();
+        let places: Vec<SlotIndex> = (0..8)
+            .map(|number| table.insert(key(number), table.hash(&key(number)), u64::from(number)).unwrap())
+            .collect();
+        let hash = table.hash(&key(8));
+        assert_eq!(table.neighbour(hash), Some(places[0]));
+        for &index in &places[..5] {
+            table.slot_mut(index).unwrap().phase = Phase::Established;
+        }
+        assert_eq!(table.neighbour(hash), Some(places[5]));
+        places.iter().for_each(|&index| table.slot_mut(index).unwrap().phase = Phase::Closed);
+        assert_eq!(table.neighbour(hash), Some(places[0]));
     }
 
     #[test]

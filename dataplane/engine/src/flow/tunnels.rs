@@ -91,4 +91,3 @@ fn outer_hash(outer: Option<(IpAddr, IpAddr)>) -> u64 {
     };
     outer.map_or(0, |(source, destination)| half(source) ^ half(destination).rotate_left(31))
 }
-

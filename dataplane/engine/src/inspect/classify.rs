@@ -28,7 +28,13 @@ pub(super) fn classify(
     let (best, open) = ask_probes(plan, probe, excluded);
     if let Some((SURE, protocol)) = best {
         let evidence = Evidence { signature: 0, offset: 0, packet };
-        return Opinion::Is(Classification { protocol, confidence: SURE, tier: Tier::Parser, evidence, ..NOTHING });
+        return Opinion::Is(Classification {
+            protocol,
+            confidence: SURE,
+            tier: Tier::Parser,
+            evidence,
+            ..NOTHING
+        });
     }
     let matched = scanner.scan(plan.signatures(), probe).filter(|matched| {
         plan.of_signature_protocol(matched.protocol) != excluded
@@ -38,7 +44,13 @@ pub(super) fn classify(
         let protocol = plan.of_signature_protocol(matched.protocol);
         let evidence = Evidence { signature: matched.signature, offset: matched.offset, packet };
         let confidence = matched.confidence;
-        return Opinion::Is(Classification { protocol, confidence, tier: Tier::Signature, evidence, ..NOTHING });
+        return Opinion::Is(Classification {
+            protocol,
+            confidence,
+            tier: Tier::Signature,
+            evidence,
+            ..NOTHING
+        });
     }
     match best {
         Some((confidence, protocol)) => {
@@ -63,7 +75,9 @@ fn ask_probes(plan: &Plan, probe: &Probe<'_>, excluded: ProtocolId) -> (Option<(
     let Some(&first) = probe.payload.first() else { return (None, false) };
     let mut best: Option<(u8, ProtocolId)> = None;
     let mut open = false;
-    for (number, protocol) in plan.candidates(probe.carrier, first, [probe.destination_port, probe.source_port]) {
+    for (number, protocol) in
+        plan.candidates(probe.carrier, first, [probe.destination_port, probe.source_port])
+    {
         let id = static_id(number);
         if id == excluded {
             continue;

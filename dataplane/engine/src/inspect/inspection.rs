@@ -85,7 +85,12 @@ impl Inspection {
     }
 
     /// Takes a packet's payload.
-    pub(crate) fn packet(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
+    pub(crate) fn packet(
+        &mut self,
+        slot: &mut Slot,
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> Outcome {
         if segment.carrier != Carrier::Tcp {
             return self.datagram(slot, segment, cx);
         }
@@ -101,7 +106,8 @@ impl Inspection {
         if !segment.payload.is_empty() && !tcp.flags.contains(wire::TcpFlags::RST) {
             let syn = u32::from(tcp.flags.contains(wire::TcpFlags::SYN));
             let seq = tcp.seq.wrapping_add(syn);
-            let accepted = self.stream(segment.from).accept(seq, segment.payload, cx.buffers, limits, counters);
+            let accepted =
+                self.stream(segment.from).accept(seq, segment.payload, cx.buffers, limits, counters);
             if let Accepted::Next(bytes) = accepted
                 && self.deliver(slot, bytes, segment, cx) == Outcome::Settled
             {
@@ -240,7 +246,11 @@ impl Inspection {
             }
             let kept = bytes.len() <= UNDECIDED_BYTES && cx.buffers.append(&mut held, bytes).is_ok();
             self.stream(segment.from).carry = held;
-            return if kept { self.give_up_on_stream(segment.from, cx.max_payloads) } else { Outcome::Settled };
+            return if kept {
+                self.give_up_on_stream(segment.from, cx.max_payloads)
+            } else {
+                Outcome::Settled
+            };
         }
         let fits = held.len() + bytes.len() <= UNDECIDED_BYTES;
         let kept = fits && cx.buffers.append(&mut held, bytes).is_ok();
@@ -319,7 +329,11 @@ impl Inspection {
             self.hold(&mut held, bytes, segment, cx);
         }
         let stream = self.stream(segment.from);
-        let pushed = segment.headers.tcp.flags.intersects(wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0));
+        let pushed = segment
+            .headers
+            .tcp
+            .flags
+            .intersects(wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0));
         if held.len() < stream.worth_reading && !pushed {
             stream.carry = held;
             return Outcome::Continue;

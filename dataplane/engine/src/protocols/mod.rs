@@ -4,15 +4,29 @@
 //! this protocol; `parser` makes the state that reads the rest and writes events. Adding a protocol touches its own
 //! file and two lines here.
 
+#[cfg(test)]
+mod bench;
+mod carried;
+pub mod coap;
+pub mod dhcp;
 pub mod dnp3;
 pub mod dns;
+pub mod dtls;
+pub mod enip;
 mod framed;
 pub mod http;
 pub mod iec104;
 pub mod modbus;
+pub mod netbios;
+pub mod ntp;
 pub mod numbered;
+mod pieces;
 pub mod quic;
+pub mod rtp;
+pub mod s7comm;
+pub mod smb;
 pub mod ssh;
+pub mod stun;
 pub mod tls;
 pub mod x509;
 
@@ -33,16 +47,32 @@ pub static ALL: &[&Protocol] = &[
     &http::HTTP_PROXY,
     &http::HTTP_CONNECT,
     &http::JSON_RPC,
+    &dhcp::DHCP,
+    &dhcp::DHCPV6,
+    &netbios::NBNS,
+    &netbios::NBDGM,
+    &coap::COAP,
+    &ntp::NTP,
+    &smb::SMB,
+    &smb::NBSS,
     &dnp3::DNP3,
+    &enip::ENIP,
     &iec104::IEC104,
     &modbus::MODBUS,
+    &s7comm::S7COMM,
+    &s7comm::S7COMM_PLUS,
     &ssh::SSH,
+    &dtls::PROTOCOL,
     &quic::PROTOCOL,
+    &rtp::RTCP,
+    &rtp::RTP,
+    &rtp::SRTP,
+    &stun::PROTOCOL,
     &tls::PROTOCOL,
 ];
 
 /// Names of services that parsers themselves can tell, by protocol.
-pub static SERVICES: &[&[&str]] = &[http::SERVICES];
+pub static SERVICES: &[&[&str]] = &[http::SERVICES, stun::SERVICES];
 
 /// What a protocol rides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

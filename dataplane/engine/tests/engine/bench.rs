@@ -40,7 +40,13 @@ impl Bench {
 
     pub(crate) fn with(config: EngineConfig) -> Self {
         let engine = Engine::new(config, plan(), Arc::new(Counters::default())).unwrap();
-        Self { engine, batch: RecordBatch::default(), now_ns: START_NS, ended: Vec::new(), events: Vec::new() }
+        Self {
+            engine,
+            batch: RecordBatch::default(),
+            now_ns: START_NS,
+            ended: Vec::new(),
+            events: Vec::new(),
+        }
     }
 
     /// One frame at the present time.
@@ -118,7 +124,9 @@ impl Bench {
                 }
                 Body::Event(kind) => {
                     let texts = self.batch.items(record).iter().filter_map(|item| match item.value {
-                        Datum::Text(..) => Some(String::from_utf8_lossy(self.batch.text(item.value)).into_owned()),
+                        Datum::Text(..) => {
+                            Some(String::from_utf8_lossy(self.batch.text(item.value)).into_owned())
+                        }
                         Datum::Static(text) => Some(text.to_owned()),
                         Datum::Unsigned(number) => Some(number.to_string()),
                         _ => None,

@@ -13,8 +13,10 @@
 mod captures;
 mod conformance;
 mod dnp3;
+mod enip;
 mod iec104;
 mod modbus;
+mod s7comm;
 mod talk;
 mod tshark;
 
@@ -40,7 +42,7 @@ pub(crate) struct Sample {
 
 /// Conversations of every protocol here, for the tests that hold for all of them.
 fn samples() -> Vec<Sample> {
-    [modbus::samples(), dnp3::samples(), iec104::samples()].into_iter().flatten().collect()
+    [modbus::samples(), dnp3::samples(), iec104::samples(), s7comm::samples(), enip::samples()].into_iter().flatten().collect()
 }
 
 /// Bytes written as hexadecimal digits; blanks do not count.

@@ -97,7 +97,11 @@ impl Exporting {
 }
 
 fn open_eve(output: &EveOutput) -> Result<Box<dyn Exporter>, ExportError> {
-    let sink = if output.path == Path::new("-") { Sink::stdout()? } else { Sink::file(&output.path, OpenMode::Append)? };
+    let sink = if output.path == Path::new("-") {
+        Sink::stdout()?
+    } else {
+        Sink::file(&output.path, OpenMode::Append)?
+    };
     let options = EveOptions {
         community_id: Some(output.community_id_seed),
         types: output.types.clone(),

@@ -38,7 +38,9 @@ pub enum RunError {
     #[error("no port to receive from: add a [[boot.ports]] section")]
     NoPorts,
     /// Workers of an in-line pair would share a transmit queue.
-    #[error("port {port} forwards to {peer}, which has {peer_queues} queues where {port} has {queues}: give both the same")]
+    #[error(
+        "port {port} forwards to {peer}, which has {peer_queues} queues where {port} has {queues}: give both the same"
+    )]
     UnequalQueues {
         /// Port.
         port: String,
@@ -171,7 +173,9 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<RunReport, RunError> {
         }
         #[cfg(not(feature = "dpdk"))]
         Some(Backend::Dpdk) => Err(RunError::Backend("dpdk", "this program was built without it")),
-        Some(Backend::AfXdp) => Err(RunError::Backend("af_xdp", "use a vdev: device = \"net_af_xdp0,iface=NAME\"")),
+        Some(Backend::AfXdp) => {
+            Err(RunError::Backend("af_xdp", "use a vdev: device = \"net_af_xdp0,iface=NAME\""))
+        }
         Some(Backend::AfPacket) => {
             Err(RunError::Backend("af_packet", "use a vdev: device = \"net_af_packet0,iface=NAME\""))
         }
@@ -230,7 +234,8 @@ fn run_workers<Io: PacketIo + polling::Source + Send>(
         pollers.push(Poller::new(lanes, engine, sender.clone(), spare.clone(), loss, boot.stop_when_idle));
     }
     drop(sender);
-    let errors = thread::scope(|scope| supervise(scope, exporting, pollers, &shared, (pinning, &boot.cores), stop))?;
+    let errors =
+        thread::scope(|scope| supervise(scope, exporting, pollers, &shared, (pinning, &boot.cores), stop))?;
     Ok(RunReport {
         counters: crate::inspect::sum(&counters),
         ports: Vec::new(),
@@ -305,6 +310,7 @@ pub enum LoadError {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(path: &std::path::Path) -> Result<Config, LoadError> {
-    let text = std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
     Ok(Config::from_toml(&text, &path.display().to_string())?)
 }

@@ -237,7 +237,13 @@ impl Clock {
     fn start() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let now_ns = u64::try_from(wall).unwrap_or(u64::MAX);
-        Self { now_ns, last_packet_ns: now_ns, came_at_ns: now_ns, started: Instant::now(), started_ns: now_ns }
+        Self {
+            now_ns,
+            last_packet_ns: now_ns,
+            came_at_ns: now_ns,
+            started: Instant::now(),
+            started_ns: now_ns,
+        }
     }
 
     /// Monotonic: a clock that is set does not end flows.

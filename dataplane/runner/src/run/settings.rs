@@ -16,7 +16,11 @@ pub(super) fn engine(config: &Config, workers: usize) -> EngineConfig {
     let timeouts = &flow.timeouts;
     EngineConfig {
         flow_capacity,
-        pages: if config.boot.memory.hugepages { PagePolicy::PreferReserved } else { PagePolicy::Transparent },
+        pages: if config.boot.memory.hugepages {
+            PagePolicy::PreferReserved
+        } else {
+            PagePolicy::Transparent
+        },
         hash_seed: secret(),
         parse: ParseOptions {
             tunnel_depth: flow.tunnel_depth,

@@ -128,7 +128,7 @@ fn is_plausible(header: &Header) -> bool {
     if flags.qr() {
         // An error may come without its question (RFC 1035, 4.1.1: FORMERR).
         return header.questions <= 1
-            && (header.questions + answers > 0 || authorities > 0 || flags.rcode() != 0)
+            && (header.questions > 0 || answers > 0 || authorities > 0 || flags.rcode() != 0)
             && flags.rcode() <= 11;
     }
     match flags.opcode() {
@@ -284,6 +284,14 @@ mod tests {
         let with_additional = [&QUERY[..11], b"\x01", &QUERY[12..]].concat();
         assert_eq!(dns(&udp(&with_additional, 9_953)), Found::No);
         assert_eq!(dns(&Probe { wire_len: 80, ..udp(&with_additional, 53) }), Found::Likely(95));
+    }
+
+    #[test]
+    fn counts_that_add_up_to_more_than_sixteen_bits_are_not_believed() {
+        let response =
+            [b"\x12\x34\x81\x80\x00\x01\xff\xff\xff\xff\x00\x00".as_slice(), &QUERY[12..]].concat();
+        assert_eq!(dns(&udp(&response, 9_953)), Found::No);
+        assert_ne!(dns(&udp(&response, 53)), Found::Yes);
     }
 
     #[test]

@@ -73,6 +73,11 @@ pub(super) trait Messages: Debug + Default + Send + 'static {
     /// bytes never change an answer other than [`Framing::Open`].
     fn framing(&mut self, bytes: &[u8], from: Direction) -> Framing;
 
+    /// The same for a datagram, or what is left of it.
+    fn datagram_framing(&mut self, bytes: &[u8], from: Direction) -> Framing {
+        self.framing(bytes, from)
+    }
+
     /// Reads a message and writes what it says.
     ///
     /// # Errors
@@ -257,7 +262,7 @@ impl<M: Messages> Framed<M> {
     fn datagram(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Progress {
         let mut rest = input.bytes;
         while !rest.is_empty() {
-            let (len, shown) = match self.messages.framing(rest, input.from) {
+            let (len, shown) = match self.messages.datagram_framing(rest, input.from) {
                 Framing::Message { len, shown } => (len.max(1), shown),
                 Framing::Open => {
                     self.anomaly("truncated_data", out);
@@ -347,4 +352,15 @@ pub(super) fn unix_days(year: u32, month: u32, day: u32) -> Option<u64> {
         + u64::from(day - 1);
     // Days from March of year 0 to 1970.
     days.checked_sub(719_468)
+}
+
+/// An event to write into.
+#[cfg(test)]
+pub(super) fn test_event(batch: &mut crate::RecordBatch) -> EventWriter<'_> {
+    use crate::record::{FlowIdentity, TunnelIdentity};
+    use wire::{FlowKey, KeyKind, Scope};
+    let (key, client) = FlowKey::new(KeyKind::Ipv4, 6, ([0, 1], 1024), ([0, 2], 1), Scope::default());
+    let tunnel = TunnelIdentity::default();
+    let flow = FlowIdentity { id: 1, key, client, interface: 0, vlans: [0; 2], icmp: None, tunnel };
+    batch.event(0, flow, "test")
 }
