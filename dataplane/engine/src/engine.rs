@@ -204,7 +204,8 @@ impl Engine {
     /// The same, in the second buckets of those that were not in their first.
     #[inline]
     fn look_further(&self, group: &mut [Parsed]) {
-        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read && parsed.candidate == NONE) {
+        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read && parsed.candidate == NONE)
+        {
             parsed.candidate = self.flows.table().prefetch_second_candidate(parsed.hash);
         }
     }
@@ -299,7 +300,8 @@ impl Engine {
             self.flows.note_tunnel(index, packet.headers, packet.bytes);
         }
         let class = self.class_by_number(packet.headers);
-        let inspected = carrier_of(packet.headers.protocol).is_some() && self.config.inspection == Inspect::Full;
+        let inspected =
+            carrier_of(packet.headers.protocol).is_some() && self.config.inspection == Inspect::Full;
         let slot = self.flows.slot_mut(index)?;
         if slot.marks.has(Marks::MIDSTREAM) {
             self.counters.add(Counter::FlowsMidstream, 1);
@@ -340,7 +342,13 @@ impl Engine {
             return Classification::default();
         }
         let evidence = Evidence { signature: 0, offset: 0, packet: 1 };
-        Classification { protocol, confidence: 100, tier: Tier::Parser, evidence, ..Classification::default() }
+        Classification {
+            protocol,
+            confidence: 100,
+            tier: Tier::Parser,
+            evidence,
+            ..Classification::default()
+        }
     }
 
     /// Step "inspect": the payload of a flow that is not settled.
@@ -412,7 +420,8 @@ impl Engine {
                 let rebuilt = Packet { headers: &headers, bytes: whole.packet(), ..*packet };
                 // A tunnel around the fragments is in their frames, one inside the datagram is in the whole.
                 let is_around = headers.tunnel.depth == packet.headers.tunnel.depth;
-                let looked_up = Packet { bytes: if is_around { packet.bytes } else { rebuilt.bytes }, ..rebuilt };
+                let looked_up =
+                    Packet { bytes: if is_around { packet.bytes } else { rebuilt.bytes }, ..rebuilt };
                 match self.flow(&looked_up, hash, NONE, batch) {
                     None => self.counters.add(Counter::DropFlowTableFull, u64::from(whole.fragments)),
                     Some(index) => {

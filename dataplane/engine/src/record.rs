@@ -280,7 +280,13 @@ impl RecordBatch {
     pub fn event(&mut self, timestamp_ns: u64, flow: FlowIdentity, kind: &'static str) -> EventWriter<'_> {
         let at = position(self.items.len());
         self.records.push(Record { timestamp_ns, flow, body: Body::Event(kind), items: at..at });
-        EventWriter { items_start: self.items.len(), text_start: self.text.len(), open: 0, cut: false, batch: self }
+        EventWriter {
+            items_start: self.items.len(),
+            text_start: self.text.len(),
+            open: 0,
+            cut: false,
+            batch: self,
+        }
     }
 }
 

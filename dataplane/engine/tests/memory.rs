@@ -2,13 +2,7 @@
 
 #![expect(unsafe_code, reason = "a global allocator that counts can be had in no other way")]
 #![expect(clippy::disallowed_types, reason = "tests of a process's memory wait for each other")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::print_stderr,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -206,8 +200,10 @@ impl Traffic {
         }
         for connection in &mut self.secure {
             connection.parties.time_ns = self.time_ns;
-            let (up, down) =
-                (tls::application_data(&mut self.random, 300), tls::application_data(&mut self.random, 16_384));
+            let (up, down) = (
+                tls::application_data(&mut self.random, 300),
+                tls::application_data(&mut self.random, 16_384),
+            );
             connection.send(Way::ToServer, &up, out).unwrap();
             connection.send(Way::ToClient, &down, out).unwrap();
         }

@@ -239,7 +239,10 @@ mod tests {
     #[test]
     fn a_full_vector_refuses_more() {
         let mut vec = HugeVec::with_capacity(3, PagePolicy::Transparent).unwrap();
-        assert_eq!([vec.push(1u32), vec.push(2), vec.push(3), vec.push(4)], [Some(0), Some(1), Some(2), None]);
+        assert_eq!(
+            [vec.push(1u32), vec.push(2), vec.push(3), vec.push(4)],
+            [Some(0), Some(1), Some(2), None]
+        );
         assert_eq!(&*vec, &[1, 2, 3]);
     }
 

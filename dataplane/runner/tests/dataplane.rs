@@ -1,7 +1,12 @@
 //! `wirewarden-dataplane` as its users start and stop it, on devices that every machine has.
 
 #![cfg(feature = "dpdk")]
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and measure time"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn captures_begin_together_and_keep_their_own_pace() {
-        let merged = merge(vec![vec![at(1000, b'a'), at(1005, b'b')], vec![], vec![at(7, b'x'), at(9, b'y')]]);
+        let merged =
+            merge(vec![vec![at(1000, b'a'), at(1005, b'b')], vec![], vec![at(7, b'x'), at(9, b'y')]]);
         assert_eq!(order(&merged), [(0, b'a'), (0, b'x'), (2, b'y'), (5, b'b')]);
     }
 

@@ -99,7 +99,9 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
         return write_captures(names, folder);
     }
     if std::env::var_os("RUST_BACKTRACE").is_some() {
-        complain(format_args!("RUST_BACKTRACE is set: unset it, or errors cost what they do not in production"));
+        complain(format_args!(
+            "RUST_BACKTRACE is set: unset it, or errors cost what they do not in production"
+        ));
     }
     let machine = Machine::describe();
     let bench = Bench {
@@ -140,7 +142,12 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
 fn profile(names: &[ShapeName], case: Case, bench: &Bench) -> Result<(), BenchError> {
     for &name in names {
         let series = bench.profile(&name.load()?, case)?;
-        say(&format!("{}: {:.1} cycles/packet, best {:.1}\n", name.text(), series.cycles, series.best_cycles));
+        say(&format!(
+            "{}: {:.1} cycles/packet, best {:.1}\n",
+            name.text(),
+            series.cycles,
+            series.best_cycles
+        ));
     }
     Ok(())
 }

@@ -38,6 +38,8 @@ pub(crate) enum Case {
     Count,
     /// And inspected
     Full,
+    /// And records written as EVE lines
+    Eve,
 }
 
 /// Figures of one shape.
@@ -135,11 +137,12 @@ impl Bench {
             runs.full.push(self.case(Case::Full, shape, &mut memory)?);
             self.rewrite(shape, &mut memory, &mut runs)?;
             self.export(shape, &mut memory, &mut runs)?;
-            if shape.rest == Rest::Ends {
+            if shape.is_scan {
                 runs.evicting.push(self.evict(shape, &mut memory)?);
             }
         }
-        let bytes: u64 = shape.packets.iter().map(|(bytes, meta)| u64::from(meta.wire_len).max(bytes.len() as u64)).sum();
+        let bytes: u64 =
+            shape.packets.iter().map(|(bytes, meta)| u64::from(meta.wire_len).max(bytes.len() as u64)).sum();
         Ok(Figures {
             name: shape.name,
             packets,
@@ -150,7 +153,7 @@ impl Bench {
             full: self.series(&runs.full),
             full_with_eve: self.series(&runs.full_with_eve),
             steps: self.steps(&runs),
-            new_flows_per_second: (shape.rest == Rest::Ends).then(|| new_flows(&runs)),
+            new_flows_per_second: shape.is_scan.then(|| new_flows(&runs)),
         })
     }
 
@@ -168,20 +171,21 @@ impl Bench {
             Case::Parse => return self.time(shape, memory, &mut Parse::new()),
             Case::Count => Inspection::Off,
             Case::Full => Inspection::Full,
+            Case::Eve => return self.time(shape, memory, &mut self.exporting()?),
         };
         self.time(shape, memory, &mut Inspect::new(self.engine(inspection)?, Records::Drop))
     }
 
-    /// One round to warm up, then whole rounds against the clock.
+    /// Some rounds to warm up, then whole rounds against the clock.
     fn time(&self, shape: &Shape, memory: &mut Memory, stage: &mut impl Stage) -> Result<Timing, BenchError> {
-        pass::run(memory, shape.whole_rounds(0), shape.rest, stage)?;
+        pass::run(memory, shape.warm_up(), shape.rest, stage)?;
         Ok(pass::run(memory, shape.whole_rounds(self.packets), shape.rest, stage)?)
     }
 
     /// A run in which records are written once more, to tell what they cost.
     fn rewrite(&self, shape: &Shape, memory: &mut Memory, runs: &mut Runs) -> Result<(), BenchError> {
         let mut stage = Inspect::new(self.engine(Inspection::Full)?, Records::Rewrite(Rewrite::default()));
-        pass::run(memory, shape.whole_rounds(0), shape.rest, &mut stage)?;
+        pass::run(memory, shape.warm_up(), shape.rest, &mut stage)?;
         stage.restart();
         let timing = pass::run(memory, shape.whole_rounds(self.packets), shape.rest, &mut stage)?;
         if let Records::Rewrite(rewrite) = stage.records() {
@@ -193,10 +197,8 @@ impl Bench {
 
     /// A run in which records become EVE lines.
     fn export(&self, shape: &Shape, memory: &mut Memory, runs: &mut Runs) -> Result<(), BenchError> {
-        let sink = Sink::file(&self.eve, OpenMode::Truncate)?;
-        let exporter = EveExporter::new(sink, &EveOptions::default());
-        let mut stage = Inspect::new(self.engine(Inspection::Full)?, Records::Export(Export::new(exporter)));
-        pass::run(memory, shape.whole_rounds(0), shape.rest, &mut stage)?;
+        let mut stage = self.exporting()?;
+        pass::run(memory, shape.warm_up(), shape.rest, &mut stage)?;
         stage.restart();
         let flows = stage.counter(Counter::FlowsCreated);
         let timing = pass::run(memory, shape.whole_rounds(self.packets), shape.rest, &mut stage)?;
@@ -209,6 +211,12 @@ impl Bench {
         Ok(())
     }
 
+    fn exporting(&self) -> Result<Inspect, BenchError> {
+        let sink = Sink::file(&self.eve, OpenMode::Truncate)?;
+        let exporter = EveExporter::new(sink, &EveOptions::default());
+        Ok(Inspect::new(self.engine(Inspection::Full)?, Records::Export(Export::new(exporter))))
+    }
+
     /// A run over a table that is full from the start.
     fn evict(&self, shape: &Shape, memory: &mut Memory) -> Result<Timing, BenchError> {
         let config = EngineConfig {
@@ -218,7 +226,7 @@ impl Bench {
         };
         let engine = Engine::new(config, Arc::clone(&self.plan), Arc::new(Counters::default()))?;
         let mut stage = Inspect::new(engine, Records::Drop);
-        pass::run(memory, shape.whole_rounds(0), Rest::Goes, &mut stage)?;
+        pass::run(memory, shape.warm_up(), Rest::Goes, &mut stage)?;
         Ok(pass::run(memory, shape.whole_rounds(self.packets), Rest::Goes, &mut stage)?)
     }
 
@@ -229,7 +237,11 @@ impl Bench {
 
     fn config(&self) -> EngineConfig {
         // Any seed will do; a fixed one makes runs alike.
-        EngineConfig { flow_capacity: self.flow_capacity, hash_seed: 0x5eed_0f7a_b1e5, ..EngineConfig::default() }
+        EngineConfig {
+            flow_capacity: self.flow_capacity,
+            hash_seed: 0x5eed_0f7a_b1e5,
+            ..EngineConfig::default()
+        }
     }
 
     fn series(&self, timings: &[Timing]) -> Series {
@@ -252,8 +264,8 @@ impl Bench {
         };
         let [receive, parse, count, full] =
             [&runs.receive, &runs.parse, &runs.count, &runs.full].map(|timings| middle(timings));
-        let [flows, events, export] =
-            [&runs.flow_records_ns, &runs.event_records_ns, &runs.export_ns].map(|ns| self.cycles(median(ns)));
+        let [flows, events, export] = [&runs.flow_records_ns, &runs.event_records_ns, &runs.export_ns]
+            .map(|ns| self.cycles(median(ns)));
         Steps {
             receive,
             parse: parse - receive,

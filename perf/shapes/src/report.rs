@@ -64,7 +64,8 @@ impl Report {
 
     /// The steps of every shape, and new flows.
     pub(crate) fn steps(&self) -> String {
-        let mut text = String::from("\ncycles/packet  receive   parse  look up+count  inspect  records   export\n");
+        let mut text =
+            String::from("\ncycles/packet  receive   parse  look up+count  inspect  records   export\n");
         for figures in &self.shapes {
             let steps = figures.steps;
             // Writing into a string does not fail.

@@ -20,8 +20,10 @@ pub(crate) enum ShapeName {
     Mixed,
     /// 400 TLS sessions of 500 frames of 1,514 bytes
     BulkTls,
-    /// 100,000 flows of random bytes in frames of 64 bytes
+    /// 100,000 flows of random bytes in frames of 64 bytes, which go on and on
     RandomUdp,
+    /// The same flows with 10 packets each, from beginning to end
+    UdpFlows,
     /// One SYN each of 500,000 sources
     SynScan,
 }
@@ -37,6 +39,10 @@ pub(crate) struct Shape {
     pub(crate) vary: Vary,
     /// What becomes of the flows of a round at its end.
     pub(crate) rest: Rest,
+    /// Every packet begins a flow.
+    pub(crate) is_scan: bool,
+    /// Rounds before the first that is measured.
+    pub(crate) warm_up_rounds: u64,
     /// Rounds in a capture file: many where a round is small, one where a second would be another shape (the flows of
     /// a scan would not be new).
     pub(crate) rounds_in_capture: u64,
@@ -70,13 +76,15 @@ impl ShapeError {
 }
 
 impl ShapeName {
-    pub(crate) const ALL: [Self; 4] = [Self::Mixed, Self::BulkTls, Self::RandomUdp, Self::SynScan];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Mixed, Self::BulkTls, Self::RandomUdp, Self::UdpFlows, Self::SynScan];
 
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Mixed => "mixed",
             Self::BulkTls => "bulk-tls",
             Self::RandomUdp => "random-udp",
+            Self::UdpFlows => "udp-flows",
             Self::SynScan => "syn-scan",
         }
     }
@@ -84,40 +92,48 @@ impl ShapeName {
     /// Makes or reads the packets.
     pub(crate) fn load(self) -> Result<Shape, ShapeError> {
         let mut made: Vec<(u64, Vec<u8>)> = Vec::new();
-        let (rest, rounds_in_capture) = match self {
+        let (rest, warm_up_rounds, rounds_in_capture) = match self {
             Self::Mixed => {
-                let packets = ground_truth::merged()?;
-                let (vary, rest) = (Vary::Addresses, Rest::Goes);
-                return Ok(Shape { name: self.text(), packets, vary, rest, rounds_in_capture: 15 });
+                return Ok(Shape {
+                    name: self.text(),
+                    packets: ground_truth::merged()?,
+                    vary: Vary::Addresses,
+                    rest: Rest::Goes,
+                    is_scan: false,
+                    warm_up_rounds: 1,
+                    rounds_in_capture: 15,
+                });
             }
             Self::BulkTls => {
                 load::bulk_tls(400, 500, &mut made)?;
-                (Rest::Goes, 1)
+                (Rest::Goes, 1, 1)
             }
             Self::RandomUdp => {
-                // Few packets: the buffers of a port are few and stay in cache, and so should these.
+                // Few packets: the buffers of a port are few and stay in cache, and so should these. After some rounds
+                // every flow has shown as many payloads as are looked at.
                 load::random_udp(100_000, 200_000, &mut made)?;
-                (Rest::Goes, 5)
+                (Rest::Goes, 5, 5)
+            }
+            Self::UdpFlows => {
+                load::random_udp(100_000, 1_000_000, &mut made)?;
+                (Rest::Ends, 1, 1)
             }
             Self::SynScan => {
                 load::syn_scan(500_000, &mut made)?;
-                (Rest::Ends, 1)
+                (Rest::Ends, 1, 1)
             }
         };
         let packets = made.into_iter().map(|(timestamp_ns, bytes)| (bytes, ethernet(timestamp_ns))).collect();
-        Ok(Shape { name: self.text(), packets, vary: Vary::Nothing, rest, rounds_in_capture })
+        let (name, vary, is_scan) = (self.text(), Vary::Nothing, self == Self::SynScan);
+        Ok(Shape { name, packets, vary, rest, is_scan, warm_up_rounds, rounds_in_capture })
     }
 }
 
 impl Shape {
     /// The packets as a source that never ends.
     pub(crate) fn memory(&self) -> Memory {
-        let options = MemoryOptions {
-            loops: None,
-            vary: self.vary,
-            changed: Changed::Keep,
-            transmit_room: usize::MAX,
-        };
+        let options =
+            MemoryOptions { loops: None, vary: self.vary, changed: Changed::Keep, transmit_room: usize::MAX };
         Memory::new(self.packets.iter().map(|(bytes, meta)| (bytes, *meta)), options)
     }
 
@@ -125,6 +141,11 @@ impl Shape {
     pub(crate) fn whole_rounds(&self, least: u64) -> u64 {
         let round = self.packets.len() as u64;
         least.div_ceil(round.max(1)).max(1) * round
+    }
+
+    /// Packets before the first that is measured.
+    pub(crate) const fn warm_up(&self) -> u64 {
+        self.warm_up_rounds * self.packets.len() as u64
     }
 
     /// Writes some rounds as a capture file; gives how many packets that are.
@@ -136,7 +157,9 @@ impl Shape {
         while left > 0 {
             burst.clear();
             memory.receive(&mut burst);
-            for (buf, meta) in burst.bufs().iter().zip(burst.metas()).take(usize::try_from(left).unwrap_or(usize::MAX)) {
+            for (buf, meta) in
+                burst.bufs().iter().zip(burst.metas()).take(usize::try_from(left).unwrap_or(usize::MAX))
+            {
                 match writer.write(buf.bytes(), meta) {
                     Ok(()) => {}
                     Err(WriteError::Io(error)) => return Err(error),
@@ -163,7 +186,15 @@ mod tests {
 
     fn shape() -> Shape {
         let packets = (0..3).map(|n| (vec![n; 60], ethernet(u64::from(n) * 1000))).collect();
-        Shape { name: "three", packets, vary: Vary::Nothing, rest: Rest::Goes, rounds_in_capture: 3 }
+        Shape {
+            name: "three",
+            packets,
+            vary: Vary::Nothing,
+            rest: Rest::Goes,
+            is_scan: false,
+            warm_up_rounds: 1,
+            rounds_in_capture: 3,
+        }
     }
 
     #[test]

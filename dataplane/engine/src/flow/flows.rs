@@ -87,7 +87,9 @@ impl Flows {
     pub(crate) fn look_up(&self, headers: &Headers, hash: u64, candidate: SlotIndex) -> Touch {
         let Some(index) = self.table.find(&headers.key, hash, candidate) else { return Touch::Absent };
         match self.table.slot(index) {
-            Some(slot) if headers.protocol == TCP && tcp::reopens(slot, headers.tcp.flags) => Touch::Finished(index),
+            Some(slot) if headers.protocol == TCP && tcp::reopens(slot, headers.tcp.flags) => {
+                Touch::Finished(index)
+            }
             _ => Touch::Known(index),
         }
     }
@@ -107,7 +109,13 @@ impl Flows {
 
     /// Begins the flow of a packet whose flow is not there; none when there is no room.
     #[inline]
-    pub(crate) fn begin(&mut self, headers: &Headers, hash: u64, now_ns: u64, interface: u16) -> Option<SlotIndex> {
+    pub(crate) fn begin(
+        &mut self,
+        headers: &Headers,
+        hash: u64,
+        now_ns: u64,
+        interface: u16,
+    ) -> Option<SlotIndex> {
         if self.table.len() == 0 {
             // Nothing hangs on the wheels: they start here.
             self.ticks = [tick_of(now_ns); 2];
@@ -340,14 +348,14 @@ impl From<&Timeouts> for TimeoutsNs {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use wire::Scope;
 
     fn packet(number: u32) -> Headers {
-        let (source, destination) = (FlowKey::from_ipv4(number.to_be_bytes()), FlowKey::from_ipv4([10, 0, 0, 1]));
+        let (source, destination) =
+            (FlowKey::from_ipv4(number.to_be_bytes()), FlowKey::from_ipv4([10, 0, 0, 1]));
         let (key, sender) =
             FlowKey::new(KeyKind::Ipv4, UDP, (source, 1000), (destination, 53), Scope::default());
         Headers { key, sender, protocol: UDP, ..Headers::default() }
@@ -372,9 +380,9 @@ mod tests {
     fn a_leap_of_centuries_ends_the_silent_flows_in_one_turn_of_the_wheel() {
         let mut flows = flows(4000);
         let centuries = u64::MAX / 2;
-        (0..2000).for_each(|number| drop(hear(&mut flows, number, 5)));
+        (0..2000).for_each(|number| _ = hear(&mut flows, number, 5));
         // Heard after the leap: turn for turn up to that time, this test would take minutes.
-        (1000..3000).for_each(|number| drop(hear(&mut flows, number, centuries)));
+        (1000..3000).for_each(|number| _ = hear(&mut flows, number, centuries));
         let mut ended = 0;
         while let Some(index) = flows.next_due(centuries + 1) {
             flows.remove(index);
@@ -386,7 +394,8 @@ mod tests {
     #[test]
     fn a_full_table_gives_up_the_half_open_flow_that_was_silent_longest() {
         let mut flows = flows(100);
-        let begun: Vec<SlotIndex> = (0..100).map(|number| hear(&mut flows, number, u64::from(number))).collect();
+        let begun: Vec<SlotIndex> =
+            (0..100).map(|number| hear(&mut flows, number, u64::from(number))).collect();
         let new = packet(100);
         let hash = flows.table().hash(&new.key);
         assert_eq!(flows.begin(&new, hash, 100, 0), None);

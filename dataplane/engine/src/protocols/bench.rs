@@ -15,7 +15,8 @@ pub(super) fn tcp(payload: &[u8], from: Direction, port: u16) -> Probe<'_> {
 }
 
 fn on(carrier: Carrier, payload: &[u8], from: Direction, port: u16) -> Probe<'_> {
-    let (source_port, destination_port) = if from == Direction::ToServer { (40_001, port) } else { (port, 40_001) };
+    let (source_port, destination_port) =
+        if from == Direction::ToServer { (40_001, port) } else { (port, 40_001) };
     Probe {
         payload,
         wire_len: u32::try_from(payload.len()).unwrap(),
@@ -38,7 +39,8 @@ pub(super) fn is_taken(found: Found) -> bool {
 /// 20,000, on a port that says nothing.
 pub(super) fn taken_of_random(protocol: &Protocol) -> usize {
     use proptest::prelude::Rng;
-    let mut rng = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
+    let mut rng =
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     let mut taken = 0;
     let mut payload = [0_u8; 300];
     for round in 0..20_000_usize {
@@ -53,7 +55,9 @@ pub(super) fn taken_of_random(protocol: &Protocol) -> usize {
         let from = if payload[298] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
         for carrier in protocol.carriers {
             let probe = on(*carrier, &payload[..len], from, 40_002);
-            taken += usize::from(len >= protocol.opening.min_len.into() && is_taken(protocol.probe.unwrap()(&probe)));
+            taken += usize::from(
+                len >= protocol.opening.min_len.into() && is_taken(protocol.probe.unwrap()(&probe)),
+            );
         }
     }
     taken
@@ -107,7 +111,8 @@ impl Bench {
 
     fn show(&mut self, bytes: &[u8], from: Direction, carrier: Carrier) -> (usize, Then) {
         let mut out = Output::new(&mut self.batch, identity(), 0);
-        let progress = self.parser.read(Input { bytes, from, carrier, now_ns: 0, after_gap: false }, &mut out);
+        let progress =
+            self.parser.read(Input { bytes, from, carrier, now_ns: 0, after_gap: false }, &mut out);
         self.refined = out.notes().refined.map(|(name, _)| name).or(self.refined);
         if !matches!(progress.then, Then::More | Then::Skip(_) | Then::DirectionDone) {
             self.ending = Some(progress.then);
@@ -129,18 +134,36 @@ impl Bench {
     /// Everything that was written, to be compared.
     pub(super) fn all(&self) -> Vec<String> {
         let item = |value| format!("{value:?} {:?}", self.batch.text(value));
-        let strip = |value| if matches!(value, Datum::Text(..) | Datum::Hex(..)) { format!("{:?}", self.batch.text(value)) } else { item(value) };
+        let strip = |value| {
+            if matches!(value, Datum::Text(..) | Datum::Hex(..)) {
+                format!("{:?}", self.batch.text(value))
+            } else {
+                item(value)
+            }
+        };
         self.batch
             .records()
             .iter()
-            .flat_map(|record| self.batch.items(record).iter().map(move |item| format!("{} {}", item.name, strip(item.value))))
+            .flat_map(|record| {
+                self.batch
+                    .items(record)
+                    .iter()
+                    .map(move |item| format!("{} {}", item.name, strip(item.value)))
+            })
             .collect()
     }
 
     /// The first value of that name in the events of a kind.
     pub(super) fn value(&self, kind: &str, name: &str) -> Option<Datum> {
-        let records = self.batch.records().iter().filter(|record| matches!(record.body, Body::Event(name) if name == kind));
-        records.flat_map(|record| self.batch.items(record)).find(|item| item.name == name).map(|item| item.value)
+        let records = self
+            .batch
+            .records()
+            .iter()
+            .filter(|record| matches!(record.body, Body::Event(name) if name == kind));
+        records
+            .flat_map(|record| self.batch.items(record))
+            .find(|item| item.name == name)
+            .map(|item| item.value)
     }
 
     /// The same as text; empty where there is none.

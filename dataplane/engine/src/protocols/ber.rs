@@ -58,11 +58,6 @@ impl<'a> Elements<'a> {
         Self { rest: bytes }
     }
 
-    /// What is not yet read.
-    pub(super) const fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-
     /// Content of the next element if it has this tag; else nothing is taken.
     pub(super) fn with_tag(&mut self, tag: u8) -> Option<&'a [u8]> {
         if self.rest.first() != Some(&tag) {

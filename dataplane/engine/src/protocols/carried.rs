@@ -21,7 +21,11 @@ impl Parser for Carried {
     }
 
     fn read(&mut self, input: Input<'_>, out: &mut Output<'_>) -> Progress {
-        if input.carrier == Carrier::Tcp { self.stream.read(input, out) } else { self.datagram.read(input, out) }
+        if input.carrier == Carrier::Tcp {
+            self.stream.read(input, out)
+        } else {
+            self.datagram.read(input, out)
+        }
     }
 
     fn finish(&mut self, out: &mut Output<'_>) {

@@ -62,10 +62,12 @@ fn answers(datagram: &Datagram<'_>, probe: &Probe<'_>) -> bool {
 /// The first message of a connection on both sides is CSM with options that exist (RFC 8323, 5.3).
 fn stream(bytes: &[u8], on_port: bool) -> Found {
     let (frame, code) = match Frame::read(bytes) {
-        None => return if bytes.first().is_none_or(|first| first & 0xf <= 8) { Found::Maybe } else { Found::No },
+        None => {
+            return if bytes.first().is_none_or(|first| first & 0xf <= 8) { Found::Maybe } else { Found::No };
+        }
         Some(frame) => (frame, frame.code),
     };
-    if code != CSM || frame.len > 64 {
+    if code != CSM || frame.len > 64 || frame.token > 8 {
         return Found::No;
     }
     let Some(options) = bytes.get(frame.head..frame.len) else { return Found::Maybe };
@@ -308,7 +310,9 @@ impl Messages for Stream {
 
     fn framing(&mut self, bytes: &[u8], _: Direction) -> Framing {
         match Frame::read(bytes) {
-            None if bytes.first().is_some_and(|first| first & 0xf > 8) => Framing::Invalid("invalid_token_length"),
+            None if bytes.first().is_some_and(|first| first & 0xf > 8) => {
+                Framing::Invalid("invalid_token_length")
+            }
             None => Framing::Open,
             Some(frame) if frame.token > 8 => Framing::Invalid("invalid_token_length"),
             Some(frame) if code_name(frame.code).is_none() => Framing::Invalid("unknown_code"),
@@ -318,7 +322,8 @@ impl Messages for Stream {
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
         let frame = Frame::read(message.bytes).ok_or("malformed_data")?;
-        let token = message.bytes.get(frame.head.saturating_sub(frame.token)..frame.head).ok_or("malformed_data")?;
+        let token =
+            message.bytes.get(frame.head.saturating_sub(frame.token)..frame.head).ok_or("malformed_data")?;
         let options = message.bytes.get(frame.head..).unwrap_or_default();
         write(&Parts { kind: None, code: frame.code, id: None, token, options }, report)
     }
@@ -449,7 +454,10 @@ mod tests {
         let mut bench = Bench::new(&COAP);
         bench.datagram(ToServer, GET);
         bench.datagram(ToClient, CONTENT);
-        assert_eq!((bench.text("coap", "code"), bench.text("coap", "path")), ("GET".into(), "/temperature".into()));
+        assert_eq!(
+            (bench.text("coap", "code"), bench.text("coap", "path")),
+            ("GET".into(), "/temperature".into())
+        );
         assert_eq!(bench.value("coap", "payload_size"), Some(crate::record::Datum::Unsigned(6)));
     }
 

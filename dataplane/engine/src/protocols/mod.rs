@@ -4,8 +4,10 @@
 //! this protocol; `parser` makes the state that reads the rest and writes events. Adding a protocol touches its own
 //! file and two lines here.
 
+pub mod bacnet;
 #[cfg(test)]
 mod bench;
+mod ber;
 mod carried;
 pub mod coap;
 pub mod dhcp;
@@ -14,20 +16,29 @@ pub mod dns;
 pub mod dtls;
 pub mod enip;
 mod framed;
+pub mod ftp;
 pub mod http;
 pub mod iec104;
+pub mod imap;
+mod lines;
 pub mod modbus;
 pub mod netbios;
 pub mod ntp;
 pub mod numbered;
+pub mod opcua;
+pub mod openvpn;
 mod pieces;
+pub mod pop3;
 pub mod quic;
 pub mod rtp;
 pub mod s7comm;
 pub mod smb;
+pub mod smtp;
+pub mod snmp;
 pub mod ssh;
 pub mod stun;
 pub mod tls;
+pub mod wireguard;
 pub mod x509;
 
 use core::fmt::Debug;
@@ -55,19 +66,28 @@ pub static ALL: &[&Protocol] = &[
     &ntp::NTP,
     &smb::SMB,
     &smb::NBSS,
+    &snmp::SNMP,
+    &smtp::SMTP,
+    &imap::IMAP,
+    &pop3::POP3,
+    &ftp::FTP,
+    &bacnet::BACNET,
     &dnp3::DNP3,
     &enip::ENIP,
     &iec104::IEC104,
     &modbus::MODBUS,
+    &opcua::OPCUA,
     &s7comm::S7COMM,
     &s7comm::S7COMM_PLUS,
     &ssh::SSH,
     &dtls::PROTOCOL,
+    &openvpn::PROTOCOL,
     &quic::PROTOCOL,
     &rtp::RTCP,
     &rtp::RTP,
     &rtp::SRTP,
     &stun::PROTOCOL,
+    &wireguard::PROTOCOL,
     &tls::PROTOCOL,
 ];
 

@@ -76,8 +76,11 @@ impl<'a> Packet<'a> {
                 let count = usize::from(cursor.u16()?);
                 let is_whole = count <= 468 && cursor.len() >= count;
                 let operation = flags & 0x1f;
-                (is_whole && (operation <= 12 || operation == 31))
-                    .then_some(Self::Control { version, is_response: flags & 0x80 != 0, operation })
+                (is_whole && (operation <= 12 || operation == 31)).then_some(Self::Control {
+                    version,
+                    is_response: flags & 0x80 != 0,
+                    operation,
+                })
             }
             // What ntpdc speaks: response and more flags, implementation 0, 2 or 3.
             (2..=4, 7) => {
@@ -99,13 +102,28 @@ impl<'a> Time<'a> {
         let (root_delay, root_dispersion, reference) = (cursor.u32()?, cursor.u32()?, *cursor.array()?);
         let mut stamp = || cursor.array().map(|bytes| u64::from_be_bytes(*bytes));
         let stamps = [stamp()?, stamp()?, stamp()?, stamp()?];
-        Some(Self { leap, version, mode, stratum, poll, precision, root_delay, root_dispersion, reference, stamps, rest })
+        Some(Self {
+            leap,
+            version,
+            mode,
+            stratum,
+            poll,
+            precision,
+            root_delay,
+            root_dispersion,
+            reference,
+            stamps,
+            rest,
+        })
     }
 
     /// Ranges that all clocks keep to (7.3), and a length that extensions and digests may give.
     fn is_plausible(&self) -> bool {
         let [_, origin, receive, transmit] = self.stamps;
-        let in_range = self.stratum <= 16 && self.poll as i8 <= 20 && (self.precision as i8) <= 32 && self.rest.len() % 4 == 0;
+        let in_range = self.stratum <= 16
+            && self.poll as i8 <= 20
+            && (self.precision as i8) <= 32
+            && self.rest.len().is_multiple_of(4);
         let has_time = match self.mode {
             3 => true,
             4 => self.stratum == 0 || transmit != 0 || receive != 0 || origin != 0,
@@ -137,7 +155,10 @@ impl Messages for Ntp {
             Packet::Private { version, is_response, request } => {
                 event.number("version", version).label("mode", "private");
                 // Request 42 is the list of peers that amplifies (CVE-2013-5211).
-                event.flag("response", is_response).number("request", request).flag("monlist", matches!(request, 20 | 42));
+                event
+                    .flag("response", is_response)
+                    .number("request", request)
+                    .flag("monlist", matches!(request, 20 | 42));
             }
             Packet::Time(time) => write(&time, message.bytes.len(), &mut event),
         }
@@ -167,7 +188,7 @@ fn write(time: &Time<'_>, len: usize, event: &mut crate::record::EventWriter<'_>
     if let Some(at) = unix_ns(transmit) {
         event.datum("transmit_time", Datum::Time(at));
     }
-    event.flag("authenticated", matches!(time.rest.len() % 4, 0) && !time.rest.is_empty());
+    event.flag("authenticated", !time.rest.is_empty());
     event.number("size", len as u64);
 }
 
@@ -176,7 +197,7 @@ fn unix_ns(stamp: u64) -> Option<u64> {
     let (seconds, fraction) = (stamp >> 32, stamp & 0xffff_ffff);
     let era = if seconds & 0x8000_0000 == 0 { 1 << 32 } else { 0 };
     let seconds = (seconds + era).checked_sub(2_208_988_800).filter(|_| stamp != 0)?;
-    seconds.checked_mul(1_000_000_000)?.checked_add(fraction * 1_000_000_000 >> 32)
+    seconds.checked_mul(1_000_000_000)?.checked_add((fraction * 1_000_000_000) >> 32)
 }
 
 const fn mode(mode: u8) -> &'static str {

@@ -77,6 +77,7 @@ fn copy(bytes: &mut [u8], piece: &[u8], start: usize, places: Range<usize>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths of tests are small")]
 mod tests {
     use proptest::prelude::*;
 

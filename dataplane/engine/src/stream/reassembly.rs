@@ -60,7 +60,6 @@ impl Stream {
         self.gap = true;
     }
 
-
     /// The other side acknowledged everything before `ack`.
     pub(crate) fn acknowledge(&mut self, ack: u32) {
         if let Some(first) = self.pending.first()
@@ -99,7 +98,11 @@ impl Stream {
     }
 
     /// The next held segment whose turn has come, or (where the missing bytes will never come) the first after them.
-    pub(crate) fn next_ready(&mut self, limits: &StreamLimits, counters: &Counters) -> Option<(Vec<u8>, usize)> {
+    pub(crate) fn next_ready(
+        &mut self,
+        limits: &StreamLimits,
+        counters: &Counters,
+    ) -> Option<(Vec<u8>, usize)> {
         let over = self.pending.len() > limits.pending_segments || self.pending_bytes > limits.pending_bytes;
         let give_up = over || (self.missing_acknowledged && self.pending.len() > 1);
         let first = self.pending.first()?;
@@ -221,7 +224,9 @@ fn reconcile(
     policy: Overlap,
     counters: &Counters,
 ) {
-    let (Some(held), Some(later)) = (held.get_mut(offset..offset + shared), later.get(..shared)) else { return };
+    let (Some(held), Some(later)) = (held.get_mut(offset..offset + shared), later.get(..shared)) else {
+        return;
+    };
     if shared == 0 {
         return;
     }

@@ -15,7 +15,8 @@ use crate::talk::{Outcome, Talk, is_taken};
 /// A capture of the labelled set; none, and a line that says so, where it is absent.
 pub(crate) fn capture(name: &str) -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/ground-truth");
-    let folder = std::env::var_os("WIREWARDEN_GROUND_TRUTH").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    let folder =
+        std::env::var_os("WIREWARDEN_GROUND_TRUTH").map_or_else(|| PathBuf::from(beside), PathBuf::from);
     let file = folder.join("pcap").join(name);
     if file.is_file() {
         return Some(file);
@@ -51,7 +52,14 @@ fn is_stream_taken(protocol: &Protocol, stream: &Stream) -> bool {
         let mut start = Vec::new();
         stream.chunks.iter().filter(|chunk| chunk.from == from).take(6).any(|chunk| {
             start.extend_from_slice(&chunk.bytes);
-            is_taken(ask(protocol, Carrier::Tcp, from, (stream.client, stream.server), stream.midstream, &start))
+            is_taken(ask(
+                protocol,
+                Carrier::Tcp,
+                from,
+                (stream.client, stream.server),
+                stream.midstream,
+                &start,
+            ))
         })
     })
 }

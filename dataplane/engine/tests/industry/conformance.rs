@@ -150,7 +150,12 @@ fn no_probe_is_surer_of_the_openings_of_another_protocol() {
                 continue;
             }
             let taken = rank(probe(other, sample.carrier, *from, bytes));
-            assert!(taken < own, "{} is taken for {} at {taken}, own {own}", sample.protocol.name, other.name);
+            assert!(
+                taken < own,
+                "{} is taken for {} at {taken}, own {own}",
+                sample.protocol.name,
+                other.name
+            );
         }
     }
 }

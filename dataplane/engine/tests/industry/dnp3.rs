@@ -52,13 +52,25 @@ pub(crate) fn samples() -> Vec<Sample> {
     let (first, second) = long.split_at(60);
     let turns = vec![
         (ToServer, request("c0 01 3c02 06 3c03 06 3c04 06 3c01 06")),
-        (ToClient, [frame(0x44, 1, 10, &[&[0x41], first].concat()), frame(0x44, 1, 10, &[&[0x82], second].concat())].concat()),
+        (
+            ToClient,
+            [frame(0x44, 1, 10, &[&[0x41], first].concat()), frame(0x44, 1, 10, &[&[0x82], second].concat())]
+                .concat(),
+        ),
         (ToServer, request("c1 00")),
         (ToServer, request("c2 05 0c01 28 0100 0500 81 01 e8030000 00000000 00")),
         (ToClient, response("c2 81 0000 0c01 28 0100 0500 81 01 e8030000 00000000 04")),
         (ToServer, request("c3 02 5001 00 07 07 00")),
         (ToServer, request("c4 0d")),
-        (ToClient, frame(0x44, 1, 10, &[&[0xc7][..], &hex("f5 82 0200 0202 17 02 03 81 10a4d4e86c01 04 01 10a4d4e86c01")].concat())),
+        (
+            ToClient,
+            frame(
+                0x44,
+                1,
+                10,
+                &[&[0xc7][..], &hex("f5 82 0200 0202 17 02 03 81 10a4d4e86c01 04 01 10a4d4e86c01")].concat(),
+            ),
+        ),
         (ToServer, frame(0xc0, 10, 1, &[])),
     ];
     vec![Sample { protocol: &DNP3, carrier: Carrier::Tcp, turns }]
@@ -101,7 +113,10 @@ fn fragments_are_events_in_the_fields_of_suricata() {
     assert_eq!(events[6]["application"]["function"], "COLD_RESTART");
     assert_eq!(events[7]["type"], "unsolicited_response");
     let changes = &events[7]["application"]["objects"][0]["points"];
-    assert_eq!((&changes[0]["index"], &changes[0]["value"], &changes[1]["index"]), (&json!(3), &json!(1), &json!(4)));
+    assert_eq!(
+        (&changes[0]["index"], &changes[0]["value"], &changes[1]["index"]),
+        (&json!(3), &json!(1), &json!(4))
+    );
 }
 
 #[test]
@@ -151,7 +166,8 @@ fn near_misses_are_refused() {
 }
 
 /// What is not sent again.
-const FIRST_SENT: &str = "dnp3.al.func && !tcp.analysis.retransmission && !tcp.analysis.spurious_retransmission";
+const FIRST_SENT: &str =
+    "dnp3.al.func && !tcp.analysis.retransmission && !tcp.analysis.spurious_retransmission";
 
 #[test]
 fn the_capture_reads_as_another_dissector_reads_it() {
@@ -163,7 +179,8 @@ fn the_capture_reads_as_another_dissector_reads_it() {
         eprintln!("{} events, anomalies {:?}", flow.outcome.of("dnp3").len(), flow.outcome.anomalies());
     }
     let Some(rows) = tshark(&file, FIRST_SENT, &["dnp3.al.func", "dnp3.src", "dnp3.al.obj"]) else { return };
-    let mut ours: Vec<_> = events.iter().map(|event| event["application"]["function_code"].to_string()).collect();
+    let mut ours: Vec<_> =
+        events.iter().map(|event| event["application"]["function_code"].to_string()).collect();
     let mut theirs = column(&rows, 0);
     ours.sort();
     theirs.sort();

@@ -29,7 +29,11 @@ fn unconnected(context: u8, cip: &str) -> Vec<u8> {
 /// A connected message of CIP.
 fn connected(sequence: u8, cip: &str) -> Vec<u8> {
     let length = hex(cip).len() as u8 + 2;
-    message(0x70, 0, &format!("00000000 0000 0200 a100 0400 11223344 b100 {length:02x}00 {sequence:02x}00 {cip}"))
+    message(
+        0x70,
+        0,
+        &format!("00000000 0000 0200 a100 0400 11223344 b100 {length:02x}00 {sequence:02x}00 {cip}"),
+    )
 }
 
 const IDENTITY: &str = "0100 0c00 2e00 0100 0002af12 c0a80a0a 0000000000000000 0100 0e00 4100 0b05 3000 785634120c 31373634 2d 4c52 502f 4220 4c 03";
@@ -41,11 +45,26 @@ pub(crate) fn samples() -> Vec<Sample> {
         (ToServer, unconnected(1, "0e 03 20 01 24 01 30 07")),
         (ToClient, unconnected(1, "8e 00 00 00 04 41424344")),
         // Multiple services within an unconnected send, by way of the backplane.
-        (ToServer, unconnected(2, "52 02 20 06 24 01 0a 05 1a00 0a 02 20 02 24 01 0200 0600 0e00 4c 02 91 02 4142 0100 10 02 20 01 24 01 0100 01 00 01 00")),
+        (
+            ToServer,
+            unconnected(
+                2,
+                "52 02 20 06 24 01 0a 05 1a00 0a 02 20 02 24 01 0200 0600 0e00 4c 02 91 02 4142 0100 10 02 20 01 24 01 0100 01 00 01 00",
+            ),
+        ),
         (ToClient, unconnected(2, "8a 00 1e 00 0200 0600 0c00 cc 00 00 00 c300 90 00 0e 01 ff00")),
-        (ToServer, unconnected(3, "54 02 20 06 24 01 0a 0e 00000000 01000000 3412 0100 78563412 00000000 00127a00 f443 00127a00 f443 a3 03 01 00 20 02 24 01")),
+        (
+            ToServer,
+            unconnected(
+                3,
+                "54 02 20 06 24 01 0a 0e 00000000 01000000 3412 0100 78563412 00000000 00127a00 f443 00127a00 f443 a3 03 01 00 20 02 24 01",
+            ),
+        ),
         (ToClient, unconnected(3, "d4 00 01 01 1101 3412 0100 78563412 00 00")),
-        (ToServer, [connected(1, "05 02 20 01 24 01"), connected(2, "4d 02 91 02 5858 c300 0100 0500")].concat()),
+        (
+            ToServer,
+            [connected(1, "05 02 20 01 24 01"), connected(2, "4d 02 91 02 5858 c300 0100 0500")].concat(),
+        ),
         (ToClient, connected(2, "cd 00 00 00")),
         (ToClient, connected(1, "85 00 08 00")),
         (ToServer, message(0x66, 0, "")),
@@ -81,15 +100,24 @@ fn requests_and_responses_are_one_event_in_the_fields_of_suricata() {
     );
     assert_eq!(events[1]["response"]["cip"]["status"], "Success");
     let embedded = &events[2]["request"]["cip"]["embedded"];
-    assert_eq!((&embedded["service"], &embedded["class_name"]), (&json!("Multiple Service"), &json!("Message Router")));
+    assert_eq!(
+        (&embedded["service"], &embedded["class_name"]),
+        (&json!("Multiple Service"), &json!("Message Router"))
+    );
     assert_eq!(embedded["multiple"][0]["path"][0], json!({"segment_type": "symbol", "name": "AB"}));
     assert_eq!(embedded["multiple"][1]["service"], "Set Attribute Single");
     let multiple = &events[2]["response"]["cip"]["multiple"];
-    assert_eq!((&multiple[0]["service"], &multiple[1]["status"]), (&json!("Read Tag"), &json!("Attribute not settable")));
+    assert_eq!(
+        (&multiple[0]["service"], &multiple[1]["status"]),
+        (&json!("Read Tag"), &json!("Attribute not settable"))
+    );
     assert_eq!(multiple[1]["status_extended"], "ff00");
     assert_eq!(events[3]["request"]["cip"]["connection"]["serial"], 0x1234);
     assert_eq!(events[3]["response"]["cip"]["status"], "Connection failure");
-    assert_eq!((&events[4]["request"]["cip"]["service"], &events[4]["request"]["connection_id"]), (&json!("Write Tag"), &json!(0x4433_2211)));
+    assert_eq!(
+        (&events[4]["request"]["cip"]["service"], &events[4]["request"]["connection_id"]),
+        (&json!("Write Tag"), &json!(0x4433_2211))
+    );
     assert_eq!(events[5]["request"]["cip"]["service"], "Reset");
     assert_eq!(events[5]["response"]["cip"]["status"], "Service not supported");
     assert_eq!(events[6]["request"]["command"], "UnregisterSession");
@@ -141,7 +169,9 @@ fn contradictions_are_anomalies() {
 #[test]
 fn near_misses_are_refused() {
     let right = unconnected(1, "0e 03 20 01 24 01 30 07");
-    for (at, value) in [(0, 0x68), (1, 1), (2, 9), (8, 2), (11, 1), (20, 1), (24, 1), (30, 3), (32, 1), (38, 5)] {
+    for (at, value) in
+        [(0, 0x68), (1, 1), (2, 9), (8, 2), (11, 1), (20, 1), (24, 1), (30, 3), (32, 1), (38, 5)]
+    {
         let mut wrong = right.clone();
         wrong[at] = value;
         assert!(!is_taken(probe(&ENIP, Carrier::Tcp, ToServer, &wrong)) || (at, value) == (8, 2), "{at}");
@@ -159,8 +189,11 @@ fn the_capture_reads_as_another_dissector_reads_it() {
         eprintln!("{} events, anomalies {:?}", flow.outcome.of("enip").len(), flow.outcome.anomalies());
     }
     let events: Vec<_> = flows.iter().flat_map(|flow| flow.outcome.of("enip")).collect();
-    let halves: Vec<_> =
-        events.iter().flat_map(|event| ["request", "response"].map(|side| &event[side])).filter(|half| !half.is_null()).collect();
+    let halves: Vec<_> = events
+        .iter()
+        .flat_map(|event| ["request", "response"].map(|side| &event[side]))
+        .filter(|half| !half.is_null())
+        .collect();
     let Some(rows) = tshark(&file, "enip", &["enip.command", "cip.service", "cip.genstat"]) else { return };
     assert_eq!(halves.len(), column(&rows, 0).len());
     let mut services = Vec::new();

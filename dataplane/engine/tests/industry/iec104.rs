@@ -15,7 +15,12 @@ pub(crate) fn samples() -> Vec<Sample> {
         (ToServer, hex("68 04 07 00 00 00")),
         (ToClient, hex("68 04 0b 00 00 00")),
         (ToServer, hex("68 0e 0000 0000 64 01 06 00 0100 000000 14")),
-        (ToClient, hex("68 0e 0000 0200 64 01 07 00 0100 000000 14  68 15 0200 0200 1e 01 03 00 0100 630000 01 12e7130d260311")),
+        (
+            ToClient,
+            hex(
+                "68 0e 0000 0200 64 01 07 00 0100 000000 14  68 15 0200 0200 1e 01 03 00 0100 630000 01 12e7130d260311",
+            ),
+        ),
         (ToClient, hex("68 12 0400 0200 0d 01 03 00 0100 010700 0000c03f 91  68 04 43 00 00 00")),
         (ToClient, hex("68 11 0600 0200 01 84 14 00 0100 640000 01 00 81 00")),
         (ToServer, hex("68 04 0100 0800")),
@@ -46,12 +51,21 @@ fn units_are_events() {
     let spontaneous = &events[4]["asdu"]["objects"][0];
     assert_eq!((&spontaneous["address"], &spontaneous["value"]), (&json!(99), &json!(1)));
     assert_eq!(spontaneous["time"].as_u64(), Some((1_488_806_340_000 + 59_154) * 1_000_000));
-    assert_eq!(events[5]["asdu"]["objects"][0], json!({"address": 0x701, "value": 1.5, "quality": ["overflow", "blocked", "invalid"]}));
+    assert_eq!(
+        events[5]["asdu"]["objects"][0],
+        json!({"address": 0x701, "value": 1.5, "quality": ["overflow", "blocked", "invalid"]})
+    );
     let points = &events[7]["asdu"]["objects"];
     assert_eq!(points[3]["address"], 103);
     assert_eq!(points[2], json!({"address": 102, "value": 1, "quality": ["invalid"]}));
-    assert_eq!(events[8]["asdu"]["objects"][0], json!({"address": 5000, "value": 1, "qualifier": 0, "select": true}));
-    assert_eq!((&events[9]["asdu"]["negative"], &events[9]["asdu"]["cause"]), (&json!(true), &json!("activation_confirmation")));
+    assert_eq!(
+        events[8]["asdu"]["objects"][0],
+        json!({"address": 5000, "value": 1, "qualifier": 0, "select": true})
+    );
+    assert_eq!(
+        (&events[9]["asdu"]["negative"], &events[9]["asdu"]["cause"]),
+        (&json!(true), &json!("activation_confirmation"))
+    );
 }
 
 #[test]

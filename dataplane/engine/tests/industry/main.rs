@@ -10,12 +10,14 @@
     reason = "tests say what they expect"
 )]
 
+mod bacnet;
 mod captures;
 mod conformance;
 mod dnp3;
 mod enip;
 mod iec104;
 mod modbus;
+mod opcua;
 mod s7comm;
 mod talk;
 mod tshark;
@@ -42,12 +44,26 @@ pub(crate) struct Sample {
 
 /// Conversations of every protocol here, for the tests that hold for all of them.
 fn samples() -> Vec<Sample> {
-    [modbus::samples(), dnp3::samples(), iec104::samples(), s7comm::samples(), enip::samples()].into_iter().flatten().collect()
+    [
+        modbus::samples(),
+        dnp3::samples(),
+        iec104::samples(),
+        s7comm::samples(),
+        enip::samples(),
+        bacnet::samples(),
+        opcua::samples(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Bytes written as hexadecimal digits; blanks do not count.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    assert!(digits.len() % 2 == 0, "an odd number of digits: {text}");
-    digits.chunks(2).map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    assert!(digits.len().is_multiple_of(2), "an odd number of digits: {text}");
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }

@@ -110,7 +110,9 @@ fn what_is_not_modbus_is_refused_and_a_flood_is_bounded() {
         assert!(!is_taken(found), "{why}");
     }
     assert_eq!(probe(&MODBUS, Carrier::Udp, ToServer, &hex("0001 0000 0006 01 03 0000")), Found::No);
-    let requests: Vec<_> = (0..200_u8).map(|id| (ToServer, [&[0, id], &hex("0000 0006 01 03 0000 000a")[..]].concat())).collect();
+    let requests: Vec<_> = (0..200_u8)
+        .map(|id| (ToServer, [&[0, id], &hex("0000 0006 01 03 0000 000a")[..]].concat()))
+        .collect();
     let outcome = play(&MODBUS, Carrier::Tcp, &requests);
     assert_eq!(outcome.of("modbus").len(), 200);
     assert_eq!(outcome.anomalies(), ["flooded"; 16]);
@@ -123,19 +125,29 @@ fn the_capture_reads_as_another_dissector_reads_it() {
     assert!(flows.iter().all(|flow| flow.is_taken));
     let events: Vec<_> = flows.iter().flat_map(|flow| flow.outcome.of("modbus")).collect();
     eprintln!("{} transactions, anomalies {:?}", events.len(), flows[0].outcome.anomalies());
-    let Some(rows) = tshark(&file, "modbus", &["modbus.func_code", "mbtcp.trans_id", "modbus.reference_num"]) else { return };
+    let Some(rows) = tshark(&file, "modbus", &["modbus.func_code", "mbtcp.trans_id", "modbus.reference_num"])
+    else {
+        return;
+    };
     let count = |side: &str, path: [&str; 2]| {
-        let mut values: Vec<_> = events.iter().filter_map(|event| event[side][path[0]].get(path[1])).map(ToString::to_string).collect();
+        let mut values: Vec<_> = events
+            .iter()
+            .filter_map(|event| event[side][path[0]].get(path[1]))
+            .map(ToString::to_string)
+            .collect();
         values.sort();
         values
     };
-    let codes = events.iter().flat_map(|event| ["request", "response"].map(|side| event[side]["function_raw"].as_u64()));
+    let codes = events
+        .iter()
+        .flat_map(|event| ["request", "response"].map(|side| event[side]["function_raw"].as_u64()));
     let mut codes: Vec<_> = codes.flatten().map(|code| (code & 0x7f).to_string()).collect();
     codes.sort();
     let mut theirs = column(&rows, 0);
     theirs.sort();
     assert_eq!(codes, theirs);
-    let mut references: Vec<_> = rows.iter().filter_map(|row| row.get(2)).filter(|cell| !cell.is_empty()).cloned().collect();
+    let mut references: Vec<_> =
+        rows.iter().filter_map(|row| row.get(2)).filter(|cell| !cell.is_empty()).cloned().collect();
     references.sort();
     let mut ours = count("request", ["read", "address"]);
     ours.extend(count("request", ["write", "address"]));

@@ -43,7 +43,10 @@ pub(crate) fn samples() -> Vec<Sample> {
         joined(&[connect.clone(), setup()]),
         confirm.clone(),
         data(ToClient, "32 03 0000 0000 0008 0000 00 00 f0 00 0001 0001 00f0"),
-        data(ToServer, "32 01 0000 0100 001a 0000 04 02 12 0a 10 02 0004 0001 84 0000 50 12 0a 10 01 0001 0000 83 0000 2b"),
+        data(
+            ToServer,
+            "32 01 0000 0100 001a 0000 04 02 12 0a 10 02 0004 0001 84 0000 50 12 0a 10 01 0001 0000 83 0000 2b",
+        ),
         data(ToClient, "32 03 0000 0100 0002 000d 00 00 04 02 ff 04 0020 0000002a ff 03 0001 01"),
         data(ToServer, "32 01 0000 0200 000e 0006 05 01 12 0a 10 02 0002 0001 84 0000 00 00 04 0010 1234"),
         data(ToClient, "32 03 0000 0200 0002 0001 00 00 05 01 05"),
@@ -57,11 +60,17 @@ pub(crate) fn samples() -> Vec<Sample> {
         data(ToServer, "32 07 0000 0800 0008 000c 000112 04 11 45 01 00 ff 09 0008 6465666768696a6b"),
     ];
     let plus = vec![
-        joined(&[connect, data(ToServer, "72 01 0012 31 0000 04ca 0000 0001 00000120 36 0102 0304 7201 0000")]),
+        joined(&[
+            connect,
+            data(ToServer, "72 01 0012 31 0000 04ca 0000 0001 00000120 36 0102 0304 7201 0000"),
+        ]),
         confirm,
         data(ToClient, "72 01 000d 32 0000 04ca 0000 0001 34 0000 00 7201 0000"),
         data(ToServer, "72 fe 0002 0000"),
-        data(ToServer, &format!("72 03 0031 20 {} 31 0000 054c 0000 0002 000003a1 34 0000 7203 0000", "ab".repeat(32))),
+        data(
+            ToServer,
+            &format!("72 03 0031 20 {} 31 0000 054c 0000 0002 000003a1 34 0000 7203 0000", "ab".repeat(32)),
+        ),
     ];
     vec![
         Sample { protocol: &S7COMM, carrier: Carrier::Tcp, turns },
@@ -82,7 +91,10 @@ fn jobs_and_their_acknowledgements_are_one_event() {
         })
     );
     assert_eq!(events[2]["request"]["function"], "setup_communication");
-    assert_eq!((&events[2]["request"]["pdu_length"], &events[2]["response"]["pdu_length"]), (&json!(480), &json!(240)));
+    assert_eq!(
+        (&events[2]["request"]["pdu_length"], &events[2]["response"]["pdu_length"]),
+        (&json!(480), &json!(240))
+    );
     assert_eq!(
         events[3]["request"]["items"],
         json!([
@@ -96,10 +108,16 @@ fn jobs_and_their_acknowledgements_are_one_event() {
     assert_eq!(events[5]["request"]["service"]["name"], "P_PROGRAM");
     assert_eq!(events[5]["response"]["rosctr"], "ack");
     assert_eq!(events[6]["request"]["function"], "read_szl");
-    assert_eq!((&events[6]["request"]["szl_id"], &events[6]["response"]["result"]), (&json!("0011"), &json!("success")));
+    assert_eq!(
+        (&events[6]["request"]["szl_id"], &events[6]["response"]["result"]),
+        (&json!("0011"), &json!("success"))
+    );
     // Without answers, at the end.
     let block = &events[7]["request"]["block"];
-    assert_eq!((&block["type"], &block["number"], &block["file_system"]), (&json!("DB"), &json!("00001"), &json!("active")));
+    assert_eq!(
+        (&block["type"], &block["number"], &block["file_system"]),
+        (&json!("DB"), &json!("00001"), &json!("active"))
+    );
     assert_eq!(events[8]["request"]["items"][0]["address"], 1);
     assert_eq!(events[9]["request"]["service"]["meaning"], "start_or_stop");
     assert_eq!(events[10]["request"]["password_present"], true);
@@ -119,7 +137,10 @@ fn the_plus_protocol_is_told_apart() {
         })
     );
     assert_eq!(events[1]["operation"], "response");
-    assert_eq!((&events[2]["integrity_protected"], &events[2]["function"]), (&json!(true), &json!("get_multi_variables")));
+    assert_eq!(
+        (&events[2]["integrity_protected"], &events[2]["function"]),
+        (&json!(true), &json!("get_multi_variables"))
+    );
     assert_eq!(probe(&S7COMM, Carrier::Tcp, ToServer, &samples()[1].turns[0].1), Found::No);
     let mut turns = connection();
     turns.push(data(ToClient, "72 01 000d 32 0000 05b3 0000 0001 34 0000 00 7201 0000"));
@@ -152,7 +173,9 @@ fn other_protocols_over_the_same_transport_are_refused() {
     assert_eq!(probe(&S7COMM, Carrier::Tcp, ToServer, &mms), Found::Maybe);
     let right = setup().1;
     assert!(is_taken(probe(&S7COMM, Carrier::Tcp, ToServer, &right)));
-    for (at, value) in [(0, 2), (3, 24), (4, 3), (5, 0xe0), (7, 0x31), (8, 9), (9, 1), (14, 9), (16, 1), (17, 0xf1)] {
+    for (at, value) in
+        [(0, 2), (3, 24), (4, 3), (5, 0xe0), (7, 0x31), (8, 9), (9, 1), (14, 9), (16, 1), (17, 0xf1)]
+    {
         let mut wrong = right.clone();
         wrong[at] = value;
         assert!(!is_taken(probe(&S7COMM, Carrier::Tcp, ToServer, &wrong)), "{at}");

@@ -2,7 +2,9 @@
 //! not shown, and its events come out as JSON.
 
 use engine::RecordBatch;
-use engine::protocols::{CARRY_BYTES, Carrier, Exposure, Found, Input, Output, Parser, Probe, Protocol, Then};
+use engine::protocols::{
+    CARRY_BYTES, Carrier, Exposure, Found, Input, Output, Parser, Probe, Protocol, Then,
+};
 use engine::record::{Direction, FlowIdentity, TunnelIdentity};
 use serde_json::Value;
 use wire::{FlowKey, KeyKind, Scope};

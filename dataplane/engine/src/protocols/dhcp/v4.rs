@@ -55,7 +55,17 @@ impl<'a> Fixed<'a> {
         let addresses = [address()?, address()?, address()?, address()?];
         let mac = cursor.take(16)?.get(..usize::from(mac_len))?;
         let (server_name, file) = (cursor.take(64)?, cursor.take(128)?);
-        Some(Self { operation, hardware, id, flags, addresses, mac, server_name, file, options: rest.strip_prefix(&COOKIE) })
+        Some(Self {
+            operation,
+            hardware,
+            id,
+            flags,
+            addresses,
+            mac,
+            server_name,
+            file,
+            options: rest.strip_prefix(&COOKIE),
+        })
     }
 
     fn is_plausible(&self) -> bool {
@@ -131,7 +141,9 @@ fn write_options(options: &[u8], fixed: &Fixed<'_>, event: &mut EventWriter<'_>)
             }
             Some(255) | None => return true,
             Some(code) => {
-                let Some(data) = cursor.u8().and_then(|len| cursor.take(usize::from(len))) else { return false };
+                let Some(data) = cursor.u8().and_then(|len| cursor.take(usize::from(len))) else {
+                    return false;
+                };
                 write_option(code, data, fixed, event);
             }
         }
@@ -163,8 +175,8 @@ fn write_option(code: u8, data: &[u8], fixed: &Fixed<'_>, event: &mut EventWrite
         61 => match data.split_first() {
             Some((1, mac)) if mac == fixed.mac => {}
             _ => {
-            event.hex("client_id", data);
-        }
+                event.hex("client_id", data);
+            }
         },
         81 => {
             event.text("fqdn", data.get(3..).unwrap_or_default());

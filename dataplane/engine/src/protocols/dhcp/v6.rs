@@ -97,7 +97,8 @@ impl<'a> Header<'a> {
         kind.name()?;
         if kind.is_relay() {
             let hops = cursor.u8().filter(|hops| *hops <= 32)?;
-            let (link, peer) = (Ipv6Addr::from(*cursor.array::<16>()?), Ipv6Addr::from(*cursor.array::<16>()?));
+            let (link, peer) =
+                (Ipv6Addr::from(*cursor.array::<16>()?), Ipv6Addr::from(*cursor.array::<16>()?));
             return Some(Self { kind, id: hops.into(), relay: Some((link, peer)), options: cursor.rest() });
         }
         let id = cursor.u24()?;
@@ -168,7 +169,9 @@ fn write_message(header: &Header<'_>, relays: u8, left: &mut usize, event: &mut 
         let (Some((code, data)), Some(fewer)) = (option, left.checked_sub(1)) else { return false };
         *left = fewer;
         if code == 9 {
-            let (Some(inner), Some(relays)) = (Header::read(data), relays.checked_sub(1)) else { return false };
+            let (Some(inner), Some(relays)) = (Header::read(data), relays.checked_sub(1)) else {
+                return false;
+            };
             event.object("relayed");
             let walked = write_message(&inner, relays, left, event);
             event.close();
@@ -265,7 +268,9 @@ fn write_association(name: &'static str, options: Option<&[u8]>, event: &mut Eve
 /// A domain name of labels, with dots.
 fn labels(data: &[u8]) -> Vec<u8> {
     let (mut name, mut cursor) = (Vec::new(), Cursor::new(data));
-    while let Some(label) = cursor.u8().filter(|len| (1..64).contains(len)).and_then(|len| cursor.take(len.into())) {
+    while let Some(label) =
+        cursor.u8().filter(|len| (1..64).contains(len)).and_then(|len| cursor.take(len.into()))
+    {
         if !name.is_empty() {
             name.push(b'.');
         }

@@ -19,8 +19,8 @@ pub(super) enum Start {
     Open,
     /// A frame of so many bytes, whose header is right.
     Frame(usize),
-    /// No start octets.
-    NoStart,
+    /// No start octets: it is something else.
+    Elsewhere,
     /// The length is below that of the header.
     Short,
     /// The header's checksum is wrong.
@@ -32,7 +32,7 @@ pub(super) fn start(bytes: &[u8]) -> Start {
     match bytes {
         [0x05] | [] => return Start::Open,
         [0x05, 0x64, ..] => {}
-        _ => return Start::NoStart,
+        _ => return Start::Elsewhere,
     }
     match bytes.get(2) {
         None => return Start::Open,
@@ -159,6 +159,6 @@ mod tests {
             assert!(!matches!(start(&wrong), Start::Frame(_)), "bit {bit}");
         }
         assert_eq!(start(&[0x05, 0x64, 4]), Start::Short);
-        assert_eq!(start(&[0x05, 0x65]), Start::NoStart);
+        assert_eq!(start(&[0x05, 0x65]), Start::Elsewhere);
     }
 }

@@ -41,7 +41,7 @@ fn look(bytes: &[u8]) -> Found {
     match start(bytes) {
         Start::Open => Found::Maybe,
         Start::Frame(_) if Header::read(bytes).is_some_and(Header::is_known) => Found::Yes,
-        Start::Frame(_) | Start::NoStart | Start::Short | Start::BadChecksum => Found::No,
+        Start::Frame(_) | Start::Elsewhere | Start::Short | Start::BadChecksum => Found::No,
     }
 }
 
@@ -101,7 +101,7 @@ impl Messages for Dnp3 {
         match start(bytes) {
             Start::Open => Framing::Open,
             Start::Frame(len) => Framing::whole(len),
-            Start::NoStart => Framing::Invalid("malformed"),
+            Start::Elsewhere => Framing::Invalid("malformed"),
             Start::Short => Framing::Invalid("len_too_small"),
             Start::BadChecksum => Framing::Invalid("bad_link_crc"),
         }

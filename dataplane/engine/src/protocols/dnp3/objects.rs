@@ -177,9 +177,7 @@ fn point(
             let length = usize::from(*cursor.rest().get(1).ok_or(Stop::Malformed)?);
             cursor.take(length + 2).ok_or(Stop::Malformed)?
         }
-        (_, Some(layout)) => {
-            layout.size().and_then(|size| cursor.take(size)).ok_or(Stop::Malformed)?
-        }
+        (_, Some(layout)) => layout.size().and_then(|size| cursor.take(size)).ok_or(Stop::Malformed)?,
         (_, None) => return Err(Stop::Unknown),
     };
     let Some((at, event)) = writing else { return Ok(()) };

@@ -9,6 +9,7 @@ mod probe;
 mod record;
 mod session;
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths of tests are small")]
 mod tests;
 
 use super::rtp::multiplex::{Multiplex, Start};

@@ -4,10 +4,10 @@ use arrayvec::ArrayVec;
 
 use super::messages::{Fragment, Lane};
 use super::record::{Plain, Record, content, records};
+use crate::protocols::Output;
 use crate::protocols::tls::fingerprint::Transport;
 use crate::protocols::tls::hello::{Carriage, ClientHello, Extensions, ServerHello};
 use crate::protocols::tls::{Handshake, Protection};
-use crate::protocols::Output;
 use crate::record::{Direction, EventWriter};
 
 /// Reads the handshake of one session.
@@ -146,8 +146,8 @@ impl Said {
                 self.profiles = srtp_profiles(hello.extensions);
             }
             SERVER_HELLO => {
-                self.profile =
-                    ServerHello::parse(body).and_then(|hello| srtp_profiles(hello.extensions).first().copied());
+                self.profile = ServerHello::parse(body)
+                    .and_then(|hello| srtp_profiles(hello.extensions).first().copied());
             }
             HELLO_VERIFY_REQUEST => {
                 self.has_cookie = true;

@@ -33,7 +33,11 @@ pub(super) fn write(bytes: &[u8], event: &mut EventWriter<'_>) {
 }
 
 fn write_at(bytes: &[u8], depth: u8, event: &mut EventWriter<'_>) {
-    let _ = if is_response(bytes) { write_response(bytes, depth, event) } else { write_request(bytes, depth, event) };
+    let _ = if is_response(bytes) {
+        write_response(bytes, depth, event)
+    } else {
+        write_request(bytes, depth, event)
+    };
 }
 
 fn write_request(bytes: &[u8], depth: u8, event: &mut EventWriter<'_>) -> Option<()> {
@@ -75,7 +79,9 @@ fn write_request(bytes: &[u8], depth: u8, event: &mut EventWriter<'_>) -> Option
 
 fn write_response(bytes: &[u8], depth: u8, event: &mut EventWriter<'_>) -> Option<()> {
     let mut cursor = Cursor::new(bytes);
-    let (code, 0, status, extended) = (cursor.u8()?, cursor.u8()?, cursor.u8()?, cursor.u8()?) else { return None };
+    let (code, 0, status, extended) = (cursor.u8()?, cursor.u8()?, cursor.u8()?, cursor.u8()?) else {
+        return None;
+    };
     event.label("service", names::service(code, false)).number("service_code", code & 0x7f);
     event.label("status", names::general_status(status)).number("status_code", status);
     let extended = cursor.take(usize::from(extended) * 2)?;
@@ -170,7 +176,12 @@ impl<'a> Segment<'a> {
                     cursor.take(2)?;
                 }
                 let address = cursor.take(size)?;
-                if size % 2 == 0 && code & 0x10 != 0 && !cursor.is_empty() && size > 1 && cursor.len() % 2 == 1 {
+                if size % 2 == 0
+                    && code & 0x10 != 0
+                    && !cursor.is_empty()
+                    && size > 1
+                    && cursor.len() % 2 == 1
+                {
                     cursor.u8()?;
                 }
                 Self::Port(code & 0x0f, address)
@@ -191,7 +202,9 @@ fn write_path(path: &[u8], event: &mut EventWriter<'_>) {
         let Some(segment) = Segment::read(&mut cursor) else { break };
         event.object("");
         match segment {
-            Segment::Logical(code, value) => event.label("segment_type", names::segment(code)).number("value", value),
+            Segment::Logical(code, value) => {
+                event.label("segment_type", names::segment(code)).number("value", value)
+            }
             Segment::Symbol(name) => event.label("segment_type", "symbol").text("name", name),
             Segment::Port(port, address) => {
                 event.label("segment_type", "port").number("port", port).hex("address", address)

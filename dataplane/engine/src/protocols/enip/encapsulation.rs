@@ -136,7 +136,8 @@ impl<'a> Iterator for Items<'a> {
 pub(super) fn cyclic(datagram: &[u8]) -> Option<u32> {
     let mut items = Items::of_list(datagram).filter(|items| items.left == 2 && items.is_whole())?;
     let (address, data) = (items.next()?, items.next()?);
-    let is_cyclic =
-        address.kind == item::SEQUENCED_ADDRESS && address.data.len() == 8 && data.kind == item::CONNECTED_DATA;
+    let is_cyclic = address.kind == item::SEQUENCED_ADDRESS
+        && address.data.len() == 8
+        && data.kind == item::CONNECTED_DATA;
     is_cyclic.then(|| Cursor::new(address.data).u32_le()).flatten()
 }

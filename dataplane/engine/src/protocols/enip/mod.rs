@@ -56,7 +56,9 @@ fn look(bytes: &[u8]) -> Found {
     if !header.is_known() {
         return Found::No;
     }
-    let Some(data) = bytes.get(HEADER_LEN..HEADER_LEN + usize::from(header.length)) else { return Found::Maybe };
+    let Some(data) = bytes.get(HEADER_LEN..HEADER_LEN + usize::from(header.length)) else {
+        return Found::Maybe;
+    };
     let is_right = match header.command {
         0x65 => matches!(data, [] | [_, 0, 0, 0]),
         _ if header.has_packet() && !data.is_empty() => Items::of_packet(data).is_some_and(Items::is_message),
@@ -117,7 +119,8 @@ impl Messages for Enip {
         let key = key(&header, packet);
         if is_response(&header, packet, message.from) {
             let request = self.transactions.close(|other| *other == key);
-            let number = request.as_ref().map_or_else(|| self.transactions.number(), |request| request.number);
+            let number =
+                request.as_ref().map_or_else(|| self.transactions.number(), |request| request.number);
             let asked = request.as_ref().map(|request| request.bytes.as_slice());
             write(number, asked, Some(message.bytes), report);
             match request {
@@ -201,7 +204,9 @@ fn write(number: u64, request: Option<&[u8]>, response: Option<&[u8]>, report: &
 
 fn write_half(header: &Header, data: &[u8], event: &mut EventWriter<'_>) {
     event.label("command", names::command(header.command).unwrap_or("unknown"));
-    event.label("status", names::status(header.status).unwrap_or("unknown")).number("session", header.session);
+    event
+        .label("status", names::status(header.status).unwrap_or("unknown"))
+        .number("session", header.session);
     if header.options != 0 {
         event.number("options", header.options);
     }
@@ -265,7 +270,9 @@ fn write_identity(mut cursor: Cursor<'_>, event: &mut EventWriter<'_>) -> Option
         event.label("vendor", name);
     }
     event.number("device_type_id", device);
-    event.label("device_type", names::device_type(device).unwrap_or("unknown")).number("product_code", product);
+    event
+        .label("device_type", names::device_type(device).unwrap_or("unknown"))
+        .number("product_code", product);
     event.number("status", cursor.u16_le()?).number("serial", cursor.u32_le()?);
     let length = cursor.u8()?;
     event.text("product_name", cursor.take(usize::from(length))?);

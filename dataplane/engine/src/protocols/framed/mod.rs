@@ -335,7 +335,7 @@ pub(super) const fn crc16_table(polynomial: u16) -> [u16; 256] {
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar from then on; None where there is no such date.
 pub(super) fn unix_days(year: u32, month: u32, day: u32) -> Option<u64> {
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let length = match month {
         2 => 28 + u32::from(is_leap),
         4 | 6 | 9 | 11 => 30,
@@ -347,7 +347,8 @@ pub(super) fn unix_days(year: u32, month: u32, day: u32) -> Option<u64> {
     }
     // Years begin in March, so that the leap day is the last of a year.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = u64::from(year) * 365 + u64::from(year / 4) - u64::from(year / 100) + u64::from(year / 400)
+    let days = u64::from(year) * 365 + u64::from(year / 4) - u64::from(year / 100)
+        + u64::from(year / 400)
         + u64::from((153 * month + 2) / 5)
         + u64::from(day - 1);
     // Days from March of year 0 to 1970.

@@ -45,9 +45,17 @@ pub(super) struct Asdu<'a> {
 impl<'a> Asdu<'a> {
     /// Reads the header.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let ([id, structure, cause, originator, low, high], objects) = bytes.split_first_chunk::<HEADER_LEN>()?;
+        let ([id, structure, cause, originator, low, high], objects) =
+            bytes.split_first_chunk::<HEADER_LEN>()?;
         let common_address = u16::from_le_bytes([*low, *high]);
-        Some(Self { id: *id, structure: *structure, cause: *cause, originator: *originator, common_address, objects })
+        Some(Self {
+            id: *id,
+            structure: *structure,
+            cause: *cause,
+            originator: *originator,
+            common_address,
+            objects,
+        })
     }
 
     const fn count(&self) -> u8 {
@@ -86,7 +94,9 @@ impl<'a> Asdu<'a> {
         event.object("asdu").number("type_id", self.id);
         event.label("type", asdu_type(self.id).map_or("unknown", |kind| kind.name));
         event.flag("sequence", self.is_sequence()).number("count", self.count());
-        event.number("cause_id", self.cause & 0x3f).label("cause", cause(self.cause & 0x3f).unwrap_or("unknown"));
+        event
+            .number("cause_id", self.cause & 0x3f)
+            .label("cause", cause(self.cause & 0x3f).unwrap_or("unknown"));
         event.flag("negative", self.cause & 0x40 != 0).flag("test", self.cause & 0x80 != 0);
         event.number("originator", self.originator).number("common_address", self.common_address);
         if let Ok(kind) = kind {
@@ -206,8 +216,13 @@ fn write_measure(element: Element, cursor: &mut Cursor<'_>, event: &mut EventWri
 
 /// Quality, where something is to be said of it (7.2.6.3).
 fn write_quality(bits: u8, event: &mut EventWriter<'_>) {
-    const NAMES: [(u8, &str); 5] =
-        [(0x01, "overflow"), (0x10, "blocked"), (0x20, "substituted"), (0x40, "not_topical"), (0x80, "invalid")];
+    const NAMES: [(u8, &str); 5] = [
+        (0x01, "overflow"),
+        (0x10, "blocked"),
+        (0x20, "substituted"),
+        (0x40, "not_topical"),
+        (0x80, "invalid"),
+    ];
     if NAMES.iter().all(|(bit, _)| bits & bit == 0) {
         return;
     }

@@ -58,7 +58,8 @@ fn look(bytes: &[u8]) -> Found {
         (Some(Control::Supervisory { .. }), _) => Found::Likely(97),
         (Some(Control::Information { .. }), None) => Found::Maybe,
         (Some(Control::Information { .. }), Some(unit)) => {
-            let is_right = unit.get(CONTROL_END..).and_then(Asdu::read).is_some_and(|asdu| asdu.check().is_ok());
+            let is_right =
+                unit.get(CONTROL_END..).and_then(Asdu::read).is_some_and(|asdu| asdu.check().is_ok());
             if is_right { Found::Yes } else { Found::No }
         }
         (None, _) => Found::No,

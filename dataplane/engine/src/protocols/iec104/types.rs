@@ -240,7 +240,9 @@ mod tests {
         for (id, size) in [(1, 1), (9, 3), (13, 5), (14, 8), (17, 6), (19, 7), (30, 8), (36, 12), (39, 11)] {
             assert_eq!(asdu_type(id).and_then(|kind| kind.size()), Some(size), "{id}");
         }
-        for (id, size) in [(45, 1), (50, 5), (63, 12), (64, 11), (102, 0), (103, 7), (107, 9), (121, 7), (126, 13)] {
+        for (id, size) in
+            [(45, 1), (50, 5), (63, 12), (64, 11), (102, 0), (103, 7), (107, 9), (121, 7), (126, 13)]
+        {
             assert_eq!(asdu_type(id).and_then(|kind| kind.size()), Some(size), "{id}");
         }
         assert!(asdu_type(125).is_some_and(|kind| kind.size().is_none()));

@@ -164,7 +164,12 @@ fn write_interface(mut cursor: Cursor<'_>, role: Role, event: &mut EventWriter<'
             event.list("objects");
             while let (Some(id), Some(length)) = (cursor.u8(), cursor.u8()) {
                 let value = cursor.take(usize::from(length)).unwrap_or_default();
-                event.object("").number("id", id).label("name", identification(id)).text("value", value).close();
+                event
+                    .object("")
+                    .number("id", id)
+                    .label("name", identification(id))
+                    .text("value", value)
+                    .close();
             }
             event.close();
         }

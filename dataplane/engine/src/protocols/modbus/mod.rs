@@ -54,7 +54,9 @@ fn judge(look: Look, probe: &Probe<'_>) -> Found {
         Look::Open => Found::Maybe,
         Look::Is(Transport::Tcp, _) if !is_followed_by_its_like(probe.payload) => Found::No,
         Look::Is(Transport::Serial, _) if !probe.is_stream() => Found::No,
-        Look::Is(Transport::Serial, _) if serial_has_few_checks(probe.payload) && !probe.has_port(PORT) => Found::Maybe,
+        Look::Is(Transport::Serial, _) if serial_has_few_checks(probe.payload) && !probe.has_port(PORT) => {
+            Found::Maybe
+        }
         Look::Is(..) if probe.has_port(PORT) => Found::Yes,
         Look::Is(..) => Found::Likely(95),
     }
@@ -144,7 +146,10 @@ impl Modbus {
         let request = self
             .transactions
             .close(|key| key.transaction == unit.transaction && key.unit == unit.unit)
-            .or_else(|| self.transactions.close(|key| key.transaction == unit.transaction && transport == Transport::Tcp));
+            .or_else(|| {
+                self.transactions
+                    .close(|key| key.transaction == unit.transaction && transport == Transport::Tcp)
+            });
         let Some(request) = request else {
             event::write(self.transactions.number(), transport, None, Some(unit), report);
             return report.anomaly("unsolicited_response");
@@ -175,7 +180,8 @@ fn answers(request: &[u8], response: &[u8]) -> bool {
     if code & 0x7f != *asked {
         return false;
     }
-    let quantity = || what.get(2..).and_then(<[u8]>::first_chunk).map(|bytes| usize::from(u16::from_be_bytes(*bytes)));
+    let quantity =
+        || what.get(2..).and_then(<[u8]>::first_chunk).map(|bytes| usize::from(u16::from_be_bytes(*bytes)));
     match code {
         1 | 2 => quantity().is_some_and(|bits| data.len() == 1 + bits.div_ceil(8)),
         3 | 4 => quantity().is_some_and(|words| data.len() == 1 + words * 2),

@@ -125,7 +125,11 @@ fn check_response(code: u8, data: &[u8]) -> Result<(), Fault> {
             let bytes = cursor.u16().ok_or(Fault::Length)?;
             exactly(cursor.rest(), usize::from(bytes))?;
             let values = cursor.u16().ok_or(Fault::Length)?;
-            if values <= 31 && u32::from(bytes) == 2 + 2 * u32::from(values) { Ok(()) } else { Err(Fault::Value) }
+            if values <= 31 && u32::from(bytes) == 2 + 2 * u32::from(values) {
+                Ok(())
+            } else {
+                Err(Fault::Value)
+            }
         }
         43 => encapsulated(data, Role::Response),
         _ => Ok(()),
@@ -153,7 +157,13 @@ fn file_records(data: &[u8], has_data: bool) -> Result<(), Fault> {
 fn encapsulated(data: &[u8], role: Role) -> Result<(), Fault> {
     match (role, data) {
         (_, [13, _, ..]) => Ok(()),
-        (Role::Request, [14, code, _]) => if matches!(code, 1..=4) { Ok(()) } else { Err(Fault::Value) },
+        (Role::Request, [14, code, _]) => {
+            if matches!(code, 1..=4) {
+                Ok(())
+            } else {
+                Err(Fault::Value)
+            }
+        }
         (Role::Response, [14, code, _, _, _, count, objects @ ..]) => {
             if !matches!(code, 1..=4) {
                 return Err(Fault::Value);
@@ -213,7 +223,11 @@ fn at_least(data: &[u8], len: usize) -> Result<(), Fault> {
 fn counted(data: &[u8], least: u8) -> Result<(), Fault> {
     match data.split_first() {
         Some((&count, rest)) if rest.len() == usize::from(count) => {
-            if count >= least { Ok(()) } else { Err(Fault::Value) }
+            if count >= least {
+                Ok(())
+            } else {
+                Err(Fault::Value)
+            }
         }
         _ => Err(Fault::Length),
     }

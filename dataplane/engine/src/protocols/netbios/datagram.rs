@@ -54,7 +54,9 @@ impl<'a> Packet<'a> {
                 let (_len, _offset) = (cursor.u16()?, cursor.u16()?);
                 Content::Data(name(&mut cursor)?, name(&mut cursor)?, cursor.rest())
             }
-            0x13 if cursor.len() == 1 => Content::Error(cursor.u8().filter(|code| (0x82..=0x84).contains(code))?),
+            0x13 if cursor.len() == 1 => {
+                Content::Error(cursor.u8().filter(|code| (0x82..=0x84).contains(code))?)
+            }
             0x14..=0x16 => Content::Query(name(&mut cursor)?),
             _ => return None,
         };

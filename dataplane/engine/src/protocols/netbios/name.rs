@@ -71,13 +71,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_example_of_the_standard_decodes() {
-        // RFC 1001, 14.1: "The NetBIOS name" with a scope.
-        let bytes = b"\x20FEGHGFCAEOGFHEECEJEPFDCAGOGBGNGF\x07SCOPEID\x03COM\0rest";
+    fn a_name_with_a_scope_decodes() {
+        // The example of RFC 1001, 14.1, with its "h" put right.
+        let bytes = b"\x20FEGIGFCAEOGFHEECEJEPFDCAGOGBGNGF\x07SCOPEID\x03COM\0rest";
         let (name, len) = Name::read(bytes).unwrap();
         assert_eq!((name.text(), name.suffix(), len), (&b"The NetBIOS nam"[..], b'e', 46));
         assert_eq!(Name::read(&bytes[..40]), None);
-        assert_eq!(Name::read(b"\x20FEGHGFCAEOGFHEECEJEPFDCAGOGBGNG1\0"), None);
+        assert_eq!(Name::read(b"\x20FEGIGFCAEOGFHEECEJEPFDCAGOGBGNG1\0"), None);
     }
 
     proptest! {

@@ -93,7 +93,9 @@ impl Messages for NameService {
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
         let packet = Packet::read(message.bytes).filter(Packet::is_sound).ok_or("malformed_data")?;
         let mut event = report.event("nbns");
-        event.label("type", if packet.is_response() { "response" } else { "request" }).number("id", packet.id);
+        event
+            .label("type", if packet.is_response() { "response" } else { "request" })
+            .number("id", packet.id);
         event.label("opcode", opcode(packet.opcode()));
         event.text("rrname", packet.name.text()).number("suffix", packet.name.suffix());
         event.label("service", packet.name.service());
@@ -191,9 +193,15 @@ mod tests {
         assert_eq!(probe(&udp(&query, ToServer, 4000)), Found::Yes);
         let mut bench = Bench::new(&NBNS);
         bench.datagram(ToServer, &query);
-        bench.datagram(ToClient, &message(0x8500, [0, 1, 0, 0], 0x20, &[0, 0, 0, 9, 0, 6, 0, 0, 192, 0, 2, 1]));
+        bench.datagram(
+            ToClient,
+            &message(0x8500, [0, 1, 0, 0], 0x20, &[0, 0, 0, 9, 0, 6, 0, 0, 192, 0, 2, 1]),
+        );
         assert_eq!(bench.kinds(), ["nbns", "nbns"]);
-        assert_eq!((bench.text("nbns", "rrname"), bench.text("nbns", "service")), ("FILES".into(), "server".into()));
+        assert_eq!(
+            (bench.text("nbns", "rrname"), bench.text("nbns", "service")),
+            ("FILES".into(), "server".into())
+        );
         assert_eq!(bench.value("nbns", "ip"), Some(Datum::Ip(Ipv4Addr::new(192, 0, 2, 1).into())));
     }
 

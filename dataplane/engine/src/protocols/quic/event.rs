@@ -33,8 +33,7 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn reset(&mut self) {
         let Self { user_agent, google_hello, .. } = self;
-        let (mut user_agent, mut google_hello) =
-            (core::mem::take(user_agent), core::mem::take(google_hello));
+        let (mut user_agent, mut google_hello) = (core::mem::take(user_agent), core::mem::take(google_hello));
         user_agent.clear();
         google_hello.clear();
         *self = Self { user_agent, google_hello, ..Self::default() };
@@ -123,7 +122,8 @@ pub(super) fn write(seen: &Seen, handshake: &mut Handshake, text: &mut Vec<u8>, 
     if handshake.has_hello() {
         handshake.write(event);
     }
-    for (field, id) in [("client_connection_id", &seen.client_id), ("server_connection_id", &seen.server_id)] {
+    for (field, id) in [("client_connection_id", &seen.client_id), ("server_connection_id", &seen.server_id)]
+    {
         if !id.is_empty() {
             event.hex(field, id);
         }

@@ -81,7 +81,15 @@ impl<'a> Message<'a> {
     pub(super) fn tags(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.entries.iter().map(|entry| {
             let [a, b, c, d, ..] = entry;
-            let len = if *d != 0 { 4 } else if *c != 0 { 3 } else if *b != 0 { 2 } else { usize::from(*a != 0) };
+            let len = if *d != 0 {
+                4
+            } else if *c != 0 {
+                3
+            } else if *b != 0 {
+                2
+            } else {
+                usize::from(*a != 0)
+            };
             entry.get(..len).unwrap_or_default()
         })
     }
@@ -115,6 +123,7 @@ const MAX_ENTRIES: usize = 128;
 const MAX_VALUES: u32 = 32 * 1024;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths of tests are small")]
 pub(super) mod tests {
     use proptest::prelude::*;
 
@@ -170,7 +179,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_version_is_read_from_a_public_header_only() {
-        let bytes = |flags, version: &[u8; 4]| [&[flags, 1, 2, 3, 4, 5, 6, 7, 8][..], version, &[1, 2]].concat();
+        let bytes =
+            |flags, version: &[u8; 4]| [&[flags, 1, 2, 3, 4, 5, 6, 7, 8][..], version, &[1, 2]].concat();
         assert_eq!(public_version(&bytes(0x09, b"Q043")), Some(Version(0x5130_3433)));
         assert_eq!(public_version(&bytes(0x0d, b"Q025")), Some(Version(0x5130_3235)));
         assert_eq!(public_version(&bytes(0x0c, b"Q025")), None);

@@ -200,7 +200,10 @@ mod tests {
         let first = bytes.len();
         bytes.extend([0x45, 9, 9]);
         let long = Long::parse(&bytes, 0).unwrap();
-        assert_eq!((long.kind, long.destination, long.source), (Kind::Initial, &[1, 2, 3, 4][..], &[5, 6][..]));
+        assert_eq!(
+            (long.kind, long.destination, long.source),
+            (Kind::Initial, &[1, 2, 3, 4][..], &[5, 6][..])
+        );
         assert_eq!((long.packet.len(), long.rest, long.body().len()), (first, &[0x45, 9, 9][..], 40));
     }
 

@@ -95,7 +95,9 @@ impl Keys {
         let (header, content) = space.split_at_mut_checked(number_end)?;
         let (content, tag) = content.split_last_chunk_mut::<16>()?;
         let tag = (*tag).into();
-        Aes128Gcm::new(&self.key.into()).decrypt_in_place_detached(&nonce.into(), header, content, &tag).ok()?;
+        Aes128Gcm::new(&self.key.into())
+            .decrypt_in_place_detached(&nonce.into(), header, content, &tag)
+            .ok()?;
         Some(number_end..number_end + content.len())
     }
 }
@@ -135,6 +137,7 @@ const PREFIX: &[u8] = b"tls13 ";
 const MAX_PACKET: usize = 9216;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths of tests are small")]
 mod tests {
     use super::super::header::Kind;
     use super::*;

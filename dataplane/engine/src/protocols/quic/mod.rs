@@ -14,6 +14,7 @@ mod parser;
 mod probe;
 mod stream;
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths of tests are small")]
 mod tests;
 mod version;
 

@@ -137,7 +137,8 @@ impl QuicParser {
         if let Some(version) = google::public_version(bytes) {
             self.seen.version(version);
         }
-        let is_googles = self.seen.version.is_none_or(|version| version.dialect() == Some(Dialect::GoogleOpen));
+        let is_googles =
+            self.seen.version.is_none_or(|version| version.dialect() == Some(Dialect::GoogleOpen));
         if !is_googles {
             self.handshake.record(from, Protection::Sealed);
         } else if let Some(message) = google::Message::find(bytes) {

@@ -16,8 +16,8 @@ pub(super) fn probe(probe: &Probe<'_>) -> Found {
     if public_version(bytes).is_some() {
         return Found::Yes;
     }
-    let is_servers = may_be_servers(*first)
-        && Message::find(bytes).is_some_and(|message| !message.is_from_client());
+    let is_servers =
+        may_be_servers(*first) && Message::find(bytes).is_some_and(|message| !message.is_from_client());
     if is_servers { Found::Likely(95) } else { Found::No }
 }
 
@@ -31,8 +31,12 @@ fn long(bytes: &[u8], missing: usize) -> Found {
             if known > 0 && 2 * known >= packet.versions().count() { Found::Likely(95) } else { Found::No }
         }
         // Content in the clear or, later in the connection, not; four letters and the layout say enough.
-        Kind::Google => Found::Likely(if packet.destination.len() + packet.source.len() >= 8 { 97 } else { 60 }),
-        Kind::Initial | Kind::ZeroRtt | Kind::Handshake | Kind::Retry if packet.version.is_forcing_negotiation() => {
+        Kind::Google => {
+            Found::Likely(if packet.destination.len() + packet.source.len() >= 8 { 97 } else { 60 })
+        }
+        Kind::Initial | Kind::ZeroRtt | Kind::Handshake | Kind::Retry
+            if packet.version.is_forcing_negotiation() =>
+        {
             // The server must not answer a smaller one (RFC 9000 6.1 and 14.1), nor one with a short id (7.2).
             let is_clients = datagram >= LEAST_DATAGRAM && packet.destination.len() >= 8;
             if is_clients { Found::Likely(95) } else { Found::No }

@@ -26,7 +26,14 @@ enum By {
 }
 
 /// An Initial packet with a number of four bytes, under the keys that `first` stands for.
-fn initial(version: Version, by: By, first: &[u8], ids: (&[u8], &[u8]), number: u32, frames: &[u8]) -> Vec<u8> {
+fn initial(
+    version: Version,
+    by: By,
+    first: &[u8],
+    ids: (&[u8], &[u8]),
+    number: u32,
+    frames: &[u8],
+) -> Vec<u8> {
     let keys = InitialKeys::derive(version, first).unwrap();
     let mut header = vec![if version == TWO { 0xd3 } else { 0xc3 }];
     header.extend(version.0.to_be_bytes());
@@ -119,11 +126,9 @@ fn connection(version: Version) -> Vec<(Direction, Vec<u8>)> {
     let out = (FIRST_ID, CLIENT_ID);
     let back = (CLIENT_ID, SERVER_ID);
     let first = [crypto(900, c), vec![1, 0, 0], crypto(0, a)].concat();
-    let answer = [
-        initial(version, By::Server, FIRST_ID, back, 0, &crypto(0, &server_hello())),
-        sealed(version, back),
-    ]
-    .concat();
+    let answer =
+        [initial(version, By::Server, FIRST_ID, back, 0, &crypto(0, &server_hello())), sealed(version, back)]
+            .concat();
     vec![
         (ToServer, padded(initial(version, By::Client, FIRST_ID, out, 0, &first), 1200)),
         (ToServer, padded(initial(version, By::Client, FIRST_ID, out, 1, &crypto(300, b)), 1200)),
@@ -214,7 +219,10 @@ fn the_client_initial_of_rfc_9001_a_2_is_made_and_read() {
     assert_eq!(packet.len(), 1200);
     assert_eq!(packet[..4], [0xc0, 0, 0, 0], "the first byte of RFC 9001 A.2, protected");
     assert_eq!(packet[18..22], [0x7b, 0x9a, 0xec, 0x34], "its packet number, protected");
-    assert_eq!(packet[1184..], [0xe2, 0x21, 0xaf, 0x44, 0x86, 0x00, 0x18, 0xab, 0x08, 0x56, 0x97, 0x2e, 0x19, 0x4c, 0xd9, 0x34]);
+    assert_eq!(
+        packet[1184..],
+        [0xe2, 0x21, 0xaf, 0x44, 0x86, 0x00, 0x18, 0xab, 0x08, 0x56, 0x97, 0x2e, 0x19, 0x4c, 0xd9, 0x34]
+    );
     assert_eq!(probe(&packet), Found::Yes);
     let event = read(fresh().as_mut(), &[(ToServer, packet)]);
     assert_eq!(value(&event, "sni"), "example.com");
@@ -251,7 +259,10 @@ fn after_a_retry_the_keys_are_those_of_the_servers_id() {
             (ToClient, retry),
             (ToServer, padded(initial(ONE, By::Client, SERVER_ID, again, 1, &crypto(0, a)), 1200)),
             (ToServer, padded(initial(ONE, By::Client, SERVER_ID, again, 2, &crypto(700, b)), 1200)),
-            (ToClient, initial(ONE, By::Server, SERVER_ID, (CLIENT_ID, &[7; 8]), 0, &crypto(0, &server_hello()))),
+            (
+                ToClient,
+                initial(ONE, By::Server, SERVER_ID, (CLIENT_ID, &[7; 8]), 0, &crypto(0, &server_hello())),
+            ),
         ],
     );
     assert_eq!(value(&event, "sni"), "example.com");
@@ -284,18 +295,30 @@ fn a_negotiation_names_versions_and_the_next_hello_counts() {
 fn googles_hello_is_read_behind_its_public_header() {
     let hello = message(
         b"CHLO",
-        &[(b"SNI\0", b"example.org"), (b"VER\0", b"Q043"), (b"UAID", b"Chrome"), (b"PUBS", &[0; 35]), (b"KEXS", b"C255")],
+        &[
+            (b"SNI\0", b"example.org"),
+            (b"VER\0", b"Q043"),
+            (b"UAID", b"Chrome"),
+            (b"PUBS", &[0; 35]),
+            (b"KEXS", b"C255"),
+        ],
     );
     let packet = [&[0x0d][..], &[1; 8], b"Q043", &[1], &[0xee; 12], &[0xa0, 1, 0, 0], &hello].concat();
     assert_eq!(probe(&packet), Found::Yes);
     let event = read(fresh().as_mut(), &[(ToServer, packet.clone())]);
-    for (name, expected) in
-        [("version", "Q043"), ("sni", "example.org"), ("ua", "Chrome"), ("selected_group", "x25519"), ("class", "classical")]
-    {
+    for (name, expected) in [
+        ("version", "Q043"),
+        ("sni", "example.org"),
+        ("ua", "Chrome"),
+        ("selected_group", "x25519"),
+        ("class", "classical"),
+    ] {
         assert_eq!(value(&event, name), expected);
     }
     assert_eq!(event.iter().filter(|(name, _)| *name == "string").count(), 1);
-    let refused = [&[0x08][..], &[1; 8], &[1], &[0xee; 12], &[0xa0, 1], &message(b"REJ\0", &[(b"STK\0", b"1")])].concat();
+    let refused =
+        [&[0x08][..], &[1; 8], &[1], &[0xee; 12], &[0xa0, 1], &message(b"REJ\0", &[(b"STK\0", b"1")])]
+            .concat();
     assert_eq!(probe(&refused), Found::Likely(95));
     assert_eq!(probe(&packet[..13]), Found::Yes);
     assert_eq!(probe(&[0x0c; 40]), Found::No);
@@ -318,7 +341,8 @@ fn a_flood_of_packets_that_cannot_be_opened_ends_soon() {
     for number in 0..1000_u32 {
         let id = number.to_be_bytes();
         let bytes = initial(TWO, By::Server, &id, (&id, &id), number, &[0; 40]);
-        let input = Input { bytes: &bytes, from: ToServer, carrier: Carrier::Udp, now_ns: 1, after_gap: false };
+        let input =
+            Input { bytes: &bytes, from: ToServer, carrier: Carrier::Udp, now_ns: 1, after_gap: false };
         count += 1;
         if parser.read(input, &mut Output::new(&mut batch, identity(), 1)).then == Then::Done {
             break;

@@ -59,13 +59,19 @@ impl Media {
         }
         note(&mut self.sources, source);
         if self.canonical_name.is_empty() {
-            self.canonical_name.extend(compound.canonical_name().unwrap_or_default().iter().copied().take(255));
+            self.canonical_name
+                .extend(compound.canonical_name().unwrap_or_default().iter().copied().take(255));
         }
     }
 
     /// Whether any packet came.
     pub(super) fn is_any(&self) -> bool {
         self.packets != [0; 2] || self.reports != [0; 2]
+    }
+
+    /// Whether media came, of a source that is no chance.
+    pub(super) fn has_rtp(&self) -> bool {
+        self.is_certain && self.packets != [0; 2]
     }
 
     /// Packets of either direction and kind.

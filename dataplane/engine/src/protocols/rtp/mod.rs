@@ -9,6 +9,7 @@ pub(in crate::protocols) mod multiplex;
 mod packet;
 mod probe;
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths of tests are small")]
 mod tests;
 
 use super::{Carrier, Exposure, Family, Opening, Protocol};

@@ -102,7 +102,7 @@ impl Multiplex {
         } else if self.start == Start::Media && self.has_zrtp && self.media.is_certain {
             out.refine("srtp", 95);
             self.is_refined = true;
-        } else if self.start == Start::Stun && self.media.is_certain && self.packets <= EARLY {
+        } else if self.start == Start::Stun && self.media.has_rtp() && self.packets <= EARLY {
             out.refine(if self.has_zrtp { "srtp" } else { "rtp" }, 90);
             self.is_refined = true;
         }
@@ -197,7 +197,9 @@ impl Parser for Multiplex {
 /// How a stream that starts like this is cut into packets.
 fn framing_of(bytes: &[u8]) -> Option<Framing> {
     let is_stun = |framing: Framing| {
-        framing.frame_start(bytes).is_some_and(|frame| Message::parse(frame.bytes, usize::from(u16::MAX)).is_some())
+        framing
+            .frame_start(bytes)
+            .is_some_and(|frame| Message::parse(frame.bytes, usize::from(u16::MAX)).is_some())
     };
     let is_media = || {
         let frame = Framing::Prefixed.frame_start(bytes)?;

@@ -113,7 +113,9 @@ impl<'a> Compound<'a> {
         let (first, mut len) = packet(bytes, wire_len)?;
         let mut count = 1;
         while len < wire_len {
-            let Some((_, more)) = bytes.get(len..).and_then(|rest| packet(rest, wire_len - len)) else { break };
+            let Some((_, more)) = bytes.get(len..).and_then(|rest| packet(rest, wire_len - len)) else {
+                break;
+            };
             len += more;
             count += 1;
         }

@@ -38,7 +38,9 @@ impl<'a> Message<'a> {
     /// Whether the parameters start as those of their kind do.
     fn is_known(&self) -> bool {
         match (self.kind, self.parameters) {
-            (7, [0, 1, 0x12, length, ..]) => self.parameters.len() == usize::from(*length) + 4 && *length >= 4,
+            (7, [0, 1, 0x12, length, ..]) => {
+                self.parameters.len() == usize::from(*length) + 4 && *length >= 4
+            }
             (1 | 3, [code, ..]) => names::function(*code).is_some(),
             (2, [] | [_, ..]) => true,
             // A job refused: an error and nothing else.
@@ -111,7 +113,7 @@ impl<'a> Message<'a> {
                 }
                 event.close();
             }
-            (0x1a | 0x1b | 0x1c | 0x1d, 1) => {
+            (0x1a..=0x1d, 1) => {
                 cursor.take(7)?;
                 let length = cursor.u8()?;
                 write_block(cursor.take(usize::from(length))?, event);
@@ -143,7 +145,10 @@ impl<'a> Message<'a> {
             8 => "response",
             _ => "unknown",
         };
-        event.label("direction", direction).number("group_code", kind & 0x0f).label("group", names::group(*kind));
+        event
+            .label("direction", direction)
+            .number("group_code", kind & 0x0f)
+            .label("group", names::group(*kind));
         event.number("function_code", *code).label("function", names::subfunction(*kind, *code));
         if let Some(error) = self.parameters.get(10..).and_then(<[u8]>::first_chunk) {
             event.number("error_code", u16::from_be_bytes(*error));
@@ -162,7 +167,8 @@ impl<'a> Message<'a> {
                 event.flag("password_present", !data.is_empty());
             }
             (3, 3) if direction == "request" => {
-                if let Some(([_, b'0', kind @ ..], rest)) = Some(data).and_then(|data| data.split_first_chunk::<3>())
+                if let Some(([_, b'0', kind @ ..], rest)) =
+                    Some(data).and_then(|data| data.split_first_chunk::<3>())
                     && let Some(number) = rest.first_chunk::<5>()
                 {
                     event.label("block_type", names::block(&[b'0', kind[0]])).text("block_number", number);
@@ -247,6 +253,7 @@ fn write_block(name: &[u8], event: &mut EventWriter<'_>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths of tests are small")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -256,7 +263,9 @@ mod tests {
 
     #[test]
     fn a_message_fills_its_bytes_or_is_none() {
-        assert!(Message::read(&READ).is_some_and(|message| message.reference == 0x500 && !message.is_response()));
+        assert!(
+            Message::read(&READ).is_some_and(|message| message.reference == 0x500 && !message.is_response())
+        );
         assert_eq!(Message::read(&READ[..23]), None);
         for (at, value) in [(0, 0x33), (1, 4), (2, 1), (7, 13), (9, 1), (10, 0x77)] {
             let mut wrong = READ;

@@ -147,7 +147,9 @@ impl S7 {
             };
             let asked = Message::read(&request.bytes);
             write(request.number, asked.as_ref(), Some(&message), report);
-            if asked.is_some_and(|asked| asked.function() != message.function() && message.function().is_some()) {
+            if asked
+                .is_some_and(|asked| asked.function() != message.function() && message.function().is_some())
+            {
                 report.anomaly("function_mismatch");
             }
             self.transactions.recycle(request);
@@ -234,7 +236,12 @@ impl Messages for S7 {
 }
 
 /// Writes a transaction, of which one half may be missing.
-fn write(number: u64, request: Option<&Message<'_>>, response: Option<&Message<'_>>, report: &mut Report<'_, '_>) {
+fn write(
+    number: u64,
+    request: Option<&Message<'_>>,
+    response: Option<&Message<'_>>,
+    report: &mut Report<'_, '_>,
+) {
     let Some(reference) = request.or(response).map(|message| message.reference) else { return };
     let mut event = report.event("s7comm");
     event.number("id", number).number("pdu_reference", reference);
@@ -249,7 +256,10 @@ fn write(number: u64, request: Option<&Message<'_>>, response: Option<&Message<'
 
 /// Writes who is connected: the selectors of S7 say the kind of connection, rack and slot.
 fn write_connection(kind: &'static str, parameters: &Parameters<'_>, event: &mut EventWriter<'_>) {
-    event.label("type", kind).hex("source_tsap", parameters.source).hex("destination_tsap", parameters.destination);
+    event
+        .label("type", kind)
+        .hex("source_tsap", parameters.source)
+        .hex("destination_tsap", parameters.destination);
     if let [kind, place] = parameters.destination {
         event.number("rack", place >> 5).number("slot", place & 0x1f);
         event.label(

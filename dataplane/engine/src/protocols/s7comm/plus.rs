@@ -79,7 +79,9 @@ pub(super) fn write(data: &[u8], report: &mut Report<'_, '_>) -> Result<Next, &'
     event.number("version", message.version);
     event.label("operation", names::plus_operation(message.operation).unwrap_or("unknown"));
     if message.operation != 0x33 {
-        event.number("function_code", message.function).label("function", names::plus_function(message.function));
+        event
+            .number("function_code", message.function)
+            .label("function", names::plus_function(message.function));
         event.number("sequence", message.sequence);
     }
     if let Some(session) = message.session {

@@ -23,9 +23,17 @@ impl Header {
         let mut cursor = Cursor::new(bytes.get(4..HEADER)?);
         let (command, status, flags, more) = (cursor.u8()?, cursor.u32_le()?, cursor.u8()?, cursor.u16_le()?);
         cursor.take(12)?;
-        let (tree, process, _user, multiplex) = (cursor.u16_le()?, cursor.u16_le()?, cursor.u16_le()?, cursor.u16_le()?);
+        let (tree, process, _user, multiplex) =
+            (cursor.u16_le()?, cursor.u16_le()?, cursor.u16_le()?, cursor.u16_le()?);
         let key = u32::from(process) << 16 | u32::from(multiplex);
-        Some(Self { command, status, is_response: flags & 0x80 != 0, is_unicode: more & 0x8000 != 0, tree, key })
+        Some(Self {
+            command,
+            status,
+            is_response: flags & 0x80 != 0,
+            is_unicode: more & 0x8000 != 0,
+            tree,
+            key,
+        })
     }
 
     fn text(&self, bytes: &[u8]) -> Vec<u8> {
@@ -64,7 +72,9 @@ pub(super) fn read(
     let Some(request) = transactions.close(|other| *other == key) else { return Ok(()) };
     let mut event = report.event("smb");
     event.number("id", request.number).label("command", name);
-    event.label("status", status(header.status)).text("status_code", format!("0x{:x}", header.status).as_bytes());
+    event
+        .label("status", status(header.status))
+        .text("status_code", format!("0x{:x}", header.status).as_bytes());
     event.number("tree_id", header.tree);
     write_data(&header, &request.bytes, bytes, &mut event);
     drop(event);
@@ -79,13 +89,18 @@ fn write_data(header: &Header, request: &[u8], response: &[u8], event: &mut Even
         0x73 => security::write(request, event),
         0x75 => {
             // AndX, flags, length of the password; behind it the path, in 16-bit units on an even place.
-            let password = words.get(6..).and_then(<[u8]>::first_chunk).map_or(0, |len| u16::from_le_bytes(*len));
+            let password =
+                words.get(6..).and_then(<[u8]>::first_chunk).map_or(0, |len| u16::from_le_bytes(*len));
             let Some(path) = data.get(usize::from(password)..) else { return };
-            let skipped = usize::from(header.is_unicode && (HEADER + 3 + words.len() + usize::from(password)) % 2 == 1);
+            let skipped =
+                usize::from(header.is_unicode && (HEADER + 3 + words.len() + usize::from(password)) % 2 == 1);
             event.text("share", &header.text(path.get(skipped..).unwrap_or_default()));
         }
         0xa2 => {
-            let len = words.get(5..).and_then(<[u8]>::first_chunk).map_or(0, |len| usize::from(u16::from_le_bytes(*len)));
+            let len = words
+                .get(5..)
+                .and_then(<[u8]>::first_chunk)
+                .map_or(0, |len| usize::from(u16::from_le_bytes(*len)));
             let skipped = usize::from(header.is_unicode && (HEADER + 3 + words.len()) % 2 == 1);
             if let Some(name) = data.get(skipped..) {
                 event.text("filename", &header.text(name.get(..len).unwrap_or(name)));

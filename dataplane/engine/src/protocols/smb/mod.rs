@@ -79,7 +79,9 @@ fn session(probe: &Probe<'_>) -> Found {
             None => Found::No,
         },
         0x82 if flags == 0 && len == 0 && rest.is_empty() && on_port => Found::Likely(90),
-        0x83 if flags == 0 && len == 1 && matches!(rest, [0x80..=0x83 | 0x8f]) && on_port => Found::Likely(92),
+        0x83 if flags == 0 && len == 1 && matches!(rest, [0x80..=0x83 | 0x8f]) && on_port => {
+            Found::Likely(92)
+        }
         0x84 if flags == 0 && len == 6 && rest.len() == 6 && on_port => Found::Likely(85),
         _ => Found::No,
     }
@@ -178,7 +180,10 @@ impl Messages for Smb {
             0x81 => {
                 let (called, calling) = names(rest).ok_or("malformed_data")?;
                 let mut event = report.event("nbss");
-                event.label("type", "request").text("called_name", called.text()).label("called_service", called.service());
+                event
+                    .label("type", "request")
+                    .text("called_name", called.text())
+                    .label("called_service", called.service());
                 event.text("calling_name", calling.text());
             }
             0x82 => {
@@ -206,7 +211,10 @@ impl Messages for Smb {
 /// Text of 16-bit units, little-endian, at most 512 of them.
 fn utf16(bytes: &[u8]) -> String {
     let units = bytes.as_chunks::<2>().0.iter().take(512).map(|unit| u16::from_le_bytes(*unit));
-    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).take_while(|unit| *unit != '\0').collect()
+    char::decode_utf16(units)
+        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .take_while(|unit| *unit != '\0')
+        .collect()
 }
 
 /// Name of a status ([MS-ERREF] 2.3), of those that logons and opening files meet.

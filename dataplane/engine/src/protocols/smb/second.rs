@@ -26,9 +26,11 @@ impl Header {
         let mut cursor = Cursor::new(bytes.get(4..HEADER)?);
         let size = cursor.u16_le()?;
         cursor.u16_le()?;
-        let (status, command, _credits, flags) = (cursor.u32_le()?, cursor.u16_le()?, cursor.u16_le()?, cursor.u32_le()?);
+        let (status, command, _credits, flags) =
+            (cursor.u32_le()?, cursor.u16_le()?, cursor.u16_le()?, cursor.u32_le()?);
         let next = usize::try_from(cursor.u32_le()?).ok()?;
-        let (message, _process, tree, session) = (cursor.u64_le()?, cursor.u32_le()?, cursor.u32_le()?, cursor.u64_le()?);
+        let (message, _process, tree, session) =
+            (cursor.u64_le()?, cursor.u32_le()?, cursor.u32_le()?, cursor.u64_le()?);
         let is_sound = usize::from(size) == HEADER && command <= 0x13 && (next == 0 || next >= HEADER);
         is_sound.then_some(Self { status, command, flags, next, message, tree, session })
     }
@@ -64,7 +66,9 @@ pub(super) fn read(
     let asked = request.as_ref().map_or(&[][..], |request| &request.bytes);
     let mut event = report.event("smb");
     event.number("id", number).label("command", name);
-    event.label("status", status(header.status)).text("status_code", format!("0x{:x}", header.status).as_bytes());
+    event
+        .label("status", status(header.status))
+        .text("status_code", format!("0x{:x}", header.status).as_bytes());
     event.number("session_id", header.session).number("tree_id", header.tree);
     event.flag("signed", header.flags & 8 != 0);
     write_data(&header, asked, bytes, &mut event);
@@ -86,14 +90,18 @@ fn write_data(header: &Header, request: &[u8], response: &[u8], event: &mut Even
         1 => {
             security::write(request, event);
             if let Some(&[_, _, flags, _]) = said.rest().first_chunk() {
-                event.flag("guest", flags & 1 != 0).flag("anonymous", flags & 2 != 0).flag("encrypted", flags & 4 != 0);
+                event
+                    .flag("guest", flags & 1 != 0)
+                    .flag("anonymous", flags & 2 != 0)
+                    .flag("encrypted", flags & 4 != 0);
             }
         }
         3 => {
             if let Some(path) = named(request, 4) {
                 event.text("share", utf16(path).as_bytes());
             }
-            if let (0, Some(&[_, _, kind, _, _, flags, ..])) = (header.status, said.rest().first_chunk::<8>()) {
+            if let (0, Some(&[_, _, kind, _, _, flags, ..])) = (header.status, said.rest().first_chunk::<8>())
+            {
                 let kind = match kind {
                     1 => "DISK",
                     2 => "PIPE",

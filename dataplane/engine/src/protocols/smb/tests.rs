@@ -51,7 +51,10 @@ fn a_negotiation_says_dialect_signing_and_cipher() {
     }
     let mut bench = Bench::new(&SMB);
     turns.iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
-    assert_eq!((bench.text("smb", "dialect"), bench.text("smb", "cipher")), ("3.11".into(), "AES-128-GCM".into()));
+    assert_eq!(
+        (bench.text("smb", "dialect"), bench.text("smb", "cipher")),
+        ("3.11".into(), "AES-128-GCM".into())
+    );
     assert_eq!(bench.value("smb", "signing_required"), Some(Datum::Flag(true)));
     assert_eq!(bench.refined, Some("smb"));
 }

@@ -107,7 +107,8 @@ impl Seen {
             event.label("", name);
         }
         event.close();
-        for (field, count) in ["requests", "indications", "responses", "errors"].into_iter().zip(self.counts) {
+        for (field, count) in ["requests", "indications", "responses", "errors"].into_iter().zip(self.counts)
+        {
             if count > 0 {
                 event.number(field, count);
             }
@@ -124,7 +125,11 @@ impl Seen {
             ("peer_address", self.peer),
         ] {
             if let Some(address) = address {
-                event.object(field).datum("ip", Datum::Ip(address.ip())).number("port", address.port()).close();
+                event
+                    .object(field)
+                    .datum("ip", Datum::Ip(address.ip()))
+                    .number("port", address.port())
+                    .close();
             }
         }
         if let Some(code) = self.error {

@@ -56,6 +56,7 @@ const LEAST_BYTES: usize = 24;
 const MOST_BYTES: usize = 4096;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths of tests are small")]
 mod tests {
     use proptest::prelude::*;
 

@@ -15,6 +15,7 @@ mod probe;
 mod reader;
 mod records;
 mod session;
+mod stream;
 pub mod suites;
 
 use super::{Carrier, Exposure, Family, Input, Opening, Output, Parser, Progress, Protocol, Then};
@@ -23,6 +24,7 @@ use records::{Lane, Step};
 
 pub use handshake::{Handshake, Protection};
 pub use posture::{Class, Weakness};
+pub use stream::TlsStream;
 
 /// TLS over TCP.
 pub static PROTOCOL: Protocol = Protocol {

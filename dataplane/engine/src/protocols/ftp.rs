@@ -1,0 +1,239 @@
+//! The File Transfer Protocol's control connection (RFC 959): commands with their replies, masked passwords, and TLS
+//! (RFC 4217).
+
+use super::framed::{self, Framing, Message, Messages, Next, Report, Transactions};
+use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
+use crate::record::Direction;
+
+/// FTP. Its openings are recognised by signatures.
+pub static FTP: Protocol = Protocol {
+    name: "ftp",
+    title: "FTP (control)",
+    family: Family::Infrastructure,
+    carriers: &[Carrier::Tcp],
+    ports: &[21],
+    exposure: Exposure::Negotiated,
+    opening: Opening::any(4),
+    probe: None,
+    parser: Some(framed::parser::<Ftp>),
+    events: &["ftp", "anomaly"],
+    source: "RFC 959, RFC 4217, RFC 2428",
+};
+
+/// Bytes of an argument or a reply's line that are written.
+const TEXT_MAX: usize = 512;
+/// Lines of a reply that are written.
+const LINES_MAX: usize = 16;
+
+/// FTP on one flow.
+#[derive(Debug, Default)]
+struct Ftp {
+    commands: Transactions<()>,
+    /// Lines of a reply that is not over.
+    lines: Vec<Vec<u8>>,
+    has_greeting: bool,
+}
+
+/// Code of a reply's last line, or that of the only one.
+struct Reply<'a> {
+    code: u16,
+    lines: &'a [Vec<u8>],
+}
+
+impl Ftp {
+    fn line(&mut self, line: &[u8], report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
+        let parsed = lines::reply(line);
+        // Lines within a reply need not begin with its code (RFC 959, 4.2).
+        let (code, is_last, text) = match parsed {
+            Some(parsed) => parsed,
+            None if !self.lines.is_empty() => (0, false, line),
+            None => return Err("invalid_reply"),
+        };
+        if self.lines.len() < LINES_MAX {
+            self.lines.push(text.get(..TEXT_MAX).unwrap_or(text).to_vec());
+        }
+        // A preliminary reply is followed by another.
+        if !is_last {
+            return Ok(Next::More);
+        }
+        let lines = core::mem::take(&mut self.lines);
+        if code < 200 {
+            return Ok(Next::More);
+        }
+        if !self.has_greeting && code == 220 {
+            self.has_greeting = true;
+            write(None, &Reply { code, lines: &lines }, report);
+            return Ok(Next::More);
+        }
+        let Some(command) = self.commands.pop() else { return Ok(Next::More) };
+        let is_tls = is_tls(&command.bytes) && matches!(code, 234 | 334);
+        write(Some(&command.bytes), &Reply { code, lines: &lines }, report);
+        self.commands.recycle(command);
+        if is_tls {
+            report.exposure(Exposure::Encrypted);
+            return Ok(Next::Upgrade);
+        }
+        Ok(Next::More)
+    }
+}
+
+/// Whether this is AUTH TLS, or one of its older names (RFC 4217, 4 and 17).
+fn is_tls(command: &[u8]) -> bool {
+    let (verb, mechanism) = lines::words(command);
+    verb.eq_ignore_ascii_case(b"AUTH")
+        && [&b"TLS"[..], b"TLS-C", b"SSL", b"TLS-P"].iter().any(|name| mechanism.eq_ignore_ascii_case(name))
+}
+
+/// Whether the argument of a command is a secret.
+fn is_secret(verb: &[u8]) -> bool {
+    [&b"PASS"[..], b"ACCT", b"ADAT"].iter().any(|name| verb.eq_ignore_ascii_case(name))
+}
+
+fn write(command: Option<&[u8]>, reply: &Reply<'_>, report: &mut Report<'_, '_>) {
+    let mut event = report.event("ftp");
+    if let Some(command) = command {
+        let (verb, argument) = lines::words(command);
+        event.text("command", &verb.get(..16).unwrap_or(verb).to_ascii_uppercase());
+        if is_secret(verb) {
+            event.label("command_data", "***");
+        } else if !argument.is_empty() {
+            event.text("command_data", argument.get(..TEXT_MAX).unwrap_or(argument));
+        }
+    }
+    event.list("completion_code").text("", reply.code.to_string().as_bytes()).close();
+    event.list("reply");
+    for line in reply.lines {
+        event.text("", line);
+    }
+    event.close();
+    if let Some(port) = reply.lines.first().and_then(|line| data_port(reply.code, line)) {
+        event.number("dynamic_port", port);
+    }
+}
+
+/// Port of a data connection that the server waits on: 227 (RFC 959, 4.1.2) and 229 (RFC 2428, 3).
+fn data_port(code: u16, text: &[u8]) -> Option<u16> {
+    let start = text.iter().position(|byte| *byte == b'(')?;
+    let inside = text.get(start + 1..)?.split(|byte| *byte == b')').next()?;
+    let number = |digits: &[u8]| core::str::from_utf8(digits).ok()?.trim().parse::<u16>().ok();
+    match code {
+        227 => {
+            let mut parts = inside.split(|byte| *byte == b',').skip(4).map(number);
+            let (high, low) = (parts.next()??, parts.next()??);
+            (high < 256 && low < 256).then_some(high << 8 | low)
+        }
+        229 => inside.split(|byte| *byte == b'|').nth(3).and_then(number),
+        _ => None,
+    }
+}
+
+impl Messages for Ftp {
+    const NAME: &'static str = "ftp";
+
+    fn framing(&mut self, bytes: &[u8], _: Direction) -> Framing {
+        lines::framing(bytes)
+    }
+
+    fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
+        let line = lines::content(message.bytes);
+        if message.from == Direction::ToClient {
+            return self.line(line, report);
+        }
+        let (verb, _) = lines::words(line);
+        // The secret is not even kept.
+        let kept = if is_secret(verb) { verb } else { line };
+        if !verb.is_empty()
+            && let Some(oldest) = self.commands.open((), kept)
+        {
+            self.commands.recycle(oldest);
+        }
+        Ok(Next::More)
+    }
+
+    fn starts(&self, bytes: &[u8], from: Direction) -> Found {
+        match from {
+            Direction::ToServer if bytes.first().is_some_and(u8::is_ascii_alphabetic) => Found::Likely(80),
+            Direction::ToClient if bytes.len() < 4 => Found::Maybe,
+            Direction::ToClient if bytes.get(..4).is_some_and(|head| lines::reply(head).is_some()) => {
+                Found::Likely(90)
+            }
+            _ => Found::No,
+        }
+    }
+
+    fn lost(&mut self, _: Direction) {
+        // Replies no longer belong to the commands that wait.
+        self.commands.clear();
+        self.lines.clear();
+    }
+
+    fn clear(&mut self) {
+        self.commands.clear();
+        self.lines.clear();
+        self.has_greeting = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocols::Then;
+    use crate::protocols::bench::{Bench, assert_any_cut_agrees};
+    use crate::record::Datum;
+    use crate::record::Direction::{ToClient, ToServer};
+    use proptest::prelude::*;
+
+    fn session() -> Vec<(Direction, Vec<u8>)> {
+        [
+            (ToClient, "220-Welcome\r\n text\r\n220 FTP ready\r\n"),
+            (ToServer, "USER alice\r\n"),
+            (ToClient, "331 password?\r\n"),
+            (ToServer, "PASS hidden\r\n"),
+            (ToClient, "230 ok\r\n"),
+            (ToServer, "PASV\r\n"),
+            (ToClient, "227 Entering Passive Mode (192,0,2,1,4,5).\r\n"),
+        ]
+        .map(|(from, text)| (from, text.as_bytes().to_vec()))
+        .to_vec()
+    }
+
+    #[test]
+    fn commands_stand_with_their_replies_and_no_password_does() {
+        let mut bench = Bench::new(&FTP);
+        session().iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
+        assert_eq!(bench.kinds(), ["ftp"; 4]);
+        assert_eq!(
+            (bench.text("ftp", "command"), bench.text("ftp", "command_data")),
+            ("USER".into(), "alice".into())
+        );
+        assert_eq!(bench.value("ftp", "dynamic_port"), Some(Datum::Unsigned(0x0405)));
+        assert!(!bench.all().iter().any(|item| item.contains("104, 105, 100, 100")));
+    }
+
+    #[test]
+    fn tls_is_handed_on_when_the_server_agrees() {
+        let mut bench = Bench::new(&FTP);
+        bench.stream(ToClient, b"220 FTP\r\n");
+        bench.stream(ToServer, b"AUTH TLS\r\n");
+        bench.stream(ToClient, b"234 go\r\n");
+        assert_eq!(bench.ending, Some(Then::Upgrade));
+    }
+
+    #[test]
+    fn any_cut_gives_the_same_events() {
+        assert_any_cut_agrees(&FTP, &session());
+    }
+
+    proptest! {
+        #[test]
+        fn changed_bytes_are_survived(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12)) {
+            let mut turns = session();
+            for (at, value) in changes {
+                let turn = at.index(turns.len());
+                let place = at.index(turns[turn].1.len());
+                turns[turn].1[place] = value;
+            }
+            assert_any_cut_agrees(&FTP, &turns);
+        }
+    }
+}

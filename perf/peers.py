@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""Wirewarden beside its peers: the same packets, the same machine, the same minute, packets per CPU second.
+
+    perf/peers.py [--runs 3] [--json FILE] [--check]
+
+Capture files of each shape are written by `bench-shapes --captures`. Then every program that is installed reads every
+file, one after the other, round after round, so that a busy minute of the machine spoils all alike. CPU time is user
+and system time of the process, less what the same program takes for a capture without packets. See perf/README.md.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parent
+# Shape of the capture, and the one that bench-shapes measures with the same packets.
+SHAPES = ["mixed", "bulk-tls", "udp-flows", "syn-scan"]
+# A pcap file without packets: microseconds, Ethernet.
+EMPTY = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")
+
+
+def environment():
+    """Without backtraces, which cost Rust programs what they do not in production."""
+    return {name: value for name, value in os.environ.items() if name != "RUST_BACKTRACE"}
+
+
+def cpu_seconds(command):
+    """User and system time of a command that has to succeed."""
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    complaint = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        text = complaint.decode(errors="replace").strip().splitlines()
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {' / '.join(text[-3:])}")
+    return usage.ru_utime + usage.ru_stime
+
+
+class Program:
+    """A program that reads a capture file and ends."""
+
+    def __init__(self, name, command):
+        self.name = name
+        self.command = command
+        self.start_up = None
+
+    def prepare(self, folder, runs):
+        empty = folder / "empty.pcap"
+        empty.write_bytes(EMPTY)
+        self.start_up = min(cpu_seconds(self.command(empty)) for _ in range(runs))
+
+    def seconds(self, capture):
+        return max(cpu_seconds(self.command(capture)) - self.start_up, 1e-6)
+
+
+class Library:
+    """libndpi, by a small program of ours that times itself."""
+
+    name = "libndpi"
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def prepare(self, folder, runs):
+        pass
+
+    def seconds(self, capture):
+        output = subprocess.run([self.binary, capture], check=True, capture_output=True, text=True).stdout
+        return int(output.split()[1]) / 1e9
+
+
+def find_bench(given):
+    if given:
+        return Path(given)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", CHECKOUT / "target"))
+    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "shapes"], check=True, cwd=CHECKOUT)
+    return target / "release" / "bench-shapes"
+
+
+def find_cli(given, bench):
+    candidates = [given, bench.parent / "wirewarden", shutil.which("wirewarden")]
+    return next((Path(path) for path in candidates if path and Path(path).is_file()), None)
+
+
+def compile_library(folder):
+    """The program around libndpi; none where its headers or a compiler are absent."""
+    try:
+        flags = subprocess.run(
+            ["pkg-config", "--cflags", "--libs", "libndpi"], check=True, capture_output=True, text=True
+        ).stdout.split()
+        binary = folder / "ndpi_peer"
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run([compiler, "-O2", "-o", binary, HERE / "ndpi_peer.c", *flags], check=True)
+        return Library(binary)
+    except (OSError, subprocess.CalledProcessError) as error:
+        absent("libndpi", f"libndpi-dev, pkg-config and a C compiler are needed ({error})")
+        return None
+
+
+def absent(name, why):
+    print(f"SKIPPED: {name}: {why}", file=sys.stderr)
+
+
+def peers(folder, cli):
+    """Every program that is here, ours first."""
+    found = []
+    if cli:
+        found.append(Program("wirewarden", lambda capture: [cli, "inspect", capture, "--eve", "/dev/null"]))
+    else:
+        absent("wirewarden", "no binary; build it with `cargo build --release -p cli`, or name it with --cli")
+    if reader := shutil.which(os.environ.get("NDPI_READER", "ndpiReader")):
+        found.append(Program("ndpiReader", lambda capture: [reader, "-q", "-i", capture]))
+    else:
+        absent("ndpiReader", "not installed (package libndpi-bin)")
+    if library := compile_library(folder):
+        found.append(library)
+    if suricata := shutil.which(os.environ.get("SURICATA", "suricata")):
+        log = folder / "suricata"
+        log.mkdir()
+        command = [suricata, "-S", "/dev/null", "-l", log, "--runmode", "single", "-r"]
+        found.append(Program("suricata", lambda capture: [*command, capture]))
+    else:
+        absent("suricata", "not installed")
+    return found
+
+
+def write_captures(bench, folder):
+    """Path and packets of each capture, by shape."""
+    shapes = [word for shape in SHAPES for word in ("--shape", shape)]
+    lines = subprocess.run(
+        [bench, "--captures", folder, *shapes], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.splitlines()
+    captures = {}
+    for line in lines:
+        shape, packets, path = line.split(" ", 2)
+        captures[shape] = (Path(path), int(packets))
+    return captures
+
+
+def measure(programs, captures, runs, folder):
+    """Packets per CPU second of each run, by program and shape."""
+    rates = {program.name: {shape: [] for shape in captures} for program in programs}
+    for program in programs:
+        program.prepare(folder, max(runs, 3))
+    for _ in range(runs):
+        for shape, (path, packets) in captures.items():
+            for program in programs:
+                rates[program.name][shape].append(packets / program.seconds(path))
+    return rates
+
+
+def measure_engine(bench, captures, runs, folder):
+    """What bench-shapes says, whole."""
+    figures = folder / "shapes.json"
+    names = [*captures, "random-udp"]
+    shapes = [word for shape in names for word in ("--shape", shape)]
+    subprocess.run([bench, "--runs", str(runs), "--json", figures, *shapes], check=True, env=environment())
+    return json.loads(figures.read_text())
+
+
+def table(medians, shapes):
+    """Packets per CPU second and how many times ours that is."""
+    ours = medians["engine + EVE"]
+    lines = [f"\n{'million packets per CPU second':<31}" + "".join(f"{shape:>18}" for shape in shapes)]
+    for name, by_shape in medians.items():
+        cells = []
+        for shape in shapes:
+            rate = by_shape[shape]
+            ratio = "" if name.startswith("engine") else f"({ours[shape] / rate:.1f}x)"
+            cells.append(f"{rate / 1e6:>10.2f} {ratio:>7}")
+        lines.append(f"{name:<31}" + "".join(cells))
+    lines.append("in brackets: how many times as much the engine with records and EVE lines does on one core")
+    return "\n".join(lines)
+
+
+def targets(engine, medians):
+    """Each target with what was reached: (text, whether it was met)."""
+    shapes = {shape["name"]: shape for shape in engine["shapes"]}
+    checks = []
+    reader = medians.get("ndpiReader", {}).get("mixed")
+    if reader:
+        ratio = medians["engine + EVE"]["mixed"] / reader
+        checks.append((f"mixed, records and EVE, over ndpiReader: {ratio:.1f}x, wanted 5x", ratio >= 5))
+    if "random-udp" in shapes:
+        cycles = shapes["random-udp"]["count"]["cycles"]
+        checks.append((f"random-udp, parse + look up + count: {cycles:.0f} cycles, wanted 160", cycles <= 160))
+    if "syn-scan" in shapes:
+        begun = shapes["syn-scan"]["new_flows_per_second"]["begun_and_ended"] / 1e6
+        checks.append((f"syn-scan, flows begun and ended: {begun:.1f} M/s, wanted 5 M/s", begun >= 5))
+    return checks
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--runs", type=int, default=3, help="rounds over all programs and shapes (3)")
+    arguments.add_argument("--bench", help="bench-shapes; built when not given")
+    arguments.add_argument("--cli", help="the program wirewarden")
+    arguments.add_argument("--work", help="folder for captures, best in memory (/dev/shm)")
+    arguments.add_argument("--json", help="also writes all figures to this file")
+    arguments.add_argument("--check", action="store_true", help="fails where a target is missed")
+    given = arguments.parse_args()
+    bench = find_bench(given.bench)
+    room = given.work or ("/dev/shm" if Path("/dev/shm").is_dir() else None)
+    with tempfile.TemporaryDirectory(prefix="peers-", dir=room) as name:
+        folder = Path(name)
+        captures = write_captures(bench, folder)
+        programs = peers(folder, find_cli(given.cli, bench))
+        engine = measure_engine(bench, captures, given.runs, folder)
+        rates = measure(programs, captures, given.runs, folder)
+    medians = {
+        title: {shape["name"]: shape[case]["mpps"] * 1e6 for shape in engine["shapes"]}
+        for title, case in [("engine + EVE", "full_with_eve"), ("engine, records dropped", "full")]
+    }
+    for name, by_shape in rates.items():
+        medians[name] = {shape: statistics.median(values) for shape, values in by_shape.items()}
+    print(table(medians, list(captures)))
+    checks = targets(engine, medians)
+    print()
+    for text, is_met in checks:
+        print(f"{'met   ' if is_met else 'MISSED'} {text}")
+    if given.json:
+        result = {"engine": engine, "packets_per_cpu_second": rates}
+        Path(given.json).write_text(json.dumps(result, indent=1) + "\n")
+    return 1 if given.check and not all(is_met for _, is_met in checks) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
