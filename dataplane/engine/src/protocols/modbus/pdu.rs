@@ -186,7 +186,8 @@ pub(super) fn length(pdu: &[u8], role: Role) -> Option<usize> {
     let counted_at = |at: usize| pdu.get(at).map(|&count| at + 1 + usize::from(count));
     let code = *pdu.first()?;
     if code & 0x80 != 0 {
-        return (role == Role::Response).then_some(2);
+        // UMAS says more in an exception, and not how much.
+        return (role == Role::Response && code & 0x7f != 90).then_some(2);
     }
     match (code, role) {
         (1..=4, Role::Request) | (5 | 6 | 8, _) | (11 | 15 | 16, Role::Response) => Some(5),
