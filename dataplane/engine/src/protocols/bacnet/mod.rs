@@ -1,7 +1,7 @@
 //! BACnet over IP.
 //!
-//! [`link`] reads the virtual link and network layers, application units are read here, [`service`] says what they are
-//! about, [`tag`] decodes values, [`names`] has the names. Requests and responses are paired by invoke id.
+//! `link` reads the virtual link and network layers, application units are read here, `service` says what they are
+//! about, `tag` decodes values, `names` has the names. Requests and responses are paired by invoke id.
 
 mod link;
 mod names;

@@ -1,7 +1,7 @@
 //! DNP3 (IEEE 1815) over TCP and UDP.
 //!
-//! [`link`] finds frames and keeps to their checksums; fragments are put together from transport segments here;
-//! [`objects`] reads the objects of a fragment with the sizes in [`layout`], and [`names`] has the names.
+//! `link` finds frames and keeps to their checksums; fragments are put together from transport segments here;
+//! `objects` reads the objects of a fragment with the sizes in `layout`, and `names` has the names.
 
 mod layout;
 mod link;

@@ -1,8 +1,8 @@
 //! The Domain Name System (RFC 1035) over UDP and TCP, and what shares its message format: multicast DNS (RFC 6762)
 //! and link-local multicast name resolution (RFC 4795).
 //!
-//! [`message`] walks names and records, [`registry`] holds the IANA names, [`rdata`] writes what a record says,
-//! [`event`] the events, [`probe`] tells messages from other datagrams, and [`parser`] reads a flow of them.
+//! `message` walks names and records, `registry` holds the IANA names, `rdata` writes what a record says,
+//! `event` the events, `probe` tells messages from other datagrams, and `parser` reads a flow of them.
 
 mod event;
 mod message;

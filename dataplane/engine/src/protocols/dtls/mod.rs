@@ -1,8 +1,8 @@
 //! DTLS 1.0, 1.2 and 1.3 (RFC 4347, RFC 6347, RFC 9147), and the version that OpenSSL had before the standard.
 //!
-//! [`record`] cuts datagrams into records, [`messages`] puts handshake messages together from fragments that come in
-//! any order, and [`session`] hands them to what reads TLS. It writes a `tls` event whose version is that of DTLS.
-//! Flows are read by [`super::rtp::multiplex`], since DTLS shares its flow with STUN and RTP (RFC 7983).
+//! `record` cuts datagrams into records, `messages` puts handshake messages together from fragments that come in
+//! any order, and `session` hands them to what reads TLS. It writes a `tls` event whose version is that of DTLS.
+//! Flows are read by `super::rtp::multiplex`, since DTLS shares its flow with STUN and RTP (RFC 7983).
 
 mod messages;
 mod probe;

@@ -1,6 +1,6 @@
 //! EtherNet/IP: the encapsulation over TCP and UDP, CIP in it, and cyclic data over UDP.
 //!
-//! [`encapsulation`] reads header and items, [`cip`] the messages in them, [`names`] has the names; requests and
+//! `encapsulation` reads header and items, `cip` the messages in them, `names` has the names; requests and
 //! responses are paired here, by the sender's context or the sequence number of a connection.
 
 mod cip;

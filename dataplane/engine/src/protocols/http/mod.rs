@@ -1,8 +1,8 @@
 //! HTTP/1 (RFC 9110, RFC 9112), and what rides on it.
 //!
-//! [`start_line`] knows request and status lines, [`field`] header fields, [`framing`] where a body ends, [`message`]
-//! holds what is kept of one message, [`credentials`] finds what should not be sent in clear and masks it,
-//! [`service`] names what the header fields say is carried, and [`parser`] puts them together: bodies are counted
+//! `start_line` knows request and status lines, `field` header fields, `framing` where a body ends, `message`
+//! holds what is kept of one message, `credentials` finds what should not be sent in clear and masks it,
+//! `service` names what the header fields say is carried, and `parser` puts them together: bodies are counted
 //! and never stored, one `http` event is written for each transaction.
 
 mod credentials;

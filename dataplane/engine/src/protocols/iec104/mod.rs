@@ -1,6 +1,6 @@
 //! IEC 60870-5-104: telecontrol over TCP.
 //!
-//! [`types`] has the tables of the standard, [`asdu`] checks and writes application units; frames, sequence numbers and
+//! `types` has the tables of the standard, `asdu` checks and writes application units; frames, sequence numbers and
 //! their events are here.
 
 mod asdu;

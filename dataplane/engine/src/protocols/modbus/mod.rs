@@ -1,6 +1,6 @@
 //! Modbus over TCP and UDP, and the serial line's framing over TCP.
 //!
-//! [`adu`] finds units and whose they are, [`pdu`] checks what is in them, [`function`] has the names, [`event`] writes
+//! `adu` finds units and whose they are, `pdu` checks what is in them, `function` has the names, `event` writes
 //! a transaction. Requests and responses are paired by transaction and unit.
 
 mod adu;

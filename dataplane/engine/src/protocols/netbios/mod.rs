@@ -1,6 +1,6 @@
 //! NetBIOS over TCP and UDP (RFC 1001, RFC 1002): the name, datagram and session services.
 //!
-//! [`name`] decodes names, [`service`] reads queries and registrations, [`datagram`] the datagrams. Sessions carry SMB
+//! `name` decodes names, `service` reads queries and registrations, `datagram` the datagrams. Sessions carry SMB
 //! and are read with it.
 
 mod datagram;

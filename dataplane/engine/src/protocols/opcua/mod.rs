@@ -1,7 +1,7 @@
 //! OPC Unified Architecture, binary over TCP.
 //!
-//! [`chunk`] finds chunks and their headers, [`body`] reads the services in them where they are not encrypted, [`value`]
-//! decodes built-in types, [`names`] has services, status codes and policies. How a channel is protected is an event
+//! `chunk` finds chunks and their headers, `body` reads the services in them where they are not encrypted, `value`
+//! decodes built-in types, `names` has services, status codes and policies. How a channel is protected is an event
 //! of its own, with the posture of its cryptography.
 
 mod body;

@@ -1,9 +1,9 @@
 //! QUIC: versions 1 and 2 and the drafts before them (RFC 9000, RFC 9001, RFC 9369), and Google's own QUIC.
 //!
-//! Initial packets are under keys that anybody can derive ([`keys`]): they are opened, the CRYPTO frames in them put
-//! in order ([`stream`]), and the TLS messages read that say who talks to whom and how. One `quic` event tells it;
-//! what is protected for good is not looked at. [`version`] knows the versions, [`header`] their packets, [`google`]
-//! the messages of Google's handshake, and [`probe`] tells QUIC from other datagrams.
+//! Initial packets are under keys that anybody can derive (`keys`): they are opened, the CRYPTO frames in them put
+//! in order (`stream`), and the TLS messages read that say who talks to whom and how. One `quic` event tells it;
+//! what is protected for good is not looked at. `version` knows the versions, `header` their packets, `google`
+//! the messages of Google's handshake, and `probe` tells QUIC from other datagrams.
 
 mod event;
 mod frames;

@@ -1,7 +1,7 @@
 //! RTP and RTCP (RFC 3550, RFC 3551), protected (RFC 3711) or not, and the flows that they share with STUN and DTLS.
 //!
-//! [`packet`] reads the two headers, [`probe`] tells them from random bytes by two packets that agree, [`framing`]
-//! finds packets in streams, and [`multiplex`] reads a flow of anything that RFC 7983 tells apart.
+//! `packet` reads the two headers, `probe` tells them from random bytes by two packets that agree, `framing`
+//! finds packets in streams, and `multiplex` reads a flow of anything that RFC 7983 tells apart.
 
 mod event;
 pub(in crate::protocols) mod framing;

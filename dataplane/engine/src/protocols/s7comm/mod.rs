@@ -1,7 +1,7 @@
 //! Siemens S7 communication and its successor over ISO transport on TCP (RFC 1006).
 //!
-//! [`transport`] takes packets and transport units apart, [`message`] the messages of S7comm, [`plus`] those of
-//! S7comm-plus, [`names`] has the names. Both go by the same parser: a connection turns out to be one or the other
+//! `transport` takes packets and transport units apart, `message` the messages of S7comm, `plus` those of
+//! S7comm-plus, `names` has the names. Both go by the same parser: a connection turns out to be one or the other
 //! only after it was set up.
 
 mod message;

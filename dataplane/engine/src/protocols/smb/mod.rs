@@ -1,6 +1,6 @@
 //! Server Message Block, versions 1 to 3 ([MS-CIFS], [MS-SMB], [MS-SMB2]), over TCP and NetBIOS sessions (RFC 1002, 4.3).
 //!
-//! [`first`] reads messages of version 1, [`second`] those of versions 2 and 3, [`security`] who logs on.
+//! `first` reads messages of version 1, `second` those of versions 2 and 3, `security` who logs on.
 
 mod first;
 mod second;

@@ -1,8 +1,8 @@
 //! The Secure Shell transport up to where it is encrypted (RFC 4253), and what its key exchange is worth.
 //!
-//! [`banner`] reads identification strings, [`packet`] the packets before encryption, [`kexinit`] the lists of
-//! algorithms and what is agreed on, [`algorithm`] knows what algorithms are worth, [`event`] writes the `ssh` event,
-//! [`probe`] tells SSH from others, and [`parser`] reads a connection.
+//! `banner` reads identification strings, `packet` the packets before encryption, `kexinit` the lists of
+//! algorithms and what is agreed on, `algorithm` knows what algorithms are worth, `event` writes the `ssh` event,
+//! `probe` tells SSH from others, and `parser` reads a connection.
 
 mod algorithm;
 mod banner;

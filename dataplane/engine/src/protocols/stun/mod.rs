@@ -1,7 +1,7 @@
 //! STUN and TURN: RFC 8489, RFC 8656 and RFC 5780, RFC 3489 before the magic cookie, and ICE's use of it (RFC 8445).
 //!
-//! [`message`] reads messages, [`probe`] tells them from other payloads, and [`event`] keeps what a flow of them
-//! says. Flows are read by [`super::rtp::multiplex`], since STUN shares its flow with what it opens the way for
+//! `message` reads messages, `probe` tells them from other payloads, and `event` keeps what a flow of them
+//! says. Flows are read by `super::rtp::multiplex`, since STUN shares its flow with what it opens the way for
 //! (RFC 7983).
 
 mod event;
