@@ -21,6 +21,8 @@ pub const MAX_BURST: usize = 64;
 /// Frames that one step takes before the next step follows on them. Steps of neighbouring groups take turns, so that
 /// what one group asks of memory comes while others are worked on; too small, and it does not come in time.
 const GROUP: usize = 16;
+/// How many frames ahead of the one that is parsed the start of a frame is asked for.
+const AHEAD: usize = 8;
 /// Steps that a group goes through in [`Engine::process`].
 const STEPS: usize = 4;
 /// Flows ended by silence in one call, so that a wave of them does not hold up packets.
@@ -135,13 +137,14 @@ impl Engine {
     pub fn process(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], batch: &mut RecordBatch) {
         let Some(mut scratch) = self.scratch.take() else { return };
         let burst = scratch.get_mut(..frames.len().min(MAX_BURST)).unwrap_or_default();
+        frames.iter().take(AHEAD).for_each(|frame| mem_sys::prefetch_start(frame.bytes));
         // In each turn a new group is parsed, and those before it go one step further.
         for turn in 0..burst.len().div_ceil(GROUP) + STEPS - 1 {
             let [first, second, third, fourth]: [usize; STEPS] =
                 core::array::from_fn(|step| turn.wrapping_sub(step));
             self.look_further(group_mut(burst, third));
             self.look_up(group_mut(burst, second));
-            self.parse(group(frames, first), group_mut(burst, first));
+            self.parse(frames.get(first * GROUP..).unwrap_or_default(), group_mut(burst, first));
             self.account_all(group(frames, fourth), group(burst, fourth), group_mut(verdicts, fourth), batch);
         }
         self.scratch = Some(scratch);
@@ -168,11 +171,14 @@ impl Engine {
         true
     }
 
-    /// Step "parse": headers, keys and hashes of a group; asks for the buckets.
+    /// Step "parse": headers, keys and hashes of the group that `frames` start with; asks for the buckets.
     #[inline]
-    fn parse(&mut self, frames: &[Frame<'_>], burst: &mut [Parsed]) {
+    fn parse(&mut self, frames: &[Frame<'_>], group: &mut [Parsed]) {
         let (mut packets, mut bytes) = (0, 0);
-        for (frame, parsed) in frames.iter().zip(burst.iter_mut()) {
+        for (at, (frame, parsed)) in frames.iter().zip(group).enumerate() {
+            if let Some(later) = frames.get(at + AHEAD) {
+                mem_sys::prefetch_start(later.bytes);
+            }
             self.now_ns = self.now_ns.max(frame.timestamp_ns);
             let read = match frame.link {
                 Some(link) => parsed.headers.parse(frame.bytes, frame.wire_len, link, &self.config.parse),

@@ -189,6 +189,12 @@ pub fn thread_cpu_ns() -> u64 {
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
+/// Asks the processor to load the cache line that `bytes` start in.
+#[inline]
+pub fn prefetch_start(bytes: &[u8]) {
+    prefetch(bytes.as_ptr().cast());
+}
+
 #[inline]
 fn prefetch(at: *const i8) {
     #[cfg(target_arch = "x86_64")]
@@ -271,5 +277,6 @@ mod tests {
         vec.prefetch(3);
         vec.prefetch(usize::MAX);
         vec.prefetch_at(0, usize::MAX);
+        prefetch_start(&[]);
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use packet_io::memory::{Changed, Memory, MemoryOptions, Vary};
 use packet_io::replay::{CaptureWriter, WriteError};
-use packet_io::{Burst, PacketBuf, PacketIo, PacketMeta};
+use packet_io::{BURST, Burst, PacketBuf, PacketIo, PacketMeta};
 use sample::load;
 
 use crate::ground_truth;
@@ -35,15 +35,13 @@ pub(crate) struct Shape {
     pub(crate) name: &'static str,
     /// One round of packets.
     pub(crate) packets: Vec<Packet>,
-    /// Whether each round has flows of its own.
-    pub(crate) vary: Vary,
     /// What becomes of the flows of a round at its end.
     pub(crate) rest: Rest,
     /// Every packet begins a flow.
     pub(crate) is_scan: bool,
     /// Rounds before the first that is measured.
     pub(crate) warm_up_rounds: u64,
-    /// Rounds in a capture file: many where a round is small, one where a second would be another shape (the flows of
+    /// Rounds in a capture file: some where a round is small, one where a second would be another shape (the flows of
     /// a scan would not be new).
     pub(crate) rounds_in_capture: u64,
 }
@@ -96,12 +94,11 @@ impl ShapeName {
             Self::Mixed => {
                 return Ok(Shape {
                     name: self.text(),
-                    packets: ground_truth::merged()?,
-                    vary: Vary::Addresses,
+                    packets: varied(ground_truth::merged()?),
                     rest: Rest::Goes,
                     is_scan: false,
                     warm_up_rounds: 1,
-                    rounds_in_capture: 15,
+                    rounds_in_capture: 1,
                 });
             }
             Self::BulkTls => {
@@ -124,16 +121,15 @@ impl ShapeName {
             }
         };
         let packets = made.into_iter().map(|(timestamp_ns, bytes)| (bytes, ethernet(timestamp_ns))).collect();
-        let (name, vary, is_scan) = (self.text(), Vary::Nothing, self == Self::SynScan);
-        Ok(Shape { name, packets, vary, rest, is_scan, warm_up_rounds, rounds_in_capture })
+        let (name, is_scan) = (self.text(), self == Self::SynScan);
+        Ok(Shape { name, packets, rest, is_scan, warm_up_rounds, rounds_in_capture })
     }
 }
 
 impl Shape {
     /// The packets as a source that never ends.
     pub(crate) fn memory(&self) -> Memory {
-        let options =
-            MemoryOptions { loops: None, vary: self.vary, changed: Changed::Keep, transmit_room: usize::MAX };
+        let options = MemoryOptions { loops: None, changed: Changed::Keep, ..MemoryOptions::default() };
         Memory::new(self.packets.iter().map(|(bytes, meta)| (bytes, *meta)), options)
     }
 
@@ -173,6 +169,27 @@ impl Shape {
     }
 }
 
+/// The same packets several times over, with flows of their own each time.
+fn varied(packets: Vec<Packet>) -> Vec<Packet> {
+    let wanted = packets.len() * VARIATIONS;
+    let options = MemoryOptions {
+        loops: Some(VARIATIONS as u64),
+        vary: Vary::Addresses,
+        changed: Changed::Keep,
+        ..MemoryOptions::default()
+    };
+    let mut memory = Memory::new(packets, options);
+    let (mut all, mut burst) = (Vec::with_capacity(wanted), Burst::new());
+    while !memory.is_exhausted() {
+        memory.receive(&mut burst);
+        all.extend(burst.drain(BURST).map(|(buf, meta)| (buf.bytes().to_vec(), meta)));
+    }
+    all
+}
+
+/// A million packets or so.
+const VARIATIONS: usize = 19;
+
 fn ethernet(timestamp_ns: u64) -> PacketMeta {
     PacketMeta { timestamp_ns, link_type: ETHERNET, ..PacketMeta::default() }
 }
@@ -189,7 +206,6 @@ mod tests {
         Shape {
             name: "three",
             packets,
-            vary: Vary::Nothing,
             rest: Rest::Goes,
             is_scan: false,
             warm_up_rounds: 1,
@@ -200,6 +216,13 @@ mod tests {
     #[test]
     fn a_run_has_whole_rounds_and_at_least_one() {
         assert_eq!([0, 1, 3, 4].map(|least| shape().whole_rounds(least)), [3, 3, 3, 6]);
+    }
+
+    #[test]
+    fn variations_keep_all_packets_in_order_of_time() {
+        let all = varied(shape().packets);
+        assert_eq!(all.len(), 3 * VARIATIONS);
+        assert!(all.is_sorted_by_key(|(_, meta)| meta.timestamp_ns));
     }
 
     #[test]

@@ -51,7 +51,11 @@ impl Stage for Parse {
     #[inline]
     fn burst(&mut self, burst: &Burst<MemoryBuf>) -> Result<(), ExportError> {
         let frames = frames(burst, 0);
-        for (frame, headers) in frames.iter().zip(self.headers.iter_mut()) {
+        for (at, (frame, headers)) in frames.iter().zip(self.headers.iter_mut()).enumerate() {
+            // As the engine does.
+            if let Some(later) = frames.get(at + 8) {
+                mem_sys::prefetch_start(later.bytes);
+            }
             if let Some(link) = frame.link {
                 let _ = black_box(headers.parse(frame.bytes, frame.wire_len, link, &self.options));
             }

@@ -4,6 +4,7 @@
 //! this protocol; `parser` makes the state that reads the rest and writes events. Adding a protocol touches its own
 //! file and two lines here.
 
+pub mod ads;
 pub mod bacnet;
 #[cfg(test)]
 mod bench;
@@ -15,11 +16,18 @@ pub mod dnp3;
 pub mod dns;
 pub mod dtls;
 pub mod enip;
+pub mod fins;
+pub mod fix;
 mod framed;
 pub mod ftp;
+pub mod hart_ip;
+pub mod hl7;
 pub mod http;
 pub mod iec104;
+pub mod ike;
 pub mod imap;
+pub mod iso8583;
+pub mod knx;
 mod lines;
 pub mod modbus;
 pub mod netbios;
@@ -37,6 +45,8 @@ pub mod smtp;
 pub mod snmp;
 pub mod ssh;
 pub mod stun;
+pub mod synchrophasor;
+pub mod telnet;
 pub mod tls;
 pub mod wireguard;
 pub mod x509;
@@ -79,8 +89,19 @@ pub static ALL: &[&Protocol] = &[
     &opcua::OPCUA,
     &s7comm::S7COMM,
     &s7comm::S7COMM_PLUS,
+    &ads::ADS,
+    &fins::FINS,
+    &fix::FIX,
+    &hart_ip::HART_IP,
+    &hl7::HL7,
+    &iso8583::ISO8583,
+    &knx::KNX,
+    &synchrophasor::SYNCHROPHASOR,
+    &telnet::TELNET,
+    &telnet::TN3270,
     &ssh::SSH,
     &dtls::PROTOCOL,
+    &ike::PROTOCOL,
     &openvpn::PROTOCOL,
     &quic::PROTOCOL,
     &rtp::RTCP,

@@ -10,16 +10,25 @@
     reason = "tests say what they expect"
 )]
 
+mod ads;
 mod bacnet;
 mod captures;
 mod conformance;
 mod dnp3;
 mod enip;
+mod fins;
+mod fix;
+mod hart_ip;
+mod hl7;
 mod iec104;
+mod iso8583;
+mod knx;
 mod modbus;
 mod opcua;
 mod s7comm;
+mod synchrophasor;
 mod talk;
+mod telnet;
 mod tshark;
 
 #[path = "../support"]
@@ -44,18 +53,25 @@ pub(crate) struct Sample {
 
 /// Conversations of every protocol here, for the tests that hold for all of them.
 fn samples() -> Vec<Sample> {
-    [
-        modbus::samples(),
-        dnp3::samples(),
-        iec104::samples(),
-        s7comm::samples(),
-        enip::samples(),
+    let all = [
+        ads::samples(),
         bacnet::samples(),
+        dnp3::samples(),
+        enip::samples(),
+        fins::samples(),
+        fix::samples(),
+        hart_ip::samples(),
+        hl7::samples(),
+        iec104::samples(),
+        iso8583::samples(),
+        knx::samples(),
+        modbus::samples(),
         opcua::samples(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+        s7comm::samples(),
+        synchrophasor::samples(),
+        telnet::samples(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Bytes written as hexadecimal digits; blanks do not count.

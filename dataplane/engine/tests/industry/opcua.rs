@@ -163,7 +163,7 @@ fn channel_and_services_are_events() {
     assert_eq!(events[4]["service"], "ActivateSession");
     assert_eq!(
         events[4]["request"]["credentials"],
-        json!({"kind": "username", "user": "o", "password_in_clear": true})
+        json!({"kind": "username", "user": "o***", "password_in_clear": true})
     );
     assert_eq!(
         events[5]["request"]["nodes"],

@@ -111,13 +111,26 @@ pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Whether nothing is to be escaped, in a form that compilers turn into vector instructions.
+/// Whether nothing is to be escaped, eight bytes at a time: most strings are short.
 fn is_plain(bytes: &[u8]) -> bool {
-    let (chunks, rest) = bytes.as_chunks::<16>();
-    let special = |found: bool, byte: &u8| {
-        found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\') | (*byte >= 0x7f)
-    };
-    chunks.iter().all(|chunk| !chunk.iter().fold(false, special)) && !rest.iter().fold(false, special)
+    let (words, rest) = bytes.as_chunks::<8>();
+    // Put together in a register: bytes written one by one cannot be read as a word without a wait.
+    let last = rest.iter().fold(u64::from_le_bytes([b' '; 8]), |word, byte| word << 8 | u64::from(*byte));
+    !words.iter().any(|word| has_special(u64::from_le_bytes(*word))) && !has_special(last)
+}
+
+/// Whether one of eight bytes is below 0x20, above 0x7e, `"` or `\`.
+const fn has_special(word: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    // A borrow or carry from one byte into the next can only follow a byte that was found.
+    const fn below(word: u64, limit: u64) -> u64 {
+        word.wrapping_sub(EACH * limit) & !word
+    }
+    let quote = below(word ^ (EACH * b'"' as u64), 1);
+    let backslash = below(word ^ (EACH * b'\\' as u64), 1);
+    let high = word | word.wrapping_add(EACH);
+    (below(word, 0x20) | quote | backslash | high) & HIGH != 0
 }
 
 fn valid(out: &mut Vec<u8>, text: &str) {
@@ -169,6 +182,20 @@ mod tests {
         let mut out = Vec::new();
         string(&mut out, bytes);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_special_byte_is_found_wherever_it_stands_and_no_other_is() {
+        for byte in 0..=u8::MAX {
+            for (at, len) in [(0, 1), (3, 5), (0, 8), (7, 8), (8, 9), (13, 20)] {
+                for beside in *b" ~x" {
+                    let mut bytes = vec![beside; len];
+                    bytes[at] = byte;
+                    let is_plain_byte = (0x20..0x7f).contains(&byte) && !matches!(byte, b'"' | b'\\');
+                    assert_eq!(is_plain(&bytes), is_plain_byte, "{byte:#x} at {at} of {len}");
+                }
+            }
+        }
     }
 
     /// What a JSON reader sees, with every `\xHH` turned back into its byte.

@@ -4,9 +4,11 @@
 //! ones; a [`Messages`] knows one protocol: where a message ends and what it says.
 
 mod cursor;
+mod text;
 mod transactions;
 
 pub(super) use cursor::Cursor;
+pub(super) use text::{Masked, from_ebcdic, push_decimal};
 pub(super) use transactions::{Request, Transactions};
 
 use core::fmt::Debug;
@@ -69,8 +71,8 @@ pub(super) trait Messages: Debug + Default + Send + 'static {
     /// Name of the protocol in anomalies.
     const NAME: &'static str;
 
-    /// Where the message at the start of `bytes` (not empty) ends. Asked again with more bytes until it can tell; more
-    /// bytes never change an answer other than [`Framing::Open`].
+    /// Where the message at the start of `bytes` (not empty) ends. Asked again until the bytes that it wants are there;
+    /// once they are, more never change the answer.
     fn framing(&mut self, bytes: &[u8], from: Direction) -> Framing;
 
     /// The same for a datagram, or what is left of it.

@@ -2,7 +2,7 @@
 
 use super::names::{Half, security_mode, service, status};
 use super::value::{NodeId, count, skip_extension, skip_localised, string};
-use crate::protocols::framed::Cursor;
+use crate::protocols::framed::{Cursor, Masked};
 use crate::record::EventWriter;
 
 /// Nodes of one message that are written.
@@ -131,7 +131,7 @@ fn write_username(kind: u32, mut cursor: Cursor<'_>, event: &mut EventWriter<'_>
     let mut token = Cursor::new(string(&mut cursor)?);
     string(&mut token)?;
     let user = string(&mut token)?;
-    event.text("user", user.get(..1).unwrap_or_default());
+    Masked::of(user).write("user", event);
     let password = string(&mut token)?;
     let algorithm = string(&mut token)?;
     event.flag("password_in_clear", !password.is_empty() && algorithm.is_empty());

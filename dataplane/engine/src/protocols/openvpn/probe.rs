@@ -7,7 +7,12 @@ use crate::record::Direction;
 /// OpenVPN over UDP, or behind a length in a stream.
 pub(super) fn probe(probe: &Probe<'_>) -> Found {
     if !probe.is_stream() {
-        return judge(probe.payload, probe.from, probe.earlier);
+        return match Opcode::of(probe.payload.first().copied().unwrap_or_default()) {
+            // Peer id and number say too little on any other port.
+            Some(Opcode::DataV2) if probe.has_port(1194) => data(probe.payload, probe.from, probe.earlier),
+            Some(Opcode::DataV1 | Opcode::DataV2) | None => Found::No,
+            Some(_) => judge(probe.payload, probe.from, probe.earlier),
+        };
     }
     let Some((len, rest)) = probe.payload.split_first_chunk::<2>() else { return Found::Maybe };
     let len = usize::from(u16::from_be_bytes(*len));
@@ -28,9 +33,6 @@ pub(super) fn probe(probe: &Probe<'_>) -> Found {
 
 fn judge(packet: &[u8], from: Direction, earlier: &[Earlier<'_>]) -> Found {
     let Some(opcode) = packet.first().copied().and_then(Opcode::of) else { return Found::No };
-    if opcode == Opcode::DataV2 {
-        return data(packet, from, earlier);
-    }
     let mut best = Found::No;
     for wrap in Wrap::ALL {
         let Some(control) = Control::parse(packet, wrap).filter(|control| control.is_plausible(wrap)) else {

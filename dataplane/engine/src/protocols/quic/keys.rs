@@ -35,6 +35,11 @@ impl InitialKeys {
         })
     }
 
+    /// Whether they were derived from this version.
+    pub(super) fn is_of_version(&self, version: Version) -> bool {
+        self.version == version
+    }
+
     /// Whether they were derived from this version and connection id.
     pub(super) fn is_of(&self, version: Version, destination: &[u8]) -> bool {
         self.version == version && self.destination.as_slice() == destination

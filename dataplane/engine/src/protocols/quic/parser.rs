@@ -203,12 +203,18 @@ impl QuicParser {
             }
         }
         // A first packet, or the one after a Retry (RFC 9001 5.2) or a Negotiation.
-        if self.derivations >= MOST_DERIVATIONS {
+        let is_made_up = self.keys.is_some() && long.version.is_forcing_negotiation();
+        if is_made_up || self.derivations >= MOST_DERIVATIONS {
             return None;
         }
         self.derivations += 1;
         let keys = InitialKeys::derive(long.version, long.destination)?;
         let opened = keys.client.open(long, space)?;
+        if self.keys.as_ref().is_some_and(|other| !other.is_of_version(long.version)) {
+            // The server refused the first version: the handshake begins anew.
+            self.handshake.reset();
+            self.streams.iter_mut().for_each(CryptoStream::reset);
+        }
         self.keys = Some(keys);
         self.client = Some(from);
         Some(opened)

@@ -283,9 +283,14 @@ fn a_negotiation_names_versions_and_the_next_hello_counts() {
     let forcing = padded(forcing, 1200);
     assert_eq!(probe(&forcing), Found::Likely(95));
     assert_eq!(probe(&forcing[..1100]), Found::No);
+    // What is under the keys of a made-up version is another ClientHello.
+    let other = hello(1, &[0, 0, 2, 0x13, 0x02, 1, 0], &[extension(43, &[2, 3, 4])]);
+    let ids = (&[0x99; 8][..], CLIENT_ID);
+    let first = initial(Version(0x1a2a_3a4a), By::Client, &[0x99; 8], ids, 0, &crypto(0, &other));
     let mut datagrams = connection(ONE);
     datagrams.insert(0, (ToServer, forcing));
-    datagrams.insert(1, (ToClient, negotiation));
+    datagrams.insert(1, (ToServer, padded(first, 1200)));
+    datagrams.insert(2, (ToClient, negotiation));
     let event = read(fresh().as_mut(), &datagrams);
     expect_whole(&event);
     assert_eq!(value(&event, "version"), "1");
