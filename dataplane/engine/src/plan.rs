@@ -118,6 +118,12 @@ impl Plan {
             .map_or(ProtocolId::UNKNOWN, |(_, id)| *id)
     }
 
+    /// Whether there is a parser for a protocol.
+    pub(crate) fn has_parser(&self, id: ProtocolId) -> bool {
+        let protocol = static_number(id).and_then(|number| protocols::ALL.get(number));
+        protocol.is_some_and(|protocol| protocol.parser.is_some())
+    }
+
     /// Protocols whose probe wants to see a payload that starts with `first`: those that name one of the ports
     /// first, each once.
     pub(crate) fn candidates(

@@ -171,7 +171,12 @@ impl Inspection {
 
     fn datagram(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
         if self.parser.is_none() {
-            match self.ask_datagram(slot, segment, cx) {
+            let opinion = match segment.carrier {
+                // The number has said it.
+                Carrier::Ip(_) | Carrier::Ethernet(_) => Opinion::Is(slot.class),
+                _ => self.ask_datagram(slot, segment, cx),
+            };
+            match opinion {
                 Opinion::Is(class) => {
                     if self.decide(slot, class, cx) == Outcome::Settled {
                         return Outcome::Settled;

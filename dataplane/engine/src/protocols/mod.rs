@@ -12,23 +12,30 @@ mod ber;
 mod carried;
 pub mod coap;
 pub mod dhcp;
+pub mod dicom;
 pub mod dnp3;
 pub mod dns;
+pub mod drda;
 pub mod dtls;
 pub mod enip;
+pub mod ethercat;
 pub mod fins;
 pub mod fix;
 mod framed;
 pub mod ftp;
+pub mod goose;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
+pub mod ibm_mq;
 pub mod iec104;
 pub mod ike;
 pub mod imap;
 pub mod iso8583;
+mod iso_transport;
 pub mod knx;
 mod lines;
+pub mod mms;
 pub mod modbus;
 pub mod netbios;
 pub mod ntp;
@@ -37,17 +44,21 @@ pub mod opcua;
 pub mod openvpn;
 mod pieces;
 pub mod pop3;
+pub mod profinet;
 pub mod quic;
 pub mod rtp;
 pub mod s7comm;
+pub mod sampled_values;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
 pub mod ssh;
 pub mod stun;
+pub mod swift;
 pub mod synchrophasor;
 pub mod telnet;
 pub mod tls;
+mod tlv;
 pub mod wireguard;
 pub mod x509;
 
@@ -87,15 +98,24 @@ pub static ALL: &[&Protocol] = &[
     &iec104::IEC104,
     &modbus::MODBUS,
     &opcua::OPCUA,
+    &mms::MMS,
     &s7comm::S7COMM,
     &s7comm::S7COMM_PLUS,
     &ads::ADS,
+    &ethercat::ETHERCAT,
+    &goose::GOOSE,
+    &profinet::PROFINET,
+    &sampled_values::SAMPLED_VALUES,
+    &dicom::DICOM,
     &fins::FINS,
     &fix::FIX,
     &hart_ip::HART_IP,
     &hl7::HL7,
     &iso8583::ISO8583,
+    &ibm_mq::IBM_MQ,
+    &drda::DRDA,
     &knx::KNX,
+    &swift::SWIFT,
     &synchrophasor::SYNCHROPHASOR,
     &telnet::TELNET,
     &telnet::TN3270,
@@ -124,9 +144,10 @@ pub enum Carrier {
     Udp,
     /// SCTP packets (payload after the common header).
     Sctp,
-    /// An IP protocol number (IANA): the number itself is the verdict.
+    /// An IP protocol number (IANA): the number itself is the verdict. A parser is shown each packet's payload.
     Ip(u8),
-    /// An EtherType (IEEE): the number itself is the verdict.
+    /// An EtherType (IEEE): the number itself is the verdict. A parser is shown each frame's payload, with what fills the
+    /// frame up.
     Ethernet(u16),
 }
 

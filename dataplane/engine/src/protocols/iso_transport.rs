@@ -1,10 +1,11 @@
-//! ISO transport over TCP: packets of RFC 1006 (TPKT) with transport units of ISO 8073 class 0 (COTP) in them.
+//! ISO transport over TCP: packets of RFC 1006 (TPKT) with transport units of ISO 8073 class 0 (COTP) in them. S7 and
+//! MMS ride on it.
 
 use crate::protocols::framed::{Cursor, Framing};
 
 /// Bytes before the transport unit.
 const TPKT_LEN: usize = 4;
-/// Bytes of a packet that are read: the largest unit that controllers agree on is 960.
+/// Bytes of a packet that are read: the largest unit that S7 controllers agree on is 960, and MMS has few messages that are longer.
 const SHOWN_MAX: usize = 16 * 1024;
 
 /// Where the packet at the start of `bytes` ends.
