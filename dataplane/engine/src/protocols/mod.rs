@@ -11,6 +11,7 @@ mod bench;
 mod ber;
 mod carried;
 pub mod coap;
+pub mod dcerpc;
 pub mod dhcp;
 pub mod dnp3;
 pub mod dns;
@@ -27,7 +28,9 @@ pub mod iec104;
 pub mod ike;
 pub mod imap;
 pub mod iso8583;
+pub mod kerberos;
 pub mod knx;
+pub mod ldap;
 mod lines;
 pub mod modbus;
 pub mod netbios;
@@ -38,6 +41,8 @@ pub mod openvpn;
 mod pieces;
 pub mod pop3;
 pub mod quic;
+pub mod radius;
+pub mod rdp;
 pub mod rtp;
 pub mod s7comm;
 pub mod smb;
@@ -45,9 +50,11 @@ pub mod smtp;
 pub mod snmp;
 pub mod ssh;
 pub mod stun;
+pub mod sunrpc;
 pub mod synchrophasor;
 pub mod telnet;
 pub mod tls;
+pub mod vnc;
 pub mod wireguard;
 pub mod x509;
 
@@ -100,6 +107,14 @@ pub static ALL: &[&Protocol] = &[
     &telnet::TELNET,
     &telnet::TN3270,
     &ssh::SSH,
+    &ldap::LDAP,
+    &kerberos::KERBEROS,
+    &radius::RADIUS,
+    &dcerpc::DCERPC,
+    &rdp::RDP,
+    &sunrpc::SUNRPC,
+    &sunrpc::NFS,
+    &vnc::VNC,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,

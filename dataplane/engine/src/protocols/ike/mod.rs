@@ -13,6 +13,11 @@ mod probe;
 mod proposal;
 mod registry;
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::type_complexity,
+    reason = "lengths of tests are small, and their tables are wide"
+)]
 mod tests;
 mod vendor;
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use wire::{FlowKey, KeyKind, Scope};
 
 use super::PROTOCOL;
-use crate::protocols::{Carrier, Earlier, Found, Input, Notes, Output, Parser, Probe, Then};
+use crate::protocols::{Carrier, Earlier, Found, Input, Notes, Output, Probe, Then};
 use crate::record::Direction::{ToClient, ToServer};
 use crate::record::{Datum, Direction, FlowIdentity, TunnelIdentity};
 use crate::{CryptoClass, RecordBatch};
