@@ -17,10 +17,12 @@ pub mod dnp3;
 pub mod dns;
 pub mod dtls;
 pub mod enip;
+mod expected;
 pub mod fins;
 pub mod fix;
 mod framed;
 pub mod ftp;
+pub mod ftp_data;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
@@ -52,11 +54,15 @@ pub mod ssh;
 pub mod stun;
 pub mod sunrpc;
 pub mod synchrophasor;
+pub mod syslog;
 pub mod telnet;
+pub mod tftp;
 pub mod tls;
 pub mod vnc;
 pub mod wireguard;
 pub mod x509;
+
+pub use expected::{Expected, Subject};
 
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -88,6 +94,8 @@ pub static ALL: &[&Protocol] = &[
     &imap::IMAP,
     &pop3::POP3,
     &ftp::FTP,
+    &ftp_data::FTP_DATA,
+    &tftp::TFTP,
     &bacnet::BACNET,
     &dnp3::DNP3,
     &enip::ENIP,
@@ -115,6 +123,7 @@ pub static ALL: &[&Protocol] = &[
     &sunrpc::SUNRPC,
     &sunrpc::NFS,
     &vnc::VNC,
+    &syslog::SYSLOG,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
@@ -391,6 +400,11 @@ pub trait Parser: Debug + Send {
     /// the engine holds at most [`CARRY_BYTES`] for a direction and then says so with a gap.
     fn read(&mut self, input: Input<'_>, out: &mut Output<'_>) -> Progress;
 
+    /// This flow is one that another flow, of id `parent`, announced; said once, before the first bytes.
+    fn expected(&mut self, expected: &Expected, parent: u64) {
+        let _ = (expected, parent);
+    }
+
     /// The flow ended: writes what is half known and worth telling.
     fn finish(&mut self, out: &mut Output<'_>) {
         let _ = out;
@@ -418,12 +432,13 @@ pub struct Output<'a> {
     flow: FlowIdentity,
     now_ns: u64,
     notes: Notes,
+    expected: Vec<Expected>,
 }
 
 impl<'a> Output<'a> {
     /// Writes about `flow` into `batch`.
     pub fn new(batch: &'a mut RecordBatch, flow: FlowIdentity, now_ns: u64) -> Self {
-        Self { batch, flow, now_ns, notes: Notes::default() }
+        Self { batch, flow, now_ns, notes: Notes::default(), expected: Vec::new() }
     }
 
     /// Starts an event of EVE type `kind` ("tls", "dns"): its values are the members of the object of that name.
@@ -444,6 +459,18 @@ impl<'a> Output<'a> {
     /// Says what a copy of the wire gives away.
     pub const fn exposure(&mut self, exposure: Exposure) {
         self.notes.exposure = Some(exposure);
+    }
+
+    /// Announces a flow that is to come; of more than a few in one call the rest is not waited for.
+    pub fn expect(&mut self, expected: Expected) {
+        if self.expected.len() < expected::ANNOUNCED_MAX && expected.port != 0 {
+            self.expected.push(expected);
+        }
+    }
+
+    /// The flows that were announced, which are forgotten here.
+    pub fn take_expected(&mut self) -> Vec<Expected> {
+        core::mem::take(&mut self.expected)
     }
 
     /// What was said beside the events.
