@@ -8,7 +8,7 @@ use crate::detectors::signatures::{Scanner, ScannerError};
 use crate::flow::slot::{Marks, NONE, Phase, Slot, SlotIndex};
 use crate::flow::{Flows, Touch};
 use crate::frame::{Frame, Verdict};
-use crate::inspect::{Inspections, Outcome, ParserPool, Segment, Workspace, direction_of};
+use crate::inspect::{Expectations, Inspections, Outcome, ParserPool, Segment, Workspace, direction_of};
 use crate::plan::Plan;
 use crate::protocols::Carrier;
 use crate::record::{Direction, EndReason, FlowState, FlowSummary, RecordBatch};
@@ -44,6 +44,7 @@ pub struct Engine {
     inspections: Inspections,
     parsers: ParserPool,
     scanner: Scanner,
+    expectations: Expectations,
     buffers: Buffers,
     defrag: Defragmenter,
     /// The latest time seen: capture timestamps may run backwards, timeouts may not.
@@ -109,6 +110,7 @@ impl Engine {
             inspections: Inspections::new(config.stream.inspections),
             parsers: ParserPool::new(),
             scanner: Scanner::new(plan.signatures())?,
+            expectations: Expectations::default(),
             buffers: Buffers::new(config.stream.total_bytes),
             defrag: Defragmenter::new(config.defrag),
             now_ns: 0,
@@ -396,6 +398,7 @@ impl Engine {
             buffers: &mut self.buffers,
             parsers: &mut self.parsers,
             scanner: &mut self.scanner,
+            expectations: &mut self.expectations,
             counters: &self.counters,
             batch,
             limits: &self.config.stream,
@@ -496,6 +499,7 @@ impl Engine {
             buffers: &mut self.buffers,
             parsers: &mut self.parsers,
             scanner: &mut self.scanner,
+            expectations: &mut self.expectations,
             counters: &self.counters,
             batch,
             limits: &self.config.stream,

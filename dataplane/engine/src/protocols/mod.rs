@@ -11,6 +11,7 @@ mod bench;
 mod ber;
 mod carried;
 pub mod coap;
+pub mod dcerpc;
 pub mod dhcp;
 pub mod dicom;
 pub mod dnp3;
@@ -19,11 +20,13 @@ pub mod drda;
 pub mod dtls;
 pub mod enip;
 pub mod ethercat;
+mod expected;
 pub mod fins;
 pub mod fix;
 mod framed;
 pub mod ftp;
 pub mod goose;
+pub mod ftp_data;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
@@ -33,7 +36,9 @@ pub mod ike;
 pub mod imap;
 pub mod iso8583;
 mod iso_transport;
+pub mod kerberos;
 pub mod knx;
+pub mod ldap;
 mod lines;
 pub mod mms;
 pub mod modbus;
@@ -46,6 +51,8 @@ mod pieces;
 pub mod pop3;
 pub mod profinet;
 pub mod quic;
+pub mod radius;
+pub mod rdp;
 pub mod rtp;
 pub mod s7comm;
 pub mod sampled_values;
@@ -55,12 +62,18 @@ pub mod snmp;
 pub mod ssh;
 pub mod stun;
 pub mod swift;
+pub mod sunrpc;
 pub mod synchrophasor;
+pub mod syslog;
 pub mod telnet;
+pub mod tftp;
 pub mod tls;
 mod tlv;
+pub mod vnc;
 pub mod wireguard;
 pub mod x509;
+
+pub use expected::{Expected, Subject};
 
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -92,6 +105,8 @@ pub static ALL: &[&Protocol] = &[
     &imap::IMAP,
     &pop3::POP3,
     &ftp::FTP,
+    &ftp_data::FTP_DATA,
+    &tftp::TFTP,
     &bacnet::BACNET,
     &dnp3::DNP3,
     &enip::ENIP,
@@ -120,6 +135,15 @@ pub static ALL: &[&Protocol] = &[
     &telnet::TELNET,
     &telnet::TN3270,
     &ssh::SSH,
+    &ldap::LDAP,
+    &kerberos::KERBEROS,
+    &radius::RADIUS,
+    &dcerpc::DCERPC,
+    &rdp::RDP,
+    &sunrpc::SUNRPC,
+    &sunrpc::NFS,
+    &vnc::VNC,
+    &syslog::SYSLOG,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
@@ -397,6 +421,11 @@ pub trait Parser: Debug + Send {
     /// the engine holds at most [`CARRY_BYTES`] for a direction and then says so with a gap.
     fn read(&mut self, input: Input<'_>, out: &mut Output<'_>) -> Progress;
 
+    /// This flow is one that another flow, of id `parent`, announced; said once, before the first bytes.
+    fn expected(&mut self, expected: &Expected, parent: u64) {
+        let _ = (expected, parent);
+    }
+
     /// The flow ended: writes what is half known and worth telling.
     fn finish(&mut self, out: &mut Output<'_>) {
         let _ = out;
@@ -424,12 +453,13 @@ pub struct Output<'a> {
     flow: FlowIdentity,
     now_ns: u64,
     notes: Notes,
+    expected: Vec<Expected>,
 }
 
 impl<'a> Output<'a> {
     /// Writes about `flow` into `batch`.
     pub fn new(batch: &'a mut RecordBatch, flow: FlowIdentity, now_ns: u64) -> Self {
-        Self { batch, flow, now_ns, notes: Notes::default() }
+        Self { batch, flow, now_ns, notes: Notes::default(), expected: Vec::new() }
     }
 
     /// Starts an event of EVE type `kind` ("tls", "dns"): its values are the members of the object of that name.
@@ -450,6 +480,18 @@ impl<'a> Output<'a> {
     /// Says what a copy of the wire gives away.
     pub const fn exposure(&mut self, exposure: Exposure) {
         self.notes.exposure = Some(exposure);
+    }
+
+    /// Announces a flow that is to come; of more than a few in one call the rest is not waited for.
+    pub fn expect(&mut self, expected: Expected) {
+        if self.expected.len() < expected::ANNOUNCED_MAX && expected.port != 0 {
+            self.expected.push(expected);
+        }
+    }
+
+    /// The flows that were announced, which are forgotten here.
+    pub fn take_expected(&mut self) -> Vec<Expected> {
+        core::mem::take(&mut self.expected)
     }
 
     /// What was said beside the events.

@@ -10,5 +10,6 @@
 mod bench;
 mod conservation;
 mod defragmentation;
+mod expectations;
 mod flows;
 mod streams;
