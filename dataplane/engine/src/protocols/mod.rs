@@ -11,6 +11,7 @@ mod bench;
 mod ber;
 mod carried;
 pub mod coap;
+mod credentials;
 pub mod dhcp;
 pub mod dnp3;
 pub mod dns;
@@ -27,9 +28,13 @@ pub mod iec104;
 pub mod ike;
 pub mod imap;
 pub mod iso8583;
+mod kept;
 pub mod knx;
 mod lines;
 pub mod modbus;
+pub mod mongodb;
+pub mod mqtt;
+pub mod mysql;
 pub mod netbios;
 pub mod ntp;
 pub mod numbered;
@@ -37,15 +42,19 @@ pub mod opcua;
 pub mod openvpn;
 mod pieces;
 pub mod pop3;
+pub mod postgresql;
 pub mod quic;
+pub mod redis;
 pub mod rtp;
 pub mod s7comm;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
+mod sql;
 pub mod ssh;
 pub mod stun;
 pub mod synchrophasor;
+pub mod tds;
 pub mod telnet;
 pub mod tls;
 pub mod wireguard;
@@ -100,6 +109,12 @@ pub static ALL: &[&Protocol] = &[
     &telnet::TELNET,
     &telnet::TN3270,
     &ssh::SSH,
+    &postgresql::POSTGRESQL,
+    &mysql::MYSQL,
+    &tds::TDS,
+    &redis::REDIS,
+    &mongodb::MONGODB,
+    &mqtt::MQTT,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
