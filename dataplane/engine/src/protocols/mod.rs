@@ -12,6 +12,7 @@ mod ber;
 mod carried;
 pub mod coap;
 pub mod dcerpc;
+mod credentials;
 pub mod dhcp;
 pub mod dicom;
 pub mod dnp3;
@@ -37,11 +38,15 @@ pub mod imap;
 pub mod iso8583;
 mod iso_transport;
 pub mod kerberos;
+mod kept;
 pub mod knx;
 pub mod ldap;
 mod lines;
 pub mod mms;
 pub mod modbus;
+pub mod mongodb;
+pub mod mqtt;
+pub mod mysql;
 pub mod netbios;
 pub mod ntp;
 pub mod numbered;
@@ -53,18 +58,23 @@ pub mod profinet;
 pub mod quic;
 pub mod radius;
 pub mod rdp;
+pub mod postgresql;
+pub mod quic;
+pub mod redis;
 pub mod rtp;
 pub mod s7comm;
 pub mod sampled_values;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
+mod sql;
 pub mod ssh;
 pub mod stun;
 pub mod swift;
 pub mod sunrpc;
 pub mod synchrophasor;
 pub mod syslog;
+pub mod tds;
 pub mod telnet;
 pub mod tftp;
 pub mod tls;
@@ -144,6 +154,12 @@ pub static ALL: &[&Protocol] = &[
     &sunrpc::NFS,
     &vnc::VNC,
     &syslog::SYSLOG,
+    &postgresql::POSTGRESQL,
+    &mysql::MYSQL,
+    &tds::TDS,
+    &redis::REDIS,
+    &mongodb::MONGODB,
+    &mqtt::MQTT,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,

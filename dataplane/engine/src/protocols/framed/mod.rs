@@ -4,10 +4,12 @@
 //! ones; a [`Messages`] knows one protocol: where a message ends and what it says.
 
 mod cursor;
+mod pair;
 mod text;
 mod transactions;
 
 pub(super) use cursor::Cursor;
+pub(super) use pair::two_messages;
 pub(super) use text::{Masked, from_ebcdic, push_decimal};
 pub(super) use transactions::{Request, Transactions};
 
