@@ -20,6 +20,7 @@ pub mod fins;
 pub mod fix;
 mod framed;
 pub mod ftp;
+pub mod gtp;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
@@ -35,11 +36,15 @@ pub mod ntp;
 pub mod numbered;
 pub mod opcua;
 pub mod openvpn;
+pub mod pfcp;
 mod pieces;
 pub mod pop3;
 pub mod quic;
+pub mod ran;
 pub mod rtp;
 pub mod s7comm;
+pub mod sctp;
+pub mod sigtran;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
@@ -110,6 +115,27 @@ pub static ALL: &[&Protocol] = &[
     &stun::PROTOCOL,
     &wireguard::PROTOCOL,
     &tls::PROTOCOL,
+    &gtp::GTPC,
+    &gtp::GTPU,
+    &pfcp::PFCP,
+    &sigtran::M3UA,
+    &sigtran::M2UA,
+    &sigtran::M2PA,
+    &sigtran::SUA,
+    &sigtran::IUA,
+    &ran::S1AP,
+    &ran::X2AP,
+    &ran::M2AP,
+    &ran::M3AP,
+    &ran::NGAP,
+    &ran::XNAP,
+    &ran::F1AP,
+    &ran::E1AP,
+    &ran::W1AP,
+    &ran::HNBAP,
+    &ran::RUA,
+    &ran::SBC_AP,
+    &ran::LCS_AP,
 ];
 
 /// Names of services that parsers themselves can tell, by protocol.
@@ -122,7 +148,7 @@ pub enum Carrier {
     Tcp,
     /// UDP and UDP-Lite datagrams.
     Udp,
-    /// SCTP packets (payload after the common header).
+    /// User messages of SCTP, each whole.
     Sctp,
     /// An IP protocol number (IANA): the number itself is the verdict.
     Ip(u8),
