@@ -9,6 +9,7 @@ pub mod bacnet;
 #[cfg(test)]
 mod bench;
 mod ber;
+pub mod bgp;
 mod carried;
 pub mod coap;
 pub mod dhcp;
@@ -27,11 +28,14 @@ pub mod http;
 pub mod iec104;
 pub mod ike;
 pub mod imap;
+pub mod irc;
 pub mod iso8583;
 pub mod knx;
 mod lines;
+pub mod managesieve;
 pub mod modbus;
 pub mod netbios;
+pub mod nntp;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
@@ -39,6 +43,7 @@ pub mod openvpn;
 pub mod pfcp;
 mod pieces;
 pub mod pop3;
+pub mod proxy;
 pub mod quic;
 pub mod ran;
 pub mod rtp;
@@ -48,6 +53,7 @@ pub mod sigtran;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
+pub mod socks;
 pub mod ssh;
 pub mod stun;
 pub mod synchrophasor;
@@ -55,6 +61,7 @@ pub mod telnet;
 pub mod tls;
 pub mod wireguard;
 pub mod x509;
+pub mod xmpp;
 
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -115,6 +122,13 @@ pub static ALL: &[&Protocol] = &[
     &stun::PROTOCOL,
     &wireguard::PROTOCOL,
     &tls::PROTOCOL,
+    &bgp::BGP,
+    &proxy::HAPROXY,
+    &socks::SOCKS,
+    &irc::IRC,
+    &managesieve::MANAGESIEVE,
+    &nntp::NNTP,
+    &xmpp::XMPP,
     &gtp::GTPC,
     &gtp::GTPU,
     &pfcp::PFCP,
@@ -139,7 +153,7 @@ pub static ALL: &[&Protocol] = &[
 ];
 
 /// Names of services that parsers themselves can tell, by protocol.
-pub static SERVICES: &[&[&str]] = &[http::SERVICES, stun::SERVICES];
+pub static SERVICES: &[&[&str]] = &[http::SERVICES, proxy::SERVICES, socks::SERVICES, stun::SERVICES];
 
 /// What a protocol rides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -159,7 +159,7 @@ proptest! {
         let _ = show(&M3UA, &payload, 2905);
         Bench::new(&M3UA).datagram(ToServer, &payload);
         // Values without a length within each other, as deep as they come.
-        let deep = [&vec![0x30, 0x80].repeat(200)[..], &bytes].concat();
+        let deep = [&[0x30, 0x80].repeat(200)[..], &bytes].concat();
         Bench::new(&SUA).datagram(ToServer, &unit(7, 1, &parameter(0x010b, &[&[0x62, 0x80][..], &deep].concat())));
     }
 }
