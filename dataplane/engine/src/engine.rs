@@ -318,6 +318,7 @@ impl Engine {
         if slot.marks.has(Marks::MIDSTREAM) {
             self.counters.add(Counter::FlowsMidstream, 1);
         }
+        // What is known by its number stays what it is where payloads say nothing more (SCTP).
         slot.class = class;
         if !inspected {
             slot.marks.set(Marks::SETTLED);
@@ -408,6 +409,8 @@ impl Engine {
         let segment = Segment {
             headers: packet.headers,
             payload: payload(packet),
+            missing: packet.headers.payload_wire_len.saturating_sub(packet.headers.payload_len),
+            ppid: 0,
             from: direction_of(slot, packet.headers.sender),
             carrier,
             now_ns: packet.timestamp_ns,
@@ -490,6 +493,8 @@ impl Engine {
         let segment = Segment {
             headers: &headers,
             payload: &[],
+            missing: 0,
+            ppid: 0,
             from: Direction::ToServer,
             carrier: carrier_of(&headers.key, headers.protocol),
             now_ns: slot.last_ns,

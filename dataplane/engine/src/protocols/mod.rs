@@ -9,10 +9,11 @@ pub mod bacnet;
 #[cfg(test)]
 mod bench;
 mod ber;
+pub mod bgp;
 mod carried;
 pub mod coap;
-pub mod dcerpc;
 mod credentials;
+pub mod dcerpc;
 pub mod dhcp;
 pub mod dicom;
 pub mod dnp3;
@@ -26,8 +27,9 @@ pub mod fins;
 pub mod fix;
 mod framed;
 pub mod ftp;
-pub mod goose;
 pub mod ftp_data;
+pub mod goose;
+pub mod gtp;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
@@ -35,43 +37,51 @@ pub mod ibm_mq;
 pub mod iec104;
 pub mod ike;
 pub mod imap;
+pub mod irc;
 pub mod iso8583;
 mod iso_transport;
-pub mod kerberos;
 mod kept;
+pub mod kerberos;
 pub mod knx;
 pub mod ldap;
 mod lines;
+pub mod managesieve;
 pub mod mms;
 pub mod modbus;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
 pub mod netbios;
+pub mod nntp;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
 pub mod openvpn;
+pub mod pfcp;
 mod pieces;
 pub mod pop3;
+pub mod postgresql;
 pub mod profinet;
+pub mod proxy;
 pub mod quic;
 pub mod radius;
+pub mod ran;
 pub mod rdp;
-pub mod postgresql;
-pub mod quic;
 pub mod redis;
 pub mod rtp;
 pub mod s7comm;
 pub mod sampled_values;
+pub mod sctp;
+pub mod sigtran;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
+pub mod socks;
 mod sql;
 pub mod ssh;
 pub mod stun;
-pub mod swift;
 pub mod sunrpc;
+pub mod swift;
 pub mod synchrophasor;
 pub mod syslog;
 pub mod tds;
@@ -82,6 +92,7 @@ mod tlv;
 pub mod vnc;
 pub mod wireguard;
 pub mod x509;
+pub mod xmpp;
 
 pub use expected::{Expected, Subject};
 
@@ -170,10 +181,38 @@ pub static ALL: &[&Protocol] = &[
     &stun::PROTOCOL,
     &wireguard::PROTOCOL,
     &tls::PROTOCOL,
+    &bgp::BGP,
+    &proxy::HAPROXY,
+    &socks::SOCKS,
+    &irc::IRC,
+    &managesieve::MANAGESIEVE,
+    &nntp::NNTP,
+    &xmpp::XMPP,
+    &gtp::GTPC,
+    &gtp::GTPU,
+    &pfcp::PFCP,
+    &sigtran::M3UA,
+    &sigtran::M2UA,
+    &sigtran::M2PA,
+    &sigtran::SUA,
+    &sigtran::IUA,
+    &ran::S1AP,
+    &ran::X2AP,
+    &ran::M2AP,
+    &ran::M3AP,
+    &ran::NGAP,
+    &ran::XNAP,
+    &ran::F1AP,
+    &ran::E1AP,
+    &ran::W1AP,
+    &ran::HNBAP,
+    &ran::RUA,
+    &ran::SBC_AP,
+    &ran::LCS_AP,
 ];
 
 /// Names of services that parsers themselves can tell, by protocol.
-pub static SERVICES: &[&[&str]] = &[http::SERVICES, stun::SERVICES];
+pub static SERVICES: &[&[&str]] = &[http::SERVICES, proxy::SERVICES, socks::SERVICES, stun::SERVICES];
 
 /// What a protocol rides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -182,7 +221,7 @@ pub enum Carrier {
     Tcp,
     /// UDP and UDP-Lite datagrams.
     Udp,
-    /// SCTP packets (payload after the common header).
+    /// User messages of SCTP, each whole.
     Sctp,
     /// An IP protocol number (IANA): the number itself is the verdict. A parser is shown each packet's payload.
     Ip(u8),

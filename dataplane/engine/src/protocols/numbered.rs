@@ -50,6 +50,7 @@ numbered! {
     VRRP = "vrrp", "VRRP", [Carrier::Ip(112)], Cleartext, "RFC 9568";
     PGM = "pgm", "PGM", [Carrier::Ip(113)], Cleartext, "RFC 3208";
     ISIS = "isis", "IS-IS over IPv4", [Carrier::Ip(124)], Cleartext, "RFC 1195";
+    SCTP = "sctp", "SCTP", [Carrier::Ip(132)], Unknown, "RFC 9260";
     L2TPV3 = "l2tp", "L2TPv3", [Carrier::Ip(115)], Unknown, "RFC 3931";
 
     ARP = "arp", "ARP", [Carrier::Ethernet(0x0806)], Cleartext, "RFC 826";

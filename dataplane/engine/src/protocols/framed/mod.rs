@@ -148,6 +148,11 @@ impl Report<'_, '_> {
         self.out.flow()
     }
 
+    /// Says which service the flow belongs to.
+    pub(super) const fn service(&mut self, name: &'static str) {
+        self.out.service(name);
+    }
+
     /// Says what a copy of the wire gives away.
     pub(super) const fn exposure(&mut self, exposure: Exposure) {
         self.out.exposure(exposure);

@@ -54,11 +54,6 @@ impl<K> Transactions<K> {
         self.waiting.remove(at)
     }
 
-    /// The oldest request that a response belongs to, which goes on waiting.
-    pub(in crate::protocols) fn waiting(&mut self, belongs: impl Fn(&K) -> bool) -> Option<&mut Request<K>> {
-        self.waiting.iter_mut().find(|request| belongs(&request.key))
-    }
-
     /// Takes out the oldest request.
     pub(in crate::protocols) fn pop(&mut self) -> Option<Request<K>> {
         self.waiting.pop_front()
