@@ -209,12 +209,15 @@ impl Engine {
         }
     }
 
-    /// The same, in the second buckets of those that were not in their first.
+    /// The same, in the second buckets of those that were not in their first; asks for what is known of the others.
     #[inline]
     fn look_further(&self, group: &mut [Parsed]) {
-        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read && parsed.candidate == NONE)
-        {
-            parsed.candidate = self.flows.table().prefetch_second_candidate(parsed.hash);
+        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read) {
+            if parsed.candidate == NONE {
+                parsed.candidate = self.flows.table().prefetch_second_candidate(parsed.hash);
+            } else if let Some(slot) = self.flows.slot(parsed.candidate) {
+                self.inspections.prefetch(slot);
+            }
         }
     }
 
