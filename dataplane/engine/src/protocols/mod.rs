@@ -13,11 +13,13 @@ mod carried;
 pub mod coap;
 pub mod dcerpc;
 pub mod dhcp;
+pub mod diameter;
 pub mod dnp3;
 pub mod dns;
 pub mod dtls;
 pub mod enip;
 mod expected;
+mod fields;
 pub mod fins;
 pub mod fix;
 mod framed;
@@ -34,6 +36,7 @@ pub mod kerberos;
 pub mod knx;
 pub mod ldap;
 mod lines;
+pub mod mgcp;
 pub mod modbus;
 pub mod netbios;
 pub mod ntp;
@@ -46,7 +49,10 @@ pub mod quic;
 pub mod radius;
 pub mod rdp;
 pub mod rtp;
+pub mod rtsp;
 pub mod s7comm;
+mod sdp;
+pub mod sip;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
@@ -55,6 +61,7 @@ pub mod stun;
 pub mod sunrpc;
 pub mod synchrophasor;
 pub mod syslog;
+pub mod tacacs;
 pub mod telnet;
 pub mod tftp;
 pub mod tls;
@@ -124,6 +131,11 @@ pub static ALL: &[&Protocol] = &[
     &sunrpc::NFS,
     &vnc::VNC,
     &syslog::SYSLOG,
+    &sip::SIP,
+    &rtsp::RTSP,
+    &mgcp::MGCP,
+    &diameter::DIAMETER,
+    &tacacs::TACACS_PLUS,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
