@@ -1,5 +1,5 @@
 use mem_sys::OutOfMemory;
-use wire::{Headers, KeyKind, Malformed};
+use wire::{FlowKey, Headers, KeyKind, Malformed, Side};
 
 use crate::config::{EngineConfig, Inspection as Inspect, Share};
 use crate::counters::{Counter, Counters};
@@ -308,14 +308,19 @@ impl Engine {
             self.flows.note_tunnel(index, packet.headers, packet.bytes);
         }
         let class = self.class_by_number(packet.headers);
-        let inspected =
-            carrier_of(packet.headers.protocol).is_some() && self.config.inspection == Inspect::Full;
+        // What a number names is read only where there is a parser for it.
+        let is_readable = match carrier_of(&packet.headers.key, packet.headers.protocol) {
+            Carrier::Ip(_) | Carrier::Ethernet(_) => self.plan.has_parser(class.protocol),
+            Carrier::Tcp | Carrier::Udp | Carrier::Sctp => true,
+        };
+        let inspected = is_readable && self.config.inspection == Inspect::Full;
         let slot = self.flows.slot_mut(index)?;
         if slot.marks.has(Marks::MIDSTREAM) {
             self.counters.add(Counter::FlowsMidstream, 1);
         }
+        // What is known by its number stays what it is where payloads say nothing more (SCTP).
+        slot.class = class;
         if !inspected {
-            slot.class = class;
             slot.marks.set(Marks::SETTLED);
         }
         Some(index)
@@ -376,7 +381,7 @@ impl Engine {
 
     #[inline(never)]
     fn look_into(&mut self, index: SlotIndex, packet: &Packet<'_>, batch: &mut RecordBatch) {
-        let Some(carrier) = carrier_of(packet.headers.protocol) else { return };
+        let carrier = carrier_of(&packet.headers.key, packet.headers.protocol);
         let Some(slot) = self.flows.slot(index) else { return };
         let identity = self.flows.identity(slot);
         let Some(slot) = self.flows.slot_mut(index) else { return };
@@ -404,6 +409,8 @@ impl Engine {
         let segment = Segment {
             headers: packet.headers,
             payload: payload(packet),
+            missing: packet.headers.payload_wire_len.saturating_sub(packet.headers.payload_len),
+            ppid: 0,
             from: direction_of(slot, packet.headers.sender),
             carrier,
             now_ns: packet.timestamp_ns,
@@ -486,8 +493,10 @@ impl Engine {
         let segment = Segment {
             headers: &headers,
             payload: &[],
+            missing: 0,
+            ppid: 0,
             from: Direction::ToServer,
-            carrier: carrier_of(headers.protocol).unwrap_or(Carrier::Udp),
+            carrier: carrier_of(&headers.key, headers.protocol),
             now_ns: slot.last_ns,
         };
         let mut workspace = Workspace {
@@ -575,11 +584,15 @@ fn payload<'a>(packet: &Packet<'a>) -> &'a [u8] {
         .unwrap_or_default()
 }
 
-const fn carrier_of(protocol: u8) -> Option<Carrier> {
+/// What a flow rides on.
+const fn carrier_of(key: &FlowKey, protocol: u8) -> Carrier {
+    if matches!(key.kind(), KeyKind::Ethernet) {
+        return Carrier::Ethernet(key.port(Side::Lower));
+    }
     match protocol {
-        TCP => Some(Carrier::Tcp),
-        UDP | UDP_LITE => Some(Carrier::Udp),
-        SCTP => Some(Carrier::Sctp),
-        _ => None,
+        TCP => Carrier::Tcp,
+        UDP | UDP_LITE => Carrier::Udp,
+        SCTP => Carrier::Sctp,
+        other => Carrier::Ip(other),
     }
 }

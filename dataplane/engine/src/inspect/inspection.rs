@@ -1,17 +1,19 @@
 use wire::{Headers, Side};
 
 use super::ParserPool;
-use super::expectations::{Announced, Expectations};
-use super::classify::{Opinion, classify};
+use super::classify::{Opinion, classify, confirm};
 use super::earlier::EarlierPayloads;
+use super::expectations::{Announced, Expectations};
 use crate::config::StreamLimits;
 use crate::counters::{Counter, Counters};
 use crate::detectors::signatures::Scanner;
 use crate::flow::slot::{Marks, Slot};
 use crate::plan::{Plan, static_number};
-use crate::protocols::{self, CARRY_BYTES, Carrier, Found, Input, Notes, Output, Parser, Probe, Progress, Then};
+use crate::protocols::{
+    self, CARRY_BYTES, Carrier, Found, Input, Notes, Output, Parser, Probe, Progress, Then,
+};
 use crate::record::{Direction, FlowIdentity, RecordBatch};
-use crate::stream::{Accepted, Buffers, Stream};
+use crate::stream::{Accepted, Association, Buffers, Stream};
 use crate::{Classification, Evidence, ProtocolId, Tier};
 
 /// Bytes of one direction held while nothing is decided.
@@ -41,6 +43,10 @@ pub(crate) struct Workspace<'a> {
 pub(crate) struct Segment<'a> {
     pub(crate) headers: &'a Headers,
     pub(crate) payload: &'a [u8],
+    /// Bytes of the payload that the capture cut off.
+    pub(crate) missing: u32,
+    /// Payload protocol identifier of a user message of SCTP; 0 says nothing.
+    pub(crate) ppid: u32,
     pub(crate) from: Direction,
     pub(crate) carrier: Carrier,
     pub(crate) now_ns: u64,
@@ -58,8 +64,12 @@ pub(crate) enum Outcome {
 /// A flow whose payload is of interest.
 #[derive(Debug, Default)]
 pub(crate) struct Inspection {
-    parser: Option<Running>,
+    pub(super) parser: Option<Running>,
     streams: [Stream; 2],
+    /// What an SCTP flow needs; made when the first one comes, kept for the next.
+    pub(super) association: Option<Box<Association>>,
+    /// Payload protocol identifier of the messages that the parser reads.
+    pub(super) ppid: u32,
     earlier: EarlierPayloads,
     payloads: u8,
     short_payloads: u8,
@@ -75,7 +85,7 @@ pub(crate) struct Inspection {
 }
 
 #[derive(Debug)]
-struct Running {
+pub(super) struct Running {
     id: ProtocolId,
     parser: Box<dyn Parser>,
 }
@@ -99,14 +109,20 @@ impl Inspection {
     ) -> Outcome {
         if !self.was_announced_asked && !segment.payload.is_empty() {
             self.was_announced_asked = true;
-            if !cx.expectations.is_empty(segment.now_ns) && self.was_announced(slot, segment, cx) == Outcome::Settled
+            if !cx.expectations.is_empty(segment.now_ns)
+                && self.was_announced(slot, segment, cx) == Outcome::Settled
             {
                 return Outcome::Settled;
             }
         }
-        if segment.carrier != Carrier::Tcp {
-            return self.datagram(slot, segment, cx);
+        match segment.carrier {
+            Carrier::Tcp => self.segment(slot, segment, cx),
+            Carrier::Sctp => self.chunks(slot, segment, cx),
+            _ => self.datagram(slot, segment, cx),
         }
+    }
+
+    fn segment(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
         let tcp = segment.headers.tcp;
         // The start of a stream whose SYN was not seen: what the other side acknowledged last.
         if tcp.flags.contains(wire::TcpFlags::ACK) {
@@ -174,6 +190,10 @@ impl Inspection {
         for stream in &mut self.streams {
             stream.clear(cx.buffers);
         }
+        if let Some(association) = &mut self.association {
+            association.clear(cx.buffers);
+        }
+        self.ppid = 0;
         self.earlier.clear();
         self.payloads = 0;
         self.short_payloads = 0;
@@ -191,7 +211,9 @@ impl Inspection {
             return Outcome::Continue;
         };
         let announced = self.announced.insert(Box::new(announced));
-        let Some(protocol) = cx.plan.protocol_id(announced.expected.protocol) else { return Outcome::Continue };
+        let Some(protocol) = cx.plan.protocol_id(announced.expected.protocol) else {
+            return Outcome::Continue;
+        };
         if has_probe(protocol) {
             return Outcome::Continue;
         }
@@ -213,9 +235,19 @@ impl Inspection {
         Opinion::Is(certain(protocol, slot))
     }
 
-    fn datagram(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
+    pub(super) fn datagram(
+        &mut self,
+        slot: &mut Slot,
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> Outcome {
         if self.parser.is_none() {
-            match self.ask_datagram(slot, segment, cx) {
+            let opinion = match segment.carrier {
+                // The number has said it.
+                Carrier::Ip(_) | Carrier::Ethernet(_) => Opinion::Is(slot.class),
+                _ => self.ask_datagram(slot, segment, cx),
+            };
+            match opinion {
                 Opinion::Is(class) => {
                     if self.decide(slot, class, cx) == Outcome::Settled {
                         return Outcome::Settled;
@@ -247,7 +279,12 @@ impl Inspection {
     fn ask_datagram(&self, slot: &Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Opinion {
         let earlier = self.earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, segment.payload, segment) };
-        let opinion = classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number());
+        let packet = slot.packet_number();
+        let named = cx.plan.by_payload_identifier(segment.ppid).filter(|named| *named != self.excluded);
+        let opinion = match named.and_then(|named| confirm(&probe, named, packet)) {
+            Some(class) => Opinion::Is(class),
+            None => classify(cx.plan, cx.scanner, &probe, self.excluded, packet),
+        };
         self.or_announced(opinion, slot, &probe, cx)
     }
 
@@ -535,6 +572,12 @@ impl Inspection {
         if self.stream_ref(from.reversed()).is_done { Outcome::Settled } else { Outcome::Continue }
     }
 
+    /// A packet of an association without user messages: of those many come, but not only those.
+    pub(super) const fn give_up_on_silence(&mut self) -> Outcome {
+        self.short_payloads = self.short_payloads.saturating_add(1);
+        if self.short_payloads == u8::MAX { Outcome::Settled } else { Outcome::Continue }
+    }
+
     const fn give_up_after(&mut self, max_payloads: u8) -> Outcome {
         self.payloads = self.payloads.saturating_add(1);
         if self.payloads >= max_payloads { Outcome::Settled } else { Outcome::Continue }
@@ -551,10 +594,9 @@ impl Inspection {
 
     fn probe<'a>(&self, slot: &Slot, payload: &'a [u8], segment: Segment<'a>) -> Probe<'a> {
         let sender = segment.headers.sender;
-        let missing = segment.headers.payload_wire_len.saturating_sub(segment.headers.payload_len);
         Probe {
             payload,
-            wire_len: u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(missing),
+            wire_len: u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(segment.missing),
             from: segment.from,
             carrier: segment.carrier,
             source_port: slot.key.port(sender),

@@ -4,6 +4,7 @@
 //! then a parser, also from a pool. When the verdict is final or nothing more is of interest everything goes back
 //! and the flow is settled: it costs only its counters from there on.
 
+mod association;
 mod classify;
 mod earlier;
 mod expectations;

@@ -138,10 +138,11 @@ const TRANSFERS: [&str; 7] = ["RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "M
 /// Verbs of commands (RFC 959, 2228, 2389, 2428, 3659, 4217): where the place in a stream was lost, other words may be
 /// the rest of a password.
 const VERBS: [&[u8]; 47] = [
-    b"USER", b"PASS", b"ACCT", b"CWD", b"CDUP", b"SMNT", b"QUIT", b"REIN", b"PORT", b"PASV", b"TYPE", b"STRU",
-    b"MODE", b"RETR", b"STOR", b"STOU", b"APPE", b"ALLO", b"REST", b"RNFR", b"RNTO", b"ABOR", b"DELE", b"RMD",
-    b"MKD", b"PWD", b"LIST", b"NLST", b"SITE", b"SYST", b"STAT", b"HELP", b"NOOP", b"AUTH", b"ADAT", b"PBSZ",
-    b"PROT", b"CCC", b"FEAT", b"OPTS", b"EPRT", b"EPSV", b"MDTM", b"SIZE", b"MLST", b"MLSD", b"XPWD",
+    b"USER", b"PASS", b"ACCT", b"CWD", b"CDUP", b"SMNT", b"QUIT", b"REIN", b"PORT", b"PASV", b"TYPE",
+    b"STRU", b"MODE", b"RETR", b"STOR", b"STOU", b"APPE", b"ALLO", b"REST", b"RNFR", b"RNTO", b"ABOR",
+    b"DELE", b"RMD", b"MKD", b"PWD", b"LIST", b"NLST", b"SITE", b"SYST", b"STAT", b"HELP", b"NOOP", b"AUTH",
+    b"ADAT", b"PBSZ", b"PROT", b"CCC", b"FEAT", b"OPTS", b"EPRT", b"EPSV", b"MDTM", b"SIZE", b"MLST",
+    b"MLSD", b"XPWD",
 ];
 
 /// Port that the client waits on: PORT (RFC 959, 4.1.2), EPRT (RFC 2428, 2).
@@ -337,7 +338,8 @@ mod tests {
         bench.stream(ToClient, b"150 here\r\n226 done\r\n");
         bench.stream(ToServer, b"PORT 192,0,2,1,8,1\r\n");
         let ends: Vec<_> = bench.expected.iter().map(|expected| (expected.address, expected.port)).collect();
-        let (server, client) = (core::net::IpAddr::from([192, 0, 2, 2]), core::net::IpAddr::from([192, 0, 2, 1]));
+        let (server, client) =
+            (core::net::IpAddr::from([192, 0, 2, 2]), core::net::IpAddr::from([192, 0, 2, 1]));
         assert_eq!(ends, [(server, 0x0405), (server, 0x0405), (client, 0x0801)]);
         let subject = &bench.expected[1].subject;
         assert_eq!((subject.command(), subject.name()), ("RETR", &b"notes.txt"[..]));

@@ -9,15 +9,20 @@ pub mod bacnet;
 #[cfg(test)]
 mod bench;
 mod ber;
+pub mod bgp;
 mod carried;
 pub mod coap;
+mod credentials;
 pub mod dcerpc;
 pub mod dhcp;
 pub mod diameter;
+pub mod dicom;
 pub mod dnp3;
 pub mod dns;
+pub mod drda;
 pub mod dtls;
 pub mod enip;
+pub mod ethercat;
 mod expected;
 mod fields;
 pub mod fins;
@@ -25,49 +30,76 @@ pub mod fix;
 mod framed;
 pub mod ftp;
 pub mod ftp_data;
+pub mod goose;
+pub mod gtp;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
+pub mod ibm_mq;
 pub mod iec104;
 pub mod ike;
 pub mod imap;
+pub mod irc;
 pub mod iso8583;
+mod iso_transport;
+mod kept;
 pub mod kerberos;
 pub mod knx;
 pub mod ldap;
 mod lines;
 pub mod mgcp;
+pub mod managesieve;
+pub mod mms;
 pub mod modbus;
+pub mod mongodb;
+pub mod mqtt;
+pub mod mysql;
 pub mod netbios;
+pub mod nntp;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
 pub mod openvpn;
+pub mod pfcp;
 mod pieces;
 pub mod pop3;
+pub mod postgresql;
+pub mod profinet;
+pub mod proxy;
 pub mod quic;
 pub mod radius;
+pub mod ran;
 pub mod rdp;
+pub mod redis;
 pub mod rtp;
 pub mod rtsp;
 pub mod s7comm;
 mod sdp;
 pub mod sip;
+pub mod sampled_values;
+pub mod sctp;
+pub mod sigtran;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
+pub mod socks;
+mod sql;
 pub mod ssh;
 pub mod stun;
 pub mod sunrpc;
+pub mod swift;
 pub mod synchrophasor;
 pub mod syslog;
 pub mod tacacs;
+pub mod tds;
 pub mod telnet;
 pub mod tftp;
 pub mod tls;
+mod tlv;
 pub mod vnc;
 pub mod wireguard;
 pub mod x509;
+pub mod xmpp;
 
 pub use expected::{Expected, Subject};
 
@@ -109,15 +141,24 @@ pub static ALL: &[&Protocol] = &[
     &iec104::IEC104,
     &modbus::MODBUS,
     &opcua::OPCUA,
+    &mms::MMS,
     &s7comm::S7COMM,
     &s7comm::S7COMM_PLUS,
     &ads::ADS,
+    &ethercat::ETHERCAT,
+    &goose::GOOSE,
+    &profinet::PROFINET,
+    &sampled_values::SAMPLED_VALUES,
+    &dicom::DICOM,
     &fins::FINS,
     &fix::FIX,
     &hart_ip::HART_IP,
     &hl7::HL7,
     &iso8583::ISO8583,
+    &ibm_mq::IBM_MQ,
+    &drda::DRDA,
     &knx::KNX,
+    &swift::SWIFT,
     &synchrophasor::SYNCHROPHASOR,
     &telnet::TELNET,
     &telnet::TN3270,
@@ -136,6 +177,12 @@ pub static ALL: &[&Protocol] = &[
     &mgcp::MGCP,
     &diameter::DIAMETER,
     &tacacs::TACACS_PLUS,
+    &postgresql::POSTGRESQL,
+    &mysql::MYSQL,
+    &tds::TDS,
+    &redis::REDIS,
+    &mongodb::MONGODB,
+    &mqtt::MQTT,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
@@ -146,10 +193,38 @@ pub static ALL: &[&Protocol] = &[
     &stun::PROTOCOL,
     &wireguard::PROTOCOL,
     &tls::PROTOCOL,
+    &bgp::BGP,
+    &proxy::HAPROXY,
+    &socks::SOCKS,
+    &irc::IRC,
+    &managesieve::MANAGESIEVE,
+    &nntp::NNTP,
+    &xmpp::XMPP,
+    &gtp::GTPC,
+    &gtp::GTPU,
+    &pfcp::PFCP,
+    &sigtran::M3UA,
+    &sigtran::M2UA,
+    &sigtran::M2PA,
+    &sigtran::SUA,
+    &sigtran::IUA,
+    &ran::S1AP,
+    &ran::X2AP,
+    &ran::M2AP,
+    &ran::M3AP,
+    &ran::NGAP,
+    &ran::XNAP,
+    &ran::F1AP,
+    &ran::E1AP,
+    &ran::W1AP,
+    &ran::HNBAP,
+    &ran::RUA,
+    &ran::SBC_AP,
+    &ran::LCS_AP,
 ];
 
 /// Names of services that parsers themselves can tell, by protocol.
-pub static SERVICES: &[&[&str]] = &[http::SERVICES, stun::SERVICES];
+pub static SERVICES: &[&[&str]] = &[http::SERVICES, proxy::SERVICES, socks::SERVICES, stun::SERVICES];
 
 /// What a protocol rides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,11 +233,12 @@ pub enum Carrier {
     Tcp,
     /// UDP and UDP-Lite datagrams.
     Udp,
-    /// SCTP packets (payload after the common header).
+    /// User messages of SCTP, each whole.
     Sctp,
-    /// An IP protocol number (IANA): the number itself is the verdict.
+    /// An IP protocol number (IANA): the number itself is the verdict. A parser is shown each packet's payload.
     Ip(u8),
-    /// An EtherType (IEEE): the number itself is the verdict.
+    /// An EtherType (IEEE): the number itself is the verdict. A parser is shown each frame's payload, with what fills the
+    /// frame up.
     Ethernet(u16),
 }
 

@@ -67,7 +67,9 @@ fn octet_count(bytes: &[u8]) -> Result<Option<(usize, usize)>, Found> {
         (0, _) => Ok(None),
         (8, _) => Err(Found::No),
         (_, None) => Err(Found::Maybe),
-        (_, Some(b' ')) if (4..=LEN_MAX).contains(&len) && bytes.first() != Some(&b'0') => Ok(Some((len, digits + 1))),
+        (_, Some(b' ')) if (4..=LEN_MAX).contains(&len) && bytes.first() != Some(&b'0') => {
+            Ok(Some((len, digits + 1)))
+        }
         _ => Err(Found::No),
     }
 }
@@ -253,7 +255,9 @@ impl Messages for Syslog {
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
         let mut bytes = message.bytes;
         match octet_count(bytes) {
-            Ok(Some((_, head))) if bytes.get(head) == Some(&b'<') => bytes = bytes.get(head..).unwrap_or_default(),
+            Ok(Some((_, head))) if bytes.get(head) == Some(&b'<') => {
+                bytes = bytes.get(head..).unwrap_or_default()
+            }
             _ if message.carrier == Carrier::Tcp => {
                 let place = self.goes_on.get_mut(message.from as usize).ok_or("malformed_data")?;
                 if core::mem::replace(place, !matches!(bytes.last(), Some(b'\n' | 0))) {
@@ -262,7 +266,8 @@ impl Messages for Syslog {
             }
             _ => {}
         }
-        let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n' | 0)).map_or(0, |last| last + 1);
+        let end =
+            bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n' | 0)).map_or(0, |last| last + 1);
         let bytes = bytes.get(..end).unwrap_or_default();
         if bytes.is_empty() {
             return Ok(Next::More);
@@ -289,8 +294,9 @@ impl Messages for Syslog {
 
 /// Facilities by number (RFC 5424, 6.2.1).
 const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
-    "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+    "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
 ];
 
 /// Severities by number.
@@ -312,8 +318,14 @@ mod tests {
         assert_eq!(probe(&udp(NEW, ToServer, 4000)), Found::Yes);
         let mut bench = Bench::new(&SYSLOG);
         bench.datagram(ToServer, NEW);
-        assert_eq!((bench.text("syslog", "facility"), bench.text("syslog", "severity")), ("local4".into(), "notice".into()));
-        assert_eq!((bench.text("syslog", "hostname"), bench.text("syslog", "program")), ("host.example.org".into(), "su".into()));
+        assert_eq!(
+            (bench.text("syslog", "facility"), bench.text("syslog", "severity")),
+            ("local4".into(), "notice".into())
+        );
+        assert_eq!(
+            (bench.text("syslog", "hostname"), bench.text("syslog", "program")),
+            ("host.example.org".into(), "su".into())
+        );
         assert_eq!(bench.text("syslog", "structured_data"), "[a@1 x=\"a\\\"]b\"][b@1]");
         assert_eq!(bench.text("syslog", "message"), "failed for lonvick");
     }
@@ -321,7 +333,12 @@ mod tests {
     #[test]
     fn the_old_header_is_read_as_far_as_it_is_there() {
         for (message, host, program, text) in [
-            (&b"<34>Oct 11 22:14:15 mymachine su[42]: 'su root' failed"[..], "mymachine", "su", "'su root' failed"),
+            (
+                &b"<34>Oct 11 22:14:15 mymachine su[42]: 'su root' failed"[..],
+                "mymachine",
+                "su",
+                "'su root' failed",
+            ),
             (b"<13>Feb  5 17:32:18 10.0.0.99 Use the BFG!", "10.0.0.99", "", "Use the BFG!"),
             (b"<189>Oct 11 22:14:15 %SYS-5-CONFIG_I: Configured", "", "%SYS-5-CONFIG_I", "Configured"),
             (b"<14>2026-01-01T00:00:00.1+02:00 host slapd[1]: conn=1\n", "host", "slapd", "conn=1"),
@@ -330,7 +347,10 @@ mod tests {
             let mut bench = Bench::new(&SYSLOG);
             bench.datagram(ToServer, message);
             assert_eq!(bench.text("syslog", "hostname"), host);
-            assert_eq!((bench.text("syslog", "program"), bench.text("syslog", "message")), (program.into(), text.into()));
+            assert_eq!(
+                (bench.text("syslog", "program"), bench.text("syslog", "message")),
+                (program.into(), text.into())
+            );
         }
     }
 
@@ -351,7 +371,13 @@ mod tests {
 
     #[test]
     fn near_misses_are_refused() {
-        for wrong in [&b"<192>Oct 11 22:14:15 h su: x"[..], b"<034>Oct 11 22:14:15 h", b"<34", b"<a>Oct 11 22:14", b"<34>\x01\x02"] {
+        for wrong in [
+            &b"<192>Oct 11 22:14:15 h su: x"[..],
+            b"<034>Oct 11 22:14:15 h",
+            b"<34",
+            b"<a>Oct 11 22:14",
+            b"<34>\x01\x02",
+        ] {
             assert_eq!(probe(&udp(wrong, ToServer, 514)), Found::No, "{wrong:?}");
         }
         assert_eq!(probe(&tcp(b"<34>hello there everybody", ToServer, 514)), Found::No);

@@ -77,8 +77,9 @@ impl<'a> Packet<'a> {
             1 | 2 => {
                 let (name, rest) = string(rest)?;
                 let (mode, options) = string(rest)?;
-                let is_mode =
-                    [&b"octet"[..], b"netascii", b"mail"].iter().any(|known| mode.eq_ignore_ascii_case(known));
+                let is_mode = [&b"octet"[..], b"netascii", b"mail"]
+                    .iter()
+                    .any(|known| mode.eq_ignore_ascii_case(known));
                 let is_name = !name.is_empty() && name.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f);
                 (is_mode && is_name).then_some(Self::Request(code == 2, name, mode, options))
             }
@@ -110,7 +111,9 @@ fn probe(probe: &Probe<'_>) -> Found {
         }
         Some(Packet::Error(_, message)) if !message.is_empty() || on_port => Found::Likely(88),
         // The first block of a file, or what asks for it, says nothing alone.
-        Some(Packet::Data(1, len)) => answered(probe, |other| matches!(other, Packet::Acknowledgement(0)), len),
+        Some(Packet::Data(1, len)) => {
+            answered(probe, |other| matches!(other, Packet::Acknowledgement(0)), len)
+        }
         Some(Packet::Acknowledgement(0 | 1)) => {
             answered(probe, |other| matches!(other, Packet::Data(1, _) | Packet::Options(_)), 0)
         }
@@ -132,7 +135,16 @@ fn answered(probe: &Probe<'_>, is_right: impl Fn(&Packet<'_>) -> bool, len: usiz
 
 /// Whether the first option is one that is registered (the IANA registry "TFTP Extensions").
 fn is_known_option(options: &[u8]) -> bool {
-    let names = [&b"blksize"[..], b"tsize", b"timeout", b"windowsize", b"multicast", b"rollover", b"saddr", b"utimeout"];
+    let names = [
+        &b"blksize"[..],
+        b"tsize",
+        b"timeout",
+        b"windowsize",
+        b"multicast",
+        b"rollover",
+        b"saddr",
+        b"utimeout",
+    ];
     string(options).is_some_and(|(name, _)| names.iter().any(|known| name.eq_ignore_ascii_case(known)))
 }
 
@@ -157,12 +169,7 @@ struct Tftp {
 }
 
 impl Tftp {
-    fn request(
-        &mut self,
-        packet: (bool, &[u8], &[u8], &[u8]),
-        from: Direction,
-        report: &mut Report<'_, '_>,
-    ) {
+    fn request(&mut self, packet: (bool, &[u8], &[u8], &[u8]), from: Direction, report: &mut Report<'_, '_>) {
         let (is_write, file, mode, options) = packet;
         let file = file.get(..TEXT_MAX).unwrap_or(file);
         let command = if is_write { "write" } else { "read" };
@@ -268,7 +275,9 @@ impl Messages for Tftp {
         let mut event = report.event("tftp");
         event.label("packet", if self.error.is_some() { "error" } else { "data" });
         if let Some(is_write) = self.transfer.is_write {
-            event.label("transfer", if is_write { "write" } else { "read" }).text("file", &self.transfer.file);
+            event
+                .label("transfer", if is_write { "write" } else { "read" })
+                .text("file", &self.transfer.file);
         }
         event.number("blocks", self.blocks).number("size", self.bytes);
         if let Some((code, text)) = &self.error {
@@ -293,8 +302,14 @@ mod tests {
         let mut bench = Bench::new(&TFTP);
         bench.datagram(ToServer, REQUEST);
         assert_eq!(bench.text("tftp", "packet"), "read");
-        assert_eq!((bench.text("tftp", "file"), bench.text("tftp", "mode")), ("boot/pxelinux.0".into(), "octet".into()));
-        assert_eq!((bench.text("tftp", "name"), bench.text("tftp", "value")), ("blksize".into(), "1432".into()));
+        assert_eq!(
+            (bench.text("tftp", "file"), bench.text("tftp", "mode")),
+            ("boot/pxelinux.0".into(), "octet".into())
+        );
+        assert_eq!(
+            (bench.text("tftp", "name"), bench.text("tftp", "value")),
+            ("blksize".into(), "1432".into())
+        );
         let expected = &bench.expected[0];
         assert_eq!((expected.address, expected.port), (core::net::IpAddr::from([192, 0, 2, 1]), 40_000));
         assert_eq!((expected.protocol, expected.subject.name()), ("tftp", &b"boot/pxelinux.0"[..]));
@@ -322,7 +337,12 @@ mod tests {
         bench.datagram(ToClient, error);
         bench.finish();
         assert_eq!(bench.text("tftp", "error_message"), "File not found");
-        for wrong in [&b"\x00\x01name\0binary\0"[..], b"\x00\x09name\0octet\0", b"\x00\x05\x00\x09text\0", b"\x00\x04\x00\x00x"] {
+        for wrong in [
+            &b"\x00\x01name\0binary\0"[..],
+            b"\x00\x09name\0octet\0",
+            b"\x00\x05\x00\x09text\0",
+            b"\x00\x04\x00\x00x",
+        ] {
             assert_eq!(probe(&udp(wrong, ToServer, 69)), Found::No, "{wrong:?}");
         }
         assert_eq!(probe(&udp(&[0, 4, 0, 1], ToServer, 69)), Found::Maybe);

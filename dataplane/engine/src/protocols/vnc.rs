@@ -384,7 +384,8 @@ impl Messages for Rfb {
     }
 
     fn clear(&mut self) {
-        let (mut offered, mut reason) = (core::mem::take(&mut self.offered), core::mem::take(&mut self.reason));
+        let (mut offered, mut reason) =
+            (core::mem::take(&mut self.offered), core::mem::take(&mut self.reason));
         offered.clear();
         reason.clear();
         *self = Self { offered, reason, ..Self::default() };
@@ -407,7 +408,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn session() -> Vec<(Direction, Vec<u8>)> {
-        let screen = [&[5, 0, 3, 0x20, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4][..], b"desk"];
+        let screen = [
+            &[5, 0, 3, 0x20, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4][..],
+            b"desk",
+        ];
         vec![
             (ToClient, b"RFB 003.008\n".to_vec()),
             (ToServer, b"RFB 003.008\n".to_vec()),
@@ -429,7 +433,10 @@ mod tests {
         session().iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
         assert_eq!((bench.kinds(), bench.ending), (vec!["rfb"], Some(Then::Done)));
         assert_eq!(bench.value("rfb", "security_type"), Some(Datum::Unsigned(2)));
-        assert_eq!((bench.text("rfb", "security_result"), bench.text("rfb", "name")), ("OK".into(), "desk".into()));
+        assert_eq!(
+            (bench.text("rfb", "security_result"), bench.text("rfb", "name")),
+            ("OK".into(), "desk".into())
+        );
         assert_eq!(bench.value("rfb", "width"), Some(Datum::Unsigned(1280)));
         assert!(!bench.all().iter().any(|item| item.contains("94, 94")));
     }

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod associations;
 mod bench;
 mod conservation;
 mod defragmentation;

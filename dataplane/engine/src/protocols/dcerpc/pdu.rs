@@ -66,10 +66,12 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let &[version, minor, kind, flags, order, _, _, _, a, b, c, d, e, f, g, h] = bytes.first_chunk::<HEADER>()?;
+        let &[version, minor, kind, flags, order, _, _, _, a, b, c, d, e, f, g, h] =
+            bytes.first_chunk::<HEADER>()?;
         let is_little = order & 0x10 != 0;
         let short = |bytes| if is_little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) };
-        let call = if is_little { u32::from_le_bytes([e, f, g, h]) } else { u32::from_be_bytes([e, f, g, h]) };
+        let call =
+            if is_little { u32::from_le_bytes([e, f, g, h]) } else { u32::from_be_bytes([e, f, g, h]) };
         (version == 5 && minor <= 1 && order & 0xef == 0).then_some(Self {
             kind,
             flags,

@@ -170,8 +170,8 @@ impl Session {
         let bytes = stub_len(header, &fields);
         if !header.is_first() {
             if let Some(request) = self.asked.waiting(|asked| asked.call == header.call) {
-                request.key.fragments = request.key.fragments.saturating_add(1);
-                request.key.bytes = request.key.bytes.saturating_add(bytes);
+                request.fragments = request.fragments.saturating_add(1);
+                request.bytes = request.bytes.saturating_add(bytes);
             }
             return Ok(());
         }
@@ -236,7 +236,11 @@ impl Session {
         }
         if let Some((_, answer)) = answer {
             event.label("response", name(answer.kind));
-            event.object("res").number("frag_cnt", answer.fragments).number("stub_data_size", answer.bytes).close();
+            event
+                .object("res")
+                .number("frag_cnt", answer.fragments)
+                .number("stub_data_size", answer.bytes)
+                .close();
             match (answer.kind, answer.status) {
                 (kind::FAULT, Some(status)) => {
                     event.text("fault", format!("0x{status:08x}").as_bytes());

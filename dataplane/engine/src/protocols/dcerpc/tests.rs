@@ -23,8 +23,7 @@ fn session() -> Vec<(Direction, Vec<u8>)> {
     let bind = [&[0xb8, 0x10, 0xb8, 0x10, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0][..], &SAMR, &NDR].concat();
     let auth = [10, 6, 0, 0, 1, 0, 0, 0, b'N', b'T', b'L', b'M'];
     let address = b"\x04\x00135\0\0\0";
-    let ack =
-        [&[0xb8, 0x10, 0xb8, 0x10, 9, 0, 0, 0][..], address, &[1, 0, 0, 0, 0, 0, 0, 0], &NDR].concat();
+    let ack = [&[0xb8, 0x10, 0xb8, 0x10, 9, 0, 0, 0][..], address, &[1, 0, 0, 0, 0, 0, 0, 0], &NDR].concat();
     let request = [&[24, 0, 0, 0, 0, 0, 13, 0][..], &[7; 24]].concat();
     let response = [&[8, 0, 0, 0, 0, 0, 0, 0][..], &[7; 12]].concat();
     vec![
@@ -43,13 +42,22 @@ fn calls_name_the_interface_that_was_bound() {
     let mut bench = Bench::new(&DCERPC);
     session().iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
     assert_eq!(bench.kinds(), ["dcerpc"; 3]);
-    assert_eq!((bench.text("dcerpc", "request"), bench.text("dcerpc", "response")), ("BIND".into(), "BINDACK".into()));
+    assert_eq!(
+        (bench.text("dcerpc", "request"), bench.text("dcerpc", "response")),
+        ("BIND".into(), "BINDACK".into())
+    );
     assert_eq!(bench.text("dcerpc", "uuid"), "12345778-1234-abcd-ef00-0123456789ac");
-    assert_eq!((bench.text("dcerpc", "interface"), bench.text("dcerpc", "version")), ("samr".into(), "1.0".into()));
+    assert_eq!(
+        (bench.text("dcerpc", "interface"), bench.text("dcerpc", "version")),
+        ("samr".into(), "1.0".into())
+    );
     assert_eq!(bench.value("dcerpc", "ack_result"), Some(Datum::Unsigned(0)));
     assert_eq!(bench.value("dcerpc", "opnum"), Some(Datum::Unsigned(13)));
     assert_eq!(bench.text("dcerpc", "operation"), "SamrEnumerateUsersInDomain");
-    assert_eq!((bench.text("dcerpc", "type"), bench.text("dcerpc", "level")), ("ntlm".into(), "privacy".into()));
+    assert_eq!(
+        (bench.text("dcerpc", "type"), bench.text("dcerpc", "level")),
+        ("ntlm".into(), "privacy".into())
+    );
     assert_eq!(bench.text("dcerpc", "fault_name"), "access_denied");
     assert!(bench.all().iter().any(|item| item.contains("frag_cnt Unsigned(2)")));
 }

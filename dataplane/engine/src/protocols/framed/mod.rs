@@ -4,10 +4,12 @@
 //! ones; a [`Messages`] knows one protocol: where a message ends and what it says.
 
 mod cursor;
+mod pair;
 mod text;
 mod transactions;
 
 pub(super) use cursor::Cursor;
+pub(super) use pair::two_messages;
 pub(super) use text::{Masked, from_ebcdic, push_decimal};
 pub(super) use transactions::{Request, Transactions};
 
@@ -144,6 +146,11 @@ impl Report<'_, '_> {
     /// Whose packets these are.
     pub(super) const fn flow(&self) -> &FlowIdentity {
         self.out.flow()
+    }
+
+    /// Says which service the flow belongs to.
+    pub(super) const fn service(&mut self, name: &'static str) {
+        self.out.service(name);
     }
 
     /// Says what a copy of the wire gives away.

@@ -83,12 +83,7 @@ fn write_names(client: &[u8], realm: &[u8], service: &[u8], event: &mut EventWri
     }
 }
 
-fn write_etype(
-    name: &'static str,
-    weak_name: &'static str,
-    etype: Option<i64>,
-    event: &mut EventWriter<'_>,
-) {
+fn write_etype(name: &'static str, weak_name: &'static str, etype: Option<i64>, event: &mut EventWriter<'_>) {
     let Some(etype) = etype else { return };
     match names::etype(etype) {
         Some(known) => event.label(name, known),

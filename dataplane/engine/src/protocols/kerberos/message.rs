@@ -111,7 +111,9 @@ impl<'a> Fields<'a> {
     /// The member of this number.
     fn get(self, number: u8) -> Option<&'a [u8]> {
         let mut elements = Elements::new(self.0);
-        core::iter::from_fn(|| elements.next_cut()).find(|(tag, _)| *tag == 0xa0 | number).map(|(_, content)| content)
+        core::iter::from_fn(|| elements.next_cut())
+            .find(|(tag, _)| *tag == 0xa0 | number)
+            .map(|(_, content)| content)
     }
 
     fn number(self, number: u8) -> Option<i64> {

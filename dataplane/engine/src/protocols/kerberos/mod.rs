@@ -37,8 +37,8 @@ const LEN_MAX: u32 = 1 << 20;
 
 fn probe(probe: &Probe<'_>) -> Found {
     if !probe.is_stream() {
-        let is_filled = Part::read(probe.payload)
-            .is_ok_and(|part| u32::try_from(part.size()) == Ok(probe.wire_len));
+        let is_filled =
+            Part::read(probe.payload).is_ok_and(|part| u32::try_from(part.size()) == Ok(probe.wire_len));
         return match shape(probe.payload) {
             Ok(()) if is_filled => Found::Yes,
             _ => Found::No,

@@ -48,8 +48,10 @@ fn request(padata: Option<u8>) -> Vec<u8> {
             &element(0xa8, &[&element(0x30, &[&[2, 1, 18, 2, 1, 23]])]),
         ],
     );
-    let all =
-        element(0x30, &[&number(0xa1, 5), &number(0xa2, 10), &padata.unwrap_or_default(), &element(0xa4, &[&body])]);
+    let all = element(
+        0x30,
+        &[&number(0xa1, 5), &number(0xa2, 10), &padata.unwrap_or_default(), &element(0xa4, &[&body])],
+    );
     element(0x6a, &[&all])
 }
 
@@ -83,7 +85,8 @@ fn reply(etype: u8, ticket_etype: u8) -> Vec<u8> {
 
 fn error(code: u8) -> Vec<u8> {
     let entry = element(0x30, &[&number(0xa0, 18), &string(0xa1, "salt")]);
-    let info = element(0x30, &[&number(0xa1, 19), &element(0xa2, &[&element(4, &[&element(0x30, &[&entry])])])]);
+    let info =
+        element(0x30, &[&number(0xa1, 19), &element(0xa2, &[&element(4, &[&element(0x30, &[&entry])])])]);
     let all = element(
         0x30,
         &[
@@ -120,7 +123,10 @@ fn errors_and_replies_stand_with_their_requests() {
     assert_eq!(bench.kinds(), ["krb5"; 2]);
     assert_eq!(bench.text("krb5", "failed_request"), "KRB_AS_REQ");
     assert_eq!(bench.text("krb5", "error_code"), "KDC_ERR_PREAUTH_REQUIRED");
-    assert_eq!((bench.text("krb5", "cname"), bench.text("krb5", "realm")), ("alice".into(), "EXAMPLE.ORG".into()));
+    assert_eq!(
+        (bench.text("krb5", "cname"), bench.text("krb5", "realm")),
+        ("alice".into(), "EXAMPLE.ORG".into())
+    );
     assert_eq!(bench.text("krb5", "sname"), "krbtgt/EXAMPLE.ORG");
     assert_eq!(bench.text("krb5", "encryption"), "aes256-cts-hmac-sha1-96");
     assert_eq!(bench.text("krb5", "ticket_encryption"), "rc4-hmac");

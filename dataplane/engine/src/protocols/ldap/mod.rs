@@ -47,7 +47,9 @@ fn probe(probe: &Probe<'_>) -> Found {
     // A message ends with its datagram, or another one follows.
     let total = usize::try_from(probe.wire_len).unwrap_or(usize::MAX);
     match Part::read(probe.payload) {
-        Ok(outer) if outer.size() == total || (outer.size() < total && outer.rest.first() == Some(&SEQUENCE)) => {
+        Ok(outer)
+            if outer.size() == total || (outer.size() < total && outer.rest.first() == Some(&SEQUENCE)) =>
+        {
             found
         }
         _ => Found::No,
@@ -84,7 +86,11 @@ fn shape(bytes: &[u8]) -> Result<Found, Found> {
             let base = Part::read(operation.content)?;
             need(base.tag == OCTET_STRING)?;
             let scope = Part::read(base.rest)?;
-            need(scope.tag == ENUMERATED && scope.len == 1 && scope.content.first().is_none_or(|scope| *scope <= 3))?;
+            need(
+                scope.tag == ENUMERATED
+                    && scope.len == 1
+                    && scope.content.first().is_none_or(|scope| *scope <= 3),
+            )?;
             first_is(scope.rest, ENUMERATED)
         }
         tag::BIND_RESPONSE..=tag::EXTENDED_RESPONSE if tag::is_result(operation.tag) => {
@@ -185,8 +191,7 @@ impl Ldap {
         let is_asked = |asked: &Asked| asked.id == id;
         match tag {
             tag::ENTRY | tag::REFERENCE | tag::INTERMEDIATE => {
-                let Some(request) = self.requests.waiting(is_asked) else { return Next::More };
-                let asked = &mut request.key;
+                let Some(asked) = self.requests.waiting(is_asked) else { return Next::More };
                 if tag != tag::ENTRY {
                     asked.references = asked.references.saturating_add(1);
                     return Next::More;

@@ -38,10 +38,7 @@ pub(super) mod tag {
 
     /// Whether a client says this.
     pub(in super::super) const fn is_request(tag: u8) -> bool {
-        matches!(
-            tag,
-            BIND | UNBIND | SEARCH | MODIFY | ADD | DELETE | RENAME | COMPARE | ABANDON | EXTENDED
-        )
+        matches!(tag, BIND | UNBIND | SEARCH | MODIFY | ADD | DELETE | RENAME | COMPARE | ABANDON | EXTENDED)
     }
 
     /// Whether this ends an operation with a result.
@@ -83,7 +80,11 @@ impl<'a> Outcome<'a> {
 
     fn write(&self, id: i64, event: &mut EventWriter<'_>) {
         let operation = names::operation(self.tag);
-        event.object("").label("operation", operation).datum("message_id", Datum::Signed(id)).object(operation);
+        event
+            .object("")
+            .label("operation", operation)
+            .datum("message_id", Datum::Signed(id))
+            .object(operation);
         if let Some(code) = self.code {
             match result(code) {
                 Some(name) => event.label("result_code", name),
@@ -204,7 +205,10 @@ fn write_fields(asked: &Asked, mut fields: Elements<'_>, event: &mut EventWriter
             event.text("entry", cut(fields.cut_with_tag(OCTET_STRING).unwrap_or_default()));
             let description = fields.cut_with_tag(SEQUENCE).map(Elements::new);
             let description = description.and_then(|mut parts| parts.cut_with_tag(OCTET_STRING));
-            event.object("attribute_value_assertion").text("description", cut(description.unwrap_or_default())).close();
+            event
+                .object("attribute_value_assertion")
+                .text("description", cut(description.unwrap_or_default()))
+                .close();
         }
         tag::EXTENDED => {
             let oid = fields.cut_with_tag(0x80).unwrap_or_default();

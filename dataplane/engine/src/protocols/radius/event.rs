@@ -110,7 +110,8 @@ fn write_attributes(bytes: &[u8], event: &mut EventWriter<'_>) {
 
 fn write_special(kind: u8, value: &[u8], event: &mut EventWriter<'_>) {
     let ip = |value: &[u8]| <[u8; 4]>::try_from(value).ok().map(|octets| IpAddr::V4(Ipv4Addr::from(octets)));
-    let ip6 = |value: &[u8]| <[u8; 16]>::try_from(value).ok().map(|octets| IpAddr::V6(Ipv6Addr::from(octets)));
+    let ip6 =
+        |value: &[u8]| <[u8; 16]>::try_from(value).ok().map(|octets| IpAddr::V6(Ipv6Addr::from(octets)));
     let address = match kind {
         4 => ip(value).map(|address| ("nas_ip", address)),
         8 => ip(value).map(|address| ("framed_ip", address)),
@@ -139,7 +140,9 @@ fn write_special(kind: u8, value: &[u8], event: &mut EventWriter<'_>) {
 
 /// What the EAP packet is that the attributes carry (RFC 3579, 3.1): its first one has the head.
 fn write_eap(bytes: &[u8], event: &mut EventWriter<'_>) {
-    let Some((_, [code, _, _, _, rest @ ..])) = attributes(bytes).find(|(kind, _)| *kind == 79) else { return };
+    let Some((_, [code, _, _, _, rest @ ..])) = attributes(bytes).find(|(kind, _)| *kind == 79) else {
+        return;
+    };
     let name = match code {
         1 => "request",
         2 => "response",

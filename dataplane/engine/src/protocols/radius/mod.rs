@@ -95,7 +95,8 @@ fn probe(probe: &Probe<'_>) -> Found {
         return Found::No;
     }
     let shape = shape(&packet);
-    let is_needed = names::needs(packet.code, |kind| attributes(packet.attributes).any(|(other, _)| other == kind));
+    let is_needed =
+        names::needs(packet.code, |kind| attributes(packet.attributes).any(|(other, _)| other == kind));
     let on_port = RADIUS.ports.iter().any(|port| probe.has_port(*port));
     let is_response = names::request_of(packet.code).is_some();
     let answers = || {
@@ -156,7 +157,9 @@ impl Messages for Radius {
             }
             return Ok(Next::More);
         };
-        let asked = self.requests.close(|key| key.id == packet.id && key.code == request || packet.answers_status(*key));
+        let asked = self
+            .requests
+            .close(|key| key.id == packet.id && key.code == request || packet.answers_status(*key));
         event::write(asked.as_ref(), Some(&packet), report);
         if let Some(asked) = asked {
             self.requests.recycle(asked);

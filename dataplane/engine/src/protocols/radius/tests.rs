@@ -26,8 +26,14 @@ fn a_logon_stands_with_its_answer_and_without_its_password() {
     bench.datagram(ToServer, &request());
     bench.datagram(ToClient, &packet(3, 7, &[(18, b"no")]));
     assert_eq!(bench.kinds(), ["radius"]);
-    assert_eq!((bench.text("radius", "request"), bench.text("radius", "response")), ("access_request".into(), "access_reject".into()));
-    assert_eq!((bench.text("radius", "username"), bench.text("radius", "kind")), ("alice".into(), "pap".into()));
+    assert_eq!(
+        (bench.text("radius", "request"), bench.text("radius", "response")),
+        ("access_request".into(), "access_reject".into())
+    );
+    assert_eq!(
+        (bench.text("radius", "username"), bench.text("radius", "kind")),
+        ("alice".into(), "pap".into())
+    );
     assert_eq!(bench.value("radius", "nas_ip"), Some(Datum::Ip([192, 0, 2, 1].into())));
     assert_eq!(bench.value("radius", "success"), Some(Datum::Flag(false)));
     assert!(bench.all().iter().any(|item| item.contains("no_message_authenticator")));

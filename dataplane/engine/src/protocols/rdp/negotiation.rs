@@ -156,7 +156,9 @@ pub(super) fn look(bytes: &[u8]) -> Found {
         return Found::Maybe;
     }
     match Request::read(packet) {
-        Some(Request { offered: Some((flags, protocols)), .. }) if flags & 0xf4 == 0 && protocols <= 0x1f => Found::Yes,
+        Some(Request { offered: Some((flags, protocols)), .. }) if flags & 0xf4 == 0 && protocols <= 0x1f => {
+            Found::Yes
+        }
         _ => Found::No,
     }
 }

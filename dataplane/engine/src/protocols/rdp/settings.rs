@@ -85,13 +85,15 @@ impl Client {
     fn core(content: &[u8]) -> Option<Self> {
         let mut fields = Cursor::new(content);
         let version = fields.u32_le()?;
-        let (width, height, _color, _sas) = (fields.u16_le()?, fields.u16_le()?, fields.u16_le()?, fields.u16_le()?);
+        let (width, height, _color, _sas) =
+            (fields.u16_le()?, fields.u16_le()?, fields.u16_le()?, fields.u16_le()?);
         let (keyboard_layout, build) = (fields.u32_le()?, fields.u32_le()?);
         let name = fields.take(32)?.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit));
         let name = char::decode_utf16(name.take_while(|unit| *unit != 0))
             .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
             .collect();
-        let (keyboard_type, keyboard_subtype, function_keys) = (fields.u32_le()?, fields.u32_le()?, fields.u32_le()?);
+        let (keyboard_type, keyboard_subtype, function_keys) =
+            (fields.u32_le()?, fields.u32_le()?, fields.u32_le()?);
         fields.take(64)?;
         // The rest may be missing from any place on.
         let _beta_color = fields.u16_le();

@@ -37,7 +37,8 @@ fn settings() -> Vec<u8> {
     core.extend([0; 64]);
     core.extend([1, 0xca, 1, 0, 0, 0, 0, 0, 24, 0, 7, 0, 1, 0]);
     let net = [&[1, 0, 0, 0][..], b"cliprdr\0", &[0, 0, 0, 0xc0]].concat();
-    let blocks = [block(0xc001, &core), block(0xc002, &[3, 0, 0, 0, 0, 0, 0, 0]), block(0xc003, &net)].concat();
+    let blocks =
+        [block(0xc001, &core), block(0xc002, &[3, 0, 0, 0, 0, 0, 0, 0]), block(0xc003, &net)].concat();
     let len = u16::try_from(blocks.len()).unwrap() | 0x8000;
     data(&[&[0x7f, 0x65, 0x82, 1, 0x94][..], b"Duca", &len.to_be_bytes(), &blocks].concat())
 }
@@ -60,7 +61,10 @@ fn the_negotiation_is_told_and_tls_handed_on() {
     bench.stream(ToServer, &request());
     bench.stream(ToClient, &confirm(2));
     assert_eq!(bench.kinds(), ["rdp"; 2]);
-    assert_eq!((bench.text("rdp", "event_type"), bench.text("rdp", "cookie")), ("initial_request".into(), "alice".into()));
+    assert_eq!(
+        (bench.text("rdp", "event_type"), bench.text("rdp", "cookie")),
+        ("initial_request".into(), "alice".into())
+    );
     assert_eq!(bench.text("rdp", "protocol"), "hybrid");
     assert_eq!(bench.ending, Some(Then::Upgrade));
 }
@@ -70,7 +74,10 @@ fn settings_in_clear_are_read_and_their_encryption_is_weak() {
     let mut bench = Bench::new(&RDP);
     standard().iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
     assert_eq!(bench.kinds(), ["rdp"; 4]);
-    assert_eq!((bench.text("rdp", "client_name"), bench.text("rdp", "posture")), ("WORKSTATION".into(), "weak".into()));
+    assert_eq!(
+        (bench.text("rdp", "client_name"), bench.text("rdp", "posture")),
+        ("WORKSTATION".into(), "weak".into())
+    );
     assert_eq!(bench.value("rdp", "desktop_width"), Some(Datum::Unsigned(1280)));
     assert_eq!(bench.text("rdp", "encryption_method"), "128bit");
     assert_eq!(bench.ending, Some(Then::Done));

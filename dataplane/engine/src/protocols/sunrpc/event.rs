@@ -58,7 +58,12 @@ fn write_rpc(asked: &Asked, reply: Option<&Reply<'_>>, event: &mut EventWriter<'
         None => event.number("auth_type", credentials.flavor),
     };
     if let Some((machine, user, group)) = &credentials.unix {
-        event.object("creds").text("machine_name", machine).number("uid", *user).number("gid", *group).close();
+        event
+            .object("creds")
+            .text("machine_name", machine)
+            .number("uid", *user)
+            .number("gid", *group)
+            .close();
     }
     if let Some(service) = credentials.service {
         event.label("gss_service", names::gss_service(service));

@@ -113,7 +113,8 @@ impl Rpc {
             credentials: call.credentials.clone(),
         };
         // Sent again, because no answer came in time.
-        if self.calls.waiting(|other| other.xid == asked.xid && other.procedure == asked.procedure).is_some() {
+        if self.calls.waiting(|other| other.xid == asked.xid && other.procedure == asked.procedure).is_some()
+        {
             return;
         }
         if let Some(oldest) = self.calls.open(asked, call.arguments) {
@@ -141,7 +142,9 @@ impl Messages for Rpc {
     const NAME: &'static str = "sunrpc";
 
     fn framing(&mut self, bytes: &[u8], from: Direction) -> Framing {
-        let Some(mark) = bytes.first_chunk().map(|mark| u32::from_be_bytes(*mark)) else { return Framing::Open };
+        let Some(mark) = bytes.first_chunk().map(|mark| u32::from_be_bytes(*mark)) else {
+            return Framing::Open;
+        };
         let len = mark & 0x7fff_ffff;
         if len > FRAGMENT_MAX {
             return Framing::Invalid("invalid_length");

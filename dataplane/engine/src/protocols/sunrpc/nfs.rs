@@ -1,8 +1,8 @@
 //! What calls of NFS are about (RFC 1094 2.2, RFC 1813 3.3, RFC 7530 16), and which of them are worth an event.
 
+use super::Asked;
 use super::names::{self, NFS_PROGRAM};
 use super::rpc::{Reply, Status, opaque};
-use super::Asked;
 use crate::protocols::framed::{Cursor, Report, Request};
 use crate::record::EventWriter;
 
@@ -94,7 +94,9 @@ pub(super) fn write(asked: &Asked, arguments: &[u8], results: Option<&[u8]>, eve
         4 if asked.procedure == 1 => write_compound(&mut cursor, event),
         _ => None,
     };
-    if let Some(status) = results.and_then(|results| Cursor::new(results).u32()).filter(|_| asked.procedure != 0) {
+    if let Some(status) =
+        results.and_then(|results| Cursor::new(results).u32()).filter(|_| asked.procedure != 0)
+    {
         match names::nfs_status(status) {
             Some(name) => event.label("status", name),
             None => event.number("status", status),
@@ -184,7 +186,10 @@ fn operation<'a>(cursor: &mut Cursor<'a>) -> Option<(u32, Option<&'a [u8]>, bool
         // COMMIT
         5 => cursor.take(12).is_some(),
         // GETATTR
-        9 => cursor.u32().filter(|words| *words <= 8).is_some_and(|words| cursor.take(words as usize * 4).is_some()),
+        9 => cursor
+            .u32()
+            .filter(|words| *words <= 8)
+            .is_some_and(|words| cursor.take(words as usize * 4).is_some()),
         // LOOKUP, REMOVE, SECINFO
         15 | 28 | 33 => {
             name = opaque(cursor, NAME_MAX);

@@ -58,7 +58,12 @@ pub(super) fn write(asked: &Asked, arguments: &[u8], results: Option<&[u8]>, eve
 }
 
 /// Writes a call of the mount daemon.
-pub(super) fn write_mount(asked: &Asked, arguments: &[u8], results: Option<&[u8]>, event: &mut EventWriter<'_>) {
+pub(super) fn write_mount(
+    asked: &Asked,
+    arguments: &[u8],
+    results: Option<&[u8]>,
+    event: &mut EventWriter<'_>,
+) {
     if matches!(asked.procedure, 1 | 3)
         && let Some(path) = opaque(&mut Cursor::new(arguments), TEXT_MAX)
     {

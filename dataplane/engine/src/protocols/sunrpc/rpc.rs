@@ -110,7 +110,10 @@ impl<'a> Call<'a> {
     fn is_sound(&self) -> bool {
         let is_program = (100_000..0x6000_0000).contains(&self.program);
         let is_known = names::program(self.program).is_some();
-        is_program && self.version <= 10_000 && self.procedure <= 1000 && (is_known || self.credentials.name().is_some())
+        is_program
+            && self.version <= 10_000
+            && self.procedure <= 1000
+            && (is_known || self.credentials.name().is_some())
     }
 }
 

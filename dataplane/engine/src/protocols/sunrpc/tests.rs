@@ -58,8 +58,14 @@ fn nfs_calls_stand_with_their_results_and_reads_are_counted() {
     bench.finish();
     assert_eq!(bench.kinds(), ["nfs"; 3]);
     assert_eq!(bench.refined, Some("nfs"));
-    assert_eq!((bench.text("nfs", "procedure"), bench.text("nfs", "filename")), ("LOOKUP".into(), "passwd".into()));
-    assert_eq!((bench.text("nfs", "machine_name"), bench.value("nfs", "uid")), ("host1".into(), Some(Datum::Unsigned(1000))));
+    assert_eq!(
+        (bench.text("nfs", "procedure"), bench.text("nfs", "filename")),
+        ("LOOKUP".into(), "passwd".into())
+    );
+    assert_eq!(
+        (bench.text("nfs", "machine_name"), bench.value("nfs", "uid")),
+        ("host1".into(), Some(Datum::Unsigned(1000)))
+    );
     assert!(bench.all().iter().any(|item| item.contains("ERR_NOENT")));
     assert_eq!(bench.value("nfs", "read_bytes"), Some(Datum::Unsigned(3 * 512)));
 }
@@ -73,7 +79,10 @@ fn the_port_mapper_tells_where_a_program_listens() {
     bench.datagram(ToServer, &request);
     bench.datagram(ToClient, &reply(5, &words(&[2049])));
     assert_eq!(bench.kinds(), ["sunrpc"]);
-    assert_eq!((bench.text("sunrpc", "procedure"), bench.text("sunrpc", "protocol")), ("GETPORT".into(), "tcp".into()));
+    assert_eq!(
+        (bench.text("sunrpc", "procedure"), bench.text("sunrpc", "protocol")),
+        ("GETPORT".into(), "tcp".into())
+    );
     assert_eq!(bench.value("sunrpc", "port"), Some(Datum::Unsigned(2049)));
 }
 
