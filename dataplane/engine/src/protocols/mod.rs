@@ -15,6 +15,7 @@ pub mod coap;
 mod credentials;
 pub mod dcerpc;
 pub mod dhcp;
+pub mod diameter;
 pub mod dicom;
 pub mod dnp3;
 pub mod dns;
@@ -23,6 +24,7 @@ pub mod dtls;
 pub mod enip;
 pub mod ethercat;
 mod expected;
+mod fields;
 pub mod fins;
 pub mod fix;
 mod framed;
@@ -45,6 +47,7 @@ pub mod kerberos;
 pub mod knx;
 pub mod ldap;
 mod lines;
+pub mod mgcp;
 pub mod managesieve;
 pub mod mms;
 pub mod modbus;
@@ -69,7 +72,10 @@ pub mod ran;
 pub mod rdp;
 pub mod redis;
 pub mod rtp;
+pub mod rtsp;
 pub mod s7comm;
+mod sdp;
+pub mod sip;
 pub mod sampled_values;
 pub mod sctp;
 pub mod sigtran;
@@ -84,6 +90,7 @@ pub mod sunrpc;
 pub mod swift;
 pub mod synchrophasor;
 pub mod syslog;
+pub mod tacacs;
 pub mod tds;
 pub mod telnet;
 pub mod tftp;
@@ -165,6 +172,11 @@ pub static ALL: &[&Protocol] = &[
     &sunrpc::NFS,
     &vnc::VNC,
     &syslog::SYSLOG,
+    &sip::SIP,
+    &rtsp::RTSP,
+    &mgcp::MGCP,
+    &diameter::DIAMETER,
+    &tacacs::TACACS_PLUS,
     &postgresql::POSTGRESQL,
     &mysql::MYSQL,
     &tds::TDS,
