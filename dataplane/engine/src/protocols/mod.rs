@@ -5,11 +5,14 @@
 //! file and two lines here.
 
 pub mod ads;
+pub mod amqp;
 pub mod bacnet;
 #[cfg(test)]
 mod bench;
 mod ber;
+pub mod bittorrent;
 mod carried;
+pub mod cassandra;
 pub mod coap;
 mod credentials;
 pub mod dhcp;
@@ -28,18 +31,22 @@ pub mod iec104;
 pub mod ike;
 pub mod imap;
 pub mod iso8583;
+pub mod kafka;
 mod kept;
 pub mod knx;
 mod lines;
+pub mod memcached;
 pub mod modbus;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
+pub mod nats;
 pub mod netbios;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
 pub mod openvpn;
+pub mod oracle;
 mod pieces;
 pub mod pop3;
 pub mod postgresql;
@@ -48,10 +55,12 @@ pub mod redis;
 pub mod rtp;
 pub mod s7comm;
 pub mod smb;
+pub mod smpp;
 pub mod smtp;
 pub mod snmp;
 mod sql;
 pub mod ssh;
+pub mod stomp;
 pub mod stun;
 pub mod synchrophasor;
 pub mod tds;
@@ -59,6 +68,7 @@ pub mod telnet;
 pub mod tls;
 pub mod wireguard;
 pub mod x509;
+pub mod zeromq;
 
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -73,6 +83,7 @@ pub static ALL: &[&Protocol] = &[
     &dns::MDNS,
     &http::HTTP,
     &http::HTTP2,
+    &http::GRPC,
     &http::WEBSOCKET,
     &http::HTTP_PROXY,
     &http::HTTP_CONNECT,
@@ -115,6 +126,16 @@ pub static ALL: &[&Protocol] = &[
     &redis::REDIS,
     &mongodb::MONGODB,
     &mqtt::MQTT,
+    &oracle::ORACLE,
+    &cassandra::CASSANDRA,
+    &memcached::MEMCACHED,
+    &kafka::KAFKA,
+    &nats::NATS,
+    &amqp::AMQP,
+    &stomp::STOMP,
+    &smpp::SMPP,
+    &zeromq::ZEROMQ,
+    &bittorrent::BITTORRENT,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
