@@ -5,12 +5,15 @@
 //! file and two lines here.
 
 pub mod ads;
+pub mod amqp;
 pub mod bacnet;
 #[cfg(test)]
 mod bench;
 mod ber;
+pub mod bittorrent;
 pub mod bgp;
 mod carried;
+pub mod cassandra;
 pub mod coap;
 mod credentials;
 pub mod dcerpc;
@@ -41,6 +44,7 @@ pub mod ike;
 pub mod imap;
 pub mod irc;
 pub mod iso8583;
+pub mod kafka;
 mod iso_transport;
 mod kept;
 pub mod kerberos;
@@ -48,18 +52,21 @@ pub mod knx;
 pub mod ldap;
 mod lines;
 pub mod mgcp;
+pub mod memcached;
 pub mod managesieve;
 pub mod mms;
 pub mod modbus;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
+pub mod nats;
 pub mod netbios;
 pub mod nntp;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
 pub mod openvpn;
+pub mod oracle;
 pub mod pfcp;
 mod pieces;
 pub mod pop3;
@@ -80,11 +87,13 @@ pub mod sampled_values;
 pub mod sctp;
 pub mod sigtran;
 pub mod smb;
+pub mod smpp;
 pub mod smtp;
 pub mod snmp;
 pub mod socks;
 mod sql;
 pub mod ssh;
+pub mod stomp;
 pub mod stun;
 pub mod sunrpc;
 pub mod swift;
@@ -99,6 +108,7 @@ mod tlv;
 pub mod vnc;
 pub mod wireguard;
 pub mod x509;
+pub mod zeromq;
 pub mod xmpp;
 
 pub use expected::{Expected, Subject};
@@ -116,6 +126,7 @@ pub static ALL: &[&Protocol] = &[
     &dns::MDNS,
     &http::HTTP,
     &http::HTTP2,
+    &http::GRPC,
     &http::WEBSOCKET,
     &http::HTTP_PROXY,
     &http::HTTP_CONNECT,
@@ -183,6 +194,16 @@ pub static ALL: &[&Protocol] = &[
     &redis::REDIS,
     &mongodb::MONGODB,
     &mqtt::MQTT,
+    &oracle::ORACLE,
+    &cassandra::CASSANDRA,
+    &memcached::MEMCACHED,
+    &kafka::KAFKA,
+    &nats::NATS,
+    &amqp::AMQP,
+    &stomp::STOMP,
+    &smpp::SMPP,
+    &zeromq::ZEROMQ,
+    &bittorrent::BITTORRENT,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
