@@ -13,6 +13,7 @@ pub mod bgp;
 mod carried;
 pub mod coap;
 pub mod dhcp;
+pub mod discovery;
 pub mod dnp3;
 pub mod dns;
 pub mod dtls;
@@ -22,6 +23,7 @@ pub mod fix;
 mod framed;
 pub mod ftp;
 pub mod gtp;
+pub mod h323;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
@@ -31,8 +33,10 @@ pub mod imap;
 pub mod irc;
 pub mod iso8583;
 pub mod knx;
+pub mod l2tp;
 mod lines;
 pub mod managesieve;
+pub mod megaco;
 pub mod modbus;
 pub mod netbios;
 pub mod nntp;
@@ -43,9 +47,13 @@ pub mod openvpn;
 pub mod pfcp;
 mod pieces;
 pub mod pop3;
+pub mod pptp;
 pub mod proxy;
 pub mod quic;
 pub mod ran;
+mod repeated;
+pub mod rmcp;
+pub mod routing;
 pub mod rtp;
 pub mod s7comm;
 pub mod sctp;
@@ -129,6 +137,21 @@ pub static ALL: &[&Protocol] = &[
     &managesieve::MANAGESIEVE,
     &nntp::NNTP,
     &xmpp::XMPP,
+    &routing::OSPF,
+    &routing::EIGRP,
+    &routing::PIM,
+    &routing::IGMP,
+    &routing::VRRP,
+    &routing::HSRP,
+    &routing::RIP,
+    &routing::BFD,
+    &h323::H323,
+    &megaco::MEGACO,
+    &discovery::LLDP,
+    &discovery::CDP,
+    &l2tp::L2TP,
+    &pptp::PPTP,
+    &rmcp::RMCP,
     &gtp::GTPC,
     &gtp::GTPU,
     &pfcp::PFCP,
