@@ -135,6 +135,12 @@ impl Plan {
             .map_or(ProtocolId::UNKNOWN, |(_, id)| *id)
     }
 
+    /// Whether there is a parser for a protocol.
+    pub(crate) fn has_parser(&self, id: ProtocolId) -> bool {
+        let protocol = static_number(id).and_then(|number| protocols::ALL.get(number));
+        protocol.is_some_and(|protocol| protocol.parser.is_some())
+    }
+
     /// The protocol that a payload protocol identifier of SCTP says. It is read in either byte order: SCTP leaves that
     /// to the upper layer (RFC 9260, 3.3.1), and not all of those agree.
     pub(crate) fn by_payload_identifier(&self, identifier: u32) -> Option<ProtocolId> {

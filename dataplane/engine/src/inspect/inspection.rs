@@ -3,15 +3,18 @@ use wire::{Headers, Side};
 use super::ParserPool;
 use super::classify::{Opinion, classify, confirm};
 use super::earlier::EarlierPayloads;
+use super::expectations::{Announced, Expectations};
 use crate::config::StreamLimits;
 use crate::counters::{Counter, Counters};
 use crate::detectors::signatures::Scanner;
 use crate::flow::slot::{Marks, Slot};
-use crate::plan::Plan;
-use crate::protocols::{CARRY_BYTES, Carrier, Input, Notes, Output, Parser, Probe, Progress, Then};
+use crate::plan::{Plan, static_number};
+use crate::protocols::{
+    self, CARRY_BYTES, Carrier, Found, Input, Notes, Output, Parser, Probe, Progress, Then,
+};
 use crate::record::{Direction, FlowIdentity, RecordBatch};
 use crate::stream::{Accepted, Association, Buffers, Stream};
-use crate::{Classification, ProtocolId, Tier};
+use crate::{Classification, Evidence, ProtocolId, Tier};
 
 /// Bytes of one direction held while nothing is decided.
 const UNDECIDED_BYTES: usize = 8 * 1024;
@@ -27,6 +30,7 @@ pub(crate) struct Workspace<'a> {
     pub(crate) buffers: &'a mut Buffers,
     pub(crate) parsers: &'a mut ParserPool,
     pub(crate) scanner: &'a mut Scanner,
+    pub(crate) expectations: &'a mut Expectations,
     pub(crate) counters: &'a Counters,
     pub(crate) batch: &'a mut RecordBatch,
     pub(crate) limits: &'a StreamLimits,
@@ -74,6 +78,10 @@ pub(crate) struct Inspection {
     excluded: ProtocolId,
     /// The direction whose payload came first.
     first_speaker: Option<Direction>,
+    /// What another flow announced of this one.
+    announced: Option<Box<Announced>>,
+    /// Whether it was asked for that.
+    was_announced_asked: bool,
 }
 
 #[derive(Debug)]
@@ -99,6 +107,14 @@ impl Inspection {
         segment: Segment<'_>,
         cx: &mut Workspace<'_>,
     ) -> Outcome {
+        if !self.was_announced_asked && !segment.payload.is_empty() {
+            self.was_announced_asked = true;
+            if !cx.expectations.is_empty(segment.now_ns)
+                && self.was_announced(slot, segment, cx) == Outcome::Settled
+            {
+                return Outcome::Settled;
+            }
+        }
         match segment.carrier {
             Carrier::Tcp => self.segment(slot, segment, cx),
             Carrier::Sctp => self.chunks(slot, segment, cx),
@@ -184,6 +200,39 @@ impl Inspection {
         self.verdicts = 0;
         self.excluded = ProtocolId::UNKNOWN;
         self.first_speaker = None;
+        self.announced = None;
+        self.was_announced_asked = false;
+    }
+
+    /// Asks whether another flow announced this one. Where its protocol cannot be told from the bytes, that decides.
+    #[cold]
+    fn was_announced(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
+        let Some(announced) = cx.expectations.take(&slot.key, segment.carrier, segment.now_ns) else {
+            return Outcome::Continue;
+        };
+        let announced = self.announced.insert(Box::new(announced));
+        let Some(protocol) = cx.plan.protocol_id(announced.expected.protocol) else {
+            return Outcome::Continue;
+        };
+        if has_probe(protocol) {
+            return Outcome::Continue;
+        }
+        self.decide(slot, certain(protocol, slot), cx)
+    }
+
+    /// What the probes say; where they leave it open, or a signature alone speaks, what was announced counts for more
+    /// unless its own probe says no.
+    fn or_announced(&self, opinion: Opinion, slot: &Slot, probe: &Probe<'_>, cx: &Workspace<'_>) -> Opinion {
+        let Some(announced) = &self.announced else { return opinion };
+        if matches!(opinion, Opinion::Is(class) if class.tier == Tier::Parser) {
+            return opinion;
+        }
+        let Some(protocol) = cx.plan.protocol_id(announced.expected.protocol) else { return opinion };
+        let ask = static_number(protocol).and_then(|number| protocols::ALL.get(number)?.probe);
+        if protocol == self.excluded || ask.is_none_or(|ask| ask(probe) == Found::No) {
+            return opinion;
+        }
+        Opinion::Is(certain(protocol, slot))
     }
 
     pub(super) fn datagram(
@@ -193,7 +242,12 @@ impl Inspection {
         cx: &mut Workspace<'_>,
     ) -> Outcome {
         if self.parser.is_none() {
-            match self.ask_datagram(slot, segment, cx) {
+            let opinion = match segment.carrier {
+                // The number has said it.
+                Carrier::Ip(_) | Carrier::Ethernet(_) => Opinion::Is(slot.class),
+                _ => self.ask_datagram(slot, segment, cx),
+            };
+            match opinion {
                 Opinion::Is(class) => {
                     if self.decide(slot, class, cx) == Outcome::Settled {
                         return Outcome::Settled;
@@ -227,10 +281,11 @@ impl Inspection {
         let probe = Probe { earlier: &earlier, ..self.probe(slot, segment.payload, segment) };
         let packet = slot.packet_number();
         let named = cx.plan.by_payload_identifier(segment.ppid).filter(|named| *named != self.excluded);
-        match named.and_then(|named| confirm(&probe, named, packet)) {
+        let opinion = match named.and_then(|named| confirm(&probe, named, packet)) {
             Some(class) => Opinion::Is(class),
             None => classify(cx.plan, cx.scanner, &probe, self.excluded, packet),
-        }
+        };
+        self.or_announced(opinion, slot, &probe, cx)
     }
 
     /// Takes bytes that are next in their stream.
@@ -301,7 +356,8 @@ impl Inspection {
         }
         let earlier = earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, payload, segment) };
-        classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number())
+        let opinion = classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number());
+        self.or_announced(opinion, slot, &probe, cx)
     }
 
     /// A parser was found: what each direction holds is read, the first speaker's first, `bytes` behind its own.
@@ -453,6 +509,9 @@ impl Inspection {
         let mut output = Output::new(cx.batch, cx.identity, input.now_ns);
         let progress = running.parser.read(input, &mut output);
         let notes = output.notes();
+        for expected in output.take_expected() {
+            cx.expectations.add(expected, slot.key.scope(), cx.identity.id, input.now_ns);
+        }
         apply(slot, notes, cx.plan);
         progress
     }
@@ -478,7 +537,12 @@ impl Inspection {
         self.verdicts = self.verdicts.saturating_add(1);
         slot.class = Classification { service: slot.class.service, ..class };
         match cx.parsers.take(class.protocol) {
-            Some(parser) => {
+            Some(mut parser) => {
+                if let Some(announced) = &self.announced
+                    && cx.plan.protocol_id(announced.expected.protocol) == Some(class.protocol)
+                {
+                    parser.expected(&announced.expected, announced.parent);
+                }
                 self.parser = Some(Running { id: class.protocol, parser });
                 Outcome::Continue
             }
@@ -558,6 +622,17 @@ impl Inspection {
             Direction::ToClient => to_client,
         }
     }
+}
+
+/// Whether the bytes of a protocol can be told from others.
+fn has_probe(protocol: ProtocolId) -> bool {
+    static_number(protocol).and_then(|number| protocols::ALL.get(number)?.probe).is_some()
+}
+
+/// The verdict on a flow that was announced.
+fn certain(protocol: ProtocolId, slot: &Slot) -> Classification {
+    let evidence = Evidence { signature: 0, offset: 0, packet: slot.packet_number() };
+    Classification { protocol, confidence: 98, tier: Tier::Parser, evidence, ..Classification::default() }
 }
 
 /// Which way packets of `side` go.

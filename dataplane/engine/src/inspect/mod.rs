@@ -7,9 +7,11 @@
 mod association;
 mod classify;
 mod earlier;
+mod expectations;
 mod inspection;
 mod parsers;
 
+pub(crate) use expectations::Expectations;
 pub(crate) use inspection::{Inspection, Outcome, Segment, Workspace, direction_of};
 pub(crate) use parsers::ParserPool;
 

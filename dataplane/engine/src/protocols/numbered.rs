@@ -1,4 +1,4 @@
-//! Protocols that an IP protocol number or an EtherType names by itself.
+//! Protocols that an IP protocol number or an EtherType names by itself, and that have no parser.
 
 use super::{Carrier, Exposure, Family, Opening, Protocol};
 
@@ -55,10 +55,6 @@ numbered! {
     MACSEC = "macsec", "MACsec", [Carrier::Ethernet(0x88e5)], Encrypted, "IEEE 802.1AE";
     PPPOE_DISCOVERY = "pppoe", "PPPoE discovery", [Carrier::Ethernet(0x8863)], Cleartext, "RFC 2516";
     PTP_LAYER_2 = "ptp", "PTP over Ethernet", [Carrier::Ethernet(0x88f7)], Cleartext, "IEEE 1588 annex E";
-    GOOSE = "goose", "GOOSE", [Carrier::Ethernet(0x88b8)], Cleartext, "IEC 61850-8-1";
-    SAMPLED_VALUES = "sv", "IEC 61850 sampled values", [Carrier::Ethernet(0x88ba)], Cleartext, "IEC 61850-9-2";
-    PROFINET = "profinet", "PROFINET RT and DCP", [Carrier::Ethernet(0x8892)], Cleartext, "IEC 61158-6-10";
-    ETHERCAT = "ethercat", "EtherCAT", [Carrier::Ethernet(0x88a4)], Cleartext, "IEC 61158-6-12";
     POWERLINK = "powerlink", "Ethernet POWERLINK", [Carrier::Ethernet(0x88ab)], Cleartext, "EPSG DS 301";
     SERCOS = "sercos", "SERCOS III", [Carrier::Ethernet(0x88cd)], Cleartext, "IEC 61158-6-19";
     HOMEPLUG = "homeplug", "HomePlug AV", [Carrier::Ethernet(0x88e1)], Cleartext, "IEEE 1901";

@@ -11,5 +11,6 @@ mod associations;
 mod bench;
 mod conservation;
 mod defragmentation;
+mod expectations;
 mod flows;
 mod streams;
