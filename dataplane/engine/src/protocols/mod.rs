@@ -50,8 +50,6 @@ mod lines;
 pub mod managesieve;
 pub mod megaco;
 pub mod ldap;
-mod lines;
-pub mod managesieve;
 pub mod mms;
 pub mod modbus;
 pub mod mongodb;
