@@ -19,6 +19,7 @@ mod credentials;
 pub mod dcerpc;
 pub mod dhcp;
 pub mod diameter;
+pub mod discovery;
 pub mod dicom;
 pub mod dnp3;
 pub mod dns;
@@ -35,6 +36,7 @@ pub mod ftp;
 pub mod ftp_data;
 pub mod goose;
 pub mod gtp;
+pub mod h323;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
@@ -49,11 +51,13 @@ mod iso_transport;
 mod kept;
 pub mod kerberos;
 pub mod knx;
-pub mod ldap;
+pub mod l2tp;
 mod lines;
 pub mod mgcp;
 pub mod memcached;
 pub mod managesieve;
+pub mod megaco;
+pub mod ldap;
 pub mod mms;
 pub mod modbus;
 pub mod mongodb;
@@ -70,12 +74,16 @@ pub mod oracle;
 pub mod pfcp;
 mod pieces;
 pub mod pop3;
+pub mod pptp;
 pub mod postgresql;
 pub mod profinet;
 pub mod proxy;
 pub mod quic;
 pub mod radius;
 pub mod ran;
+mod repeated;
+pub mod rmcp;
+pub mod routing;
 pub mod rdp;
 pub mod redis;
 pub mod rtp;
@@ -221,6 +229,21 @@ pub static ALL: &[&Protocol] = &[
     &managesieve::MANAGESIEVE,
     &nntp::NNTP,
     &xmpp::XMPP,
+    &routing::OSPF,
+    &routing::EIGRP,
+    &routing::PIM,
+    &routing::IGMP,
+    &routing::VRRP,
+    &routing::HSRP,
+    &routing::RIP,
+    &routing::BFD,
+    &h323::H323,
+    &megaco::MEGACO,
+    &discovery::LLDP,
+    &discovery::CDP,
+    &l2tp::L2TP,
+    &pptp::PPTP,
+    &rmcp::RMCP,
     &gtp::GTPC,
     &gtp::GTPU,
     &pfcp::PFCP,
