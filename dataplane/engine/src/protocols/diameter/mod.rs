@@ -45,7 +45,8 @@ struct Header {
 
 impl Header {
     fn read(bytes: &[u8]) -> Option<Self> {
-        let &[version, a, b, c, flags, d, e, f, g, h, i, j, k, l, m, n, ..] = bytes.first_chunk::<HEADER>()?;
+        let &[version, a, b, c, flags, d, e, f, g, h, i, j, k, l, m, n, ..] =
+            bytes.first_chunk::<HEADER>()?;
         let header = Self {
             len: u32::from_be_bytes([0, a, b, c]),
             flags,
@@ -75,11 +76,8 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u32, u32, &[u8])> {
     core::iter::from_fn(move || {
         let (&[a, b, c, d, flags, e, f, g], rest) = bytes.split_first_chunk::<8>()?;
         let len = u32::from_be_bytes([0, e, f, g]) as usize;
-        let (vendor, head) = if flags & 0x80 == 0 {
-            (0, 8)
-        } else {
-            (u32::from_be_bytes(*rest.first_chunk()?), 12)
-        };
+        let (vendor, head) =
+            if flags & 0x80 == 0 { (0, 8) } else { (u32::from_be_bytes(*rest.first_chunk()?), 12) };
         let value = bytes.get(head..len)?;
         bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
         Some((u32::from_be_bytes([a, b, c, d]), vendor, value))
@@ -189,7 +187,8 @@ impl Messages for Diameter {
         }
         let request = self.requests.close(|other| other.hop == key.hop && other.command == key.command);
         event::write(&key, request.as_ref().map(|request| request.bytes.as_slice()), Some(content), report);
-        let wants_tls = |bytes: &[u8]| attributes(bytes).any(|attribute| attribute == (299, 0, &[0, 0, 0, 1]));
+        let wants_tls =
+            |bytes: &[u8]| attributes(bytes).any(|attribute| attribute == (299, 0, &[0, 0, 0, 1]));
         let is_tls = header.command == 257
             && wants_tls(content)
             && request.as_ref().is_some_and(|request| wants_tls(&request.bytes));

@@ -42,8 +42,14 @@ fn requests_stand_with_their_answers() {
     let mut bench = Bench::new(&DIAMETER);
     session().iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
     assert_eq!(bench.kinds(), ["diameter"]);
-    assert_eq!((bench.text("diameter", "command"), bench.text("diameter", "application")), ("Credit-Control".into(), "credit_control".into()));
-    assert_eq!((bench.text("diameter", "session_id"), bench.text("diameter", "subscription_id")), ("gw;1;2".into(), "491700000001".into()));
+    assert_eq!(
+        (bench.text("diameter", "command"), bench.text("diameter", "application")),
+        ("Credit-Control".into(), "credit_control".into())
+    );
+    assert_eq!(
+        (bench.text("diameter", "session_id"), bench.text("diameter", "subscription_id")),
+        ("gw;1;2".into(), "491700000001".into())
+    );
     assert_eq!(bench.text("diameter", "result"), "CREDIT_LIMIT_REACHED");
     assert_eq!(bench.value("diameter", "password_in_clear"), Some(Datum::Flag(true)));
     assert!(!bench.all().iter().any(|item| item.contains("116, 111, 112, 115")));
