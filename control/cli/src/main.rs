@@ -25,6 +25,9 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.command, Command::Inspect(_) | Command::Run(_)) {
+        runner::restart_with_huge_heap();
+    }
     match &cli.command {
         Command::Inspect(args) => inspect::run(args, cli.no_color).into(),
         Command::Run(args) => run::run(args).into(),

@@ -5,8 +5,11 @@
 
 #![expect(unsafe_code, reason = "the fence around mmap, madvise and two instructions")]
 
+use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -189,6 +192,43 @@ pub fn thread_cpu_ns() -> u64 {
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
+/// Starts the program anew with a heap in 2 MiB pages, unless it has one; does nothing where that cannot be had.
+///
+/// Parsers and reassembly buffers live on the heap, and with 4 KiB pages nearly every packet of an inspected flow
+/// misses the TLB for them. glibc (2.35 on) asks for huge pages only when it is told to before it starts, by its
+/// environment. For the first line of `main`, before there are threads, files or locks.
+pub fn restart_with_huge_heap() {
+    const VARIABLE: &str = "GLIBC_TUNABLES";
+    const TUNABLE: &str = "glibc.malloc.hugetlb";
+    let set = std::env::var(VARIABLE).unwrap_or_default();
+    if !cfg!(target_env = "gnu") || set.contains(TUNABLE) {
+        return;
+    }
+    let separator = if set.is_empty() { "" } else { ":" };
+    let mut arguments = std::env::args_os();
+    let mut again = Command::new("/proc/self/exe");
+    if let Some(name) = arguments.next() {
+        again.arg0(name);
+    }
+    // It only returns where it failed; then small pages will do.
+    let _ = again.args(arguments).env(VARIABLE, format!("{set}{separator}{TUNABLE}=1")).exec();
+}
+
+/// Asks the kernel to back what lies in `memory` by whole 2 MiB pages with such. Best before the first byte is touched.
+pub fn advise_huge<T>(memory: &mut [MaybeUninit<T>]) {
+    let start: NonNull<u8> = NonNull::from_mut(&mut *memory).cast();
+    let slack = start.as_ptr().align_offset(HUGE_PAGE);
+    let inside = size_of_val(memory).saturating_sub(slack) / HUGE_PAGE * HUGE_PAGE;
+    if inside == 0 {
+        return;
+    }
+    // SAFETY: `slack` is less than the size of `memory`, or nothing would be inside.
+    let first = unsafe { start.add(slack) };
+    // SAFETY: the range is inside memory that is ours to change; the advice changes no content, and its refusal does
+    // no harm.
+    unsafe { libc::madvise(first.as_ptr().cast(), inside, libc::MADV_HUGEPAGE) };
+}
+
 /// Asks the processor to load the cache line that `bytes` start in.
 #[inline]
 pub fn prefetch_start(bytes: &[u8]) {
@@ -278,5 +318,15 @@ mod tests {
         vec.prefetch(usize::MAX);
         vec.prefetch_at(0, usize::MAX);
         prefetch_start(&[]);
+    }
+
+    #[test]
+    fn advice_about_memory_leaves_it_as_it_is() {
+        let mut memory = vec![MaybeUninit::new(7_u8); 5 << 20];
+        advise_huge(&mut memory);
+        advise_huge(&mut memory[..100]);
+        advise_huge::<u64>(&mut []);
+        // SAFETY: every byte was given a value.
+        assert!(memory.iter().all(|byte| unsafe { byte.assume_init() } == 7));
     }
 }

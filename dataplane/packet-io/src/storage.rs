@@ -25,10 +25,12 @@ struct Line([u8; LINE]);
 unsafe impl Sync for Storage {}
 
 impl Storage {
-    /// At least `len` bytes.
+    /// At least `len` bytes, in huge pages where it is long enough and the kernel has some.
     pub(crate) fn zeroed(len: usize) -> Self {
-        let lines = len.div_ceil(LINE);
-        Self { lines: (0..lines).map(|_| UnsafeCell::new(Line([0; LINE]))).collect() }
+        let mut lines = Box::<[UnsafeCell<Line>]>::new_zeroed_slice(len.div_ceil(LINE));
+        mem_sys::advise_huge(&mut lines);
+        // SAFETY: all zeroes is a value of `Line`, and a cell has the layout of what is in it.
+        Self { lines: unsafe { lines.assume_init() } }
     }
 
     /// Bytes held.

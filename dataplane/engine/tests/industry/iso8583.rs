@@ -225,7 +225,7 @@ fn contradictions_are_anomalies() {
                 two(&ascii_answer("00")
                     .into_iter()
                     .map(|byte| if byte == b'4' { b'5' } else { byte })
-                    .collect()),
+                    .collect::<Vec<u8>>()),
             ),
             "unsolicited_response",
         ),

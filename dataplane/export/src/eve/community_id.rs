@@ -5,13 +5,51 @@ use core::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engine::record::FlowIdentity;
-use sha1::{Digest, Sha1};
+use wire::{FlowKey, Side};
 
 /// `1:` and 20 bytes in base 64.
 const LEN: usize = 30;
 
+/// Writes Community IDs, and keeps the latest: a flow's events and its end often come soon after each other.
+#[derive(Debug)]
+pub(super) struct CommunityIds {
+    seed: u16,
+    /// By the lowest bits of the flow's id.
+    latest: Box<[Kept; KEPT]>,
+}
+
+/// Flows whose ID is kept: as much as stays in the first cache beside everything else.
+const KEPT: usize = 256;
+
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    /// All that the ID is made from; none while the place is empty.
+    of: Option<Origin>,
+    text: Option<[u8; LEN]>,
+}
+
+/// Key, client, and type and code of ICMP.
+type Origin = (FlowKey, Side, Option<(u8, u8)>);
+
+impl CommunityIds {
+    pub(super) fn new(seed: u16) -> Self {
+        Self { seed, latest: Box::new([Kept { of: None, text: None }; KEPT]) }
+    }
+
+    /// The Community ID of a flow.
+    pub(super) fn of_flow(&mut self, flow: &FlowIdentity) -> Option<&[u8; LEN]> {
+        let place = usize::try_from(flow.id % KEPT as u64).unwrap_or(0);
+        let kept = self.latest.get_mut(place)?;
+        let of = Some((flow.key, flow.client, flow.icmp));
+        if kept.of != of {
+            *kept = Kept { of, text: of_flow(flow, self.seed) };
+        }
+        kept.text.as_ref()
+    }
+}
+
 /// The Community ID of a flow; none for flows without IP, and for ICMP whose type was not seen.
-pub(super) fn of_flow(flow: &FlowIdentity, seed: u16) -> Option<[u8; LEN]> {
+fn of_flow(flow: &FlowIdentity, seed: u16) -> Option<[u8; LEN]> {
     let protocol = flow.key.protocol();
     let client = (flow.key.ip(flow.client)?, flow.key.port(flow.client));
     let server = (flow.key.ip(flow.client.opposite())?, flow.key.port(flow.client.opposite()));
@@ -27,24 +65,61 @@ pub(super) fn of_flow(flow: &FlowIdentity, seed: u16) -> Option<[u8; LEN]> {
         core::mem::swap(&mut from, &mut to);
         core::mem::swap(&mut from_port, &mut to_port);
     }
-    let mut hash = Sha1::new();
-    hash.update(seed.to_be_bytes());
+    let mut input = Input { block: [0; BLOCK], len: 0 };
+    input.push(seed.to_be_bytes());
     for address in [from, to] {
         match address {
-            IpAddr::V4(v4) => hash.update(v4.octets()),
-            IpAddr::V6(v6) => hash.update(v6.octets()),
+            IpAddr::V4(v4) => input.push(v4.octets()),
+            IpAddr::V6(v6) => input.push(v6.octets()),
         }
     }
-    hash.update([protocol, 0]);
+    input.push([protocol, 0]);
     if ports.is_some() {
-        hash.update(from_port.to_be_bytes());
-        hash.update(to_port.to_be_bytes());
+        input.push(from_port.to_be_bytes());
+        input.push(to_port.to_be_bytes());
     }
     let mut text = *b"1:............................";
     let (_, encoded) = text.split_first_chunk_mut::<2>()?;
-    STANDARD.encode_slice(hash.finalize(), encoded).ok()?;
+    STANDARD.encode_slice(input.sha1(), encoded).ok()?;
     Some(text)
 }
+
+/// Bytes of a block of SHA-1.
+const BLOCK: usize = 64;
+
+/// What is hashed: 42 bytes at most, so that with its padding it is one block.
+struct Input {
+    block: [u8; BLOCK],
+    len: usize,
+}
+
+impl Input {
+    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some(place) = self.block.get_mut(self.len..self.len + N) {
+            place.copy_from_slice(&bytes);
+        }
+        self.len += N;
+    }
+
+    /// SHA-1 (FIPS 180-4, 5.1.1 and 6.1) of the one block, without the bookkeeping of a hash of any length.
+    fn sha1(mut self) -> [u8; 20] {
+        let bits = (self.len as u64) * 8;
+        self.push([0x80]);
+        if let Some(end) = self.block.last_chunk_mut() {
+            *end = bits.to_be_bytes();
+        }
+        let mut state = INITIAL_STATE;
+        sha1::compress(&mut state, &[self.block.into()]);
+        let mut digest = [0; 20];
+        for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+            *bytes = word.to_be_bytes();
+        }
+        digest
+    }
+}
+
+/// FIPS 180-4, 5.3.1.
+const INITIAL_STATE: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
 
 /// What stands for the ports of an ICMP flow, and whether the ends are put in order: type and the type that answers
 /// it where there is one, else type and code, one way.
@@ -274,6 +349,21 @@ mod tests {
                 format!("1:{seed_1}"),
                 "{protocol} {source:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_kept_id_is_that_of_its_flow_alone() {
+        let mut ids = CommunityIds::new(0);
+        let flow = |port: u16, icmp| {
+            let (from, to) = (FlowKey::from_ipv4([192, 0, 2, 1]), FlowKey::from_ipv4([192, 0, 2, 2]));
+            let (key, client) = FlowKey::new(KeyKind::Ipv4, 6, (from, port), (to, 80), Scope::default());
+            // Different flows with the same id: they share a place.
+            let tunnel = TunnelIdentity::default();
+            FlowIdentity { id: 7, key, client, interface: 0, vlans: [0; 2], icmp, tunnel }
+        };
+        for port in [1, 2, 2, 1, 3] {
+            assert_eq!(ids.of_flow(&flow(port, None)).copied(), of_flow(&flow(port, None), 0));
         }
     }
 

@@ -10,16 +10,48 @@ pub(super) fn separate(out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `,"name":`.
+/// Appends `,"name":`. Names are the program's own, in plain characters.
+#[inline]
 pub(super) fn key(out: &mut Vec<u8>, name: &str) {
+    debug_assert!(is_plain(name.as_bytes()), "{name} would have to be escaped");
+    if matches!(out.last(), Some(b'{' | b'[') | None) {
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(b",\"");
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Appends `,"name":` where the name may have to be escaped.
+pub(super) fn text_key(out: &mut Vec<u8>, name: &str) {
     separate(out);
     string(out, name.as_bytes());
     out.push(b':');
 }
 
 /// Appends a decimal number.
+#[inline]
 pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    // Most are short; a length that the compiler knows is copied without a call.
+    match u16::try_from(value) {
+        Ok(small @ ..10) => out.push(digit(small)),
+        Ok(small @ ..100) => out.extend_from_slice(&[digit(small / 10), digit(small)]),
+        Ok(small @ ..1_000) => out.extend_from_slice(&[digit(small / 100), digit(small / 10), digit(small)]),
+        Ok(small @ 10_000..) => out.extend_from_slice(&[
+            digit(small / 10_000),
+            digit(small / 1_000),
+            digit(small / 100),
+            digit(small / 10),
+            digit(small),
+        ]),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+    }
+}
+
+/// The last decimal digit of a number.
+const fn digit(value: u16) -> u8 {
+    b'0' + (value % 10) as u8
 }
 
 /// Appends a decimal number.
@@ -214,6 +246,17 @@ mod tests {
             }
         }
         bytes
+    }
+
+    #[test]
+    fn numbers_of_every_length_are_written_in_full() {
+        let edges = (0..20).flat_map(|power| [10_u64.pow(power) - 1, 10_u64.pow(power)]);
+        for value in edges.chain([u64::from(u16::MAX), u64::from(u16::MAX) + 1, u64::MAX, 12_345, 9_876, 205])
+        {
+            let mut out = Vec::new();
+            unsigned(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+        }
     }
 
     #[test]

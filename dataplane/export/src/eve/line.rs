@@ -2,7 +2,7 @@ use engine::record::{Body, Datum, FlowIdentity, FlowSummary, Item, Record};
 use engine::{Classification, Names, ProtocolId, RecordBatch, Tier};
 use wire::{FlowKey, KeyKind, TcpFlags, TunnelKind};
 
-use super::{Format, community_id, json, names};
+use super::{Format, json, names};
 
 impl Format {
     /// Appends a record's object without its closing brace.
@@ -82,10 +82,10 @@ impl Format {
         out.push(b'}');
     }
 
-    fn community_id(&self, out: &mut Vec<u8>, flow: &FlowIdentity) {
-        let Some(id) = self.community_id.and_then(|seed| community_id::of_flow(flow, seed)) else { return };
+    fn community_id(&mut self, out: &mut Vec<u8>, flow: &FlowIdentity) {
+        let Some(id) = self.community_ids.as_mut().and_then(|ids| ids.of_flow(flow)) else { return };
         out.extend_from_slice(br#","community_id":""#);
-        out.extend_from_slice(&id);
+        out.extend_from_slice(id);
         out.push(b'"');
     }
 

@@ -22,6 +22,7 @@ use crate::{ExportError, Exporter, Sink, Tally};
 
 pub use time::Zone;
 
+use community_id::CommunityIds;
 use time::Clock;
 
 /// How EVE lines are written.
@@ -53,7 +54,7 @@ pub struct EveExporter {
 #[derive(Debug)]
 struct Format {
     clock: Clock,
-    community_id: Option<u16>,
+    community_ids: Option<CommunityIds>,
     /// What closes each open object and list; kept for its storage.
     open: Vec<u8>,
 }
@@ -62,8 +63,8 @@ impl EveExporter {
     /// Lines into `sink`.
     #[must_use]
     pub fn new(sink: Sink, options: &EveOptions) -> Self {
-        let format =
-            Format { clock: Clock::new(&options.zone), community_id: options.community_id, open: Vec::new() };
+        let community_ids = options.community_id.map(CommunityIds::new);
+        let format = Format { clock: Clock::new(&options.zone), community_ids, open: Vec::new() };
         Self { sink, format, types: options.types.clone() }
     }
 

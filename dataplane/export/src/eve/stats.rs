@@ -25,11 +25,11 @@ pub(super) fn write(out: &mut Vec<u8>, counters: &[(&str, u64)]) {
         }
         open.truncate(shared);
         for group in groups.iter().skip(shared) {
-            json::key(out, group);
+            json::text_key(out, group);
             out.push(b'{');
             open.push(group);
         }
-        json::key(out, leaf);
+        json::text_key(out, leaf);
         json::unsigned(out, *value);
     }
     out.extend(core::iter::repeat_n(b'}', open.len() + 1));

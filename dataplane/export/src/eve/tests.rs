@@ -311,7 +311,8 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let name = || prop::sample::select(vec!["", "a", "b", "quo\"te", "back\\slash", "\u{1}", "\u{2028}"]);
+    let name = || prop::sample::select(vec!["", "a", "b", "client_version", "ja3"]);
+    let text = prop::sample::select(vec!["", "plain", "quo\"te", "back\\slash", "\u{1}", "\u{2028}"]);
     let bytes = || prop::collection::vec(any::<u8>(), 0..40);
     let plain = prop_oneof![
         any::<u64>().prop_map(Datum::Unsigned),
@@ -320,7 +321,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         any::<bool>().prop_map(Datum::Flag),
         any::<IpAddr>().prop_map(Datum::Ip),
         any::<u64>().prop_map(Datum::Time),
-        name().prop_map(Datum::Static),
+        text.prop_map(Datum::Static),
     ];
     let step = prop_oneof![
         3 => (name(), bytes()).prop_map(|(name, bytes)| Step::Text(name, bytes)),

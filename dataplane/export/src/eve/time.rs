@@ -19,6 +19,10 @@ pub(super) struct Clock {
     quarter: u64,
     /// Seconds east of UTC.
     offset: i32,
+    /// The day, counted from 1970-01-01, that `date` is of.
+    day: u64,
+    /// Year, month and day with the dashes between them.
+    date: [u8; 10],
 }
 
 impl Clock {
@@ -27,7 +31,11 @@ impl Clock {
             Zone::Utc => None,
             Zone::Local => Some(TimeZone::system()),
         };
-        Self { zone, quarter: u64::MAX, offset: 0 }
+        Self::of(zone)
+    }
+
+    const fn of(zone: Option<TimeZone>) -> Self {
+        Self { zone, quarter: u64::MAX, offset: 0, day: 0, date: *b"1970-01-01" }
     }
 
     /// Appends a point in time, given in nanoseconds since the UNIX epoch (so 1970 to 2554), without quotes.
@@ -36,21 +44,21 @@ impl Clock {
         let micros = (ns % NS_PER_SECOND) / 1_000;
         let offset = self.offset_at(seconds);
         let local = seconds.saturating_add_signed(i64::from(offset));
-        let (days, in_day) = (local / 86_400, local % 86_400);
-        let (year, month, day) = civil(days);
+        let (day, in_day) = (local / 86_400, local % 86_400);
+        if day != self.day {
+            self.day = day;
+            self.date = date(day);
+        }
         let sign = if offset < 0 { b'-' } else { b'+' };
         let minutes_east = u64::from(offset.unsigned_abs() / 60);
-        let [y1, y2] = two(year / 100);
-        let [y3, y4] = two(year % 100);
-        let ([mo1, mo2], [d1, d2]) = (two(month), two(day));
         let [h1, h2] = two(in_day / 3_600);
         let ([mi1, mi2], [s1, s2]) = (two(in_day / 60 % 60), two(in_day % 60));
         let ([u1, u2], [u3, u4], [u5, u6]) =
             (two(micros / 10_000), two(micros / 100 % 100), two(micros % 100));
         let ([z1, z2], [z3, z4]) = (two(minutes_east / 60), two(minutes_east % 60));
+        out.extend_from_slice(&self.date);
         out.extend_from_slice(&[
-            y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2, b'.',
-            u1, u2, u3, u4, u5, u6, sign, z1, z2, z3, z4,
+            b'T', h1, h2, b':', mi1, mi2, b':', s1, s2, b'.', u1, u2, u3, u4, u5, u6, sign, z1, z2, z3, z4,
         ]);
     }
 
@@ -64,6 +72,14 @@ impl Clock {
         }
         self.offset
     }
+}
+
+/// A day counted from 1970-01-01 as `2026-11-21`.
+fn date(day: u64) -> [u8; 10] {
+    let (year, month, day) = civil(day);
+    let ([y1, y2], [y3, y4]) = (two(year / 100), two(year % 100));
+    let ([m1, m2], [d1, d2]) = (two(month), two(day));
+    [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
@@ -119,7 +135,7 @@ mod tests {
     #[test]
     fn a_zone_shifts_the_clock_and_follows_daylight_saving() {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
-        let mut clock = Clock { zone: Some(zone), quarter: u64::MAX, offset: 0 };
+        let mut clock = Clock::of(Some(zone));
         let mut at = |seconds: u64| {
             let mut out = Vec::new();
             clock.write(&mut out, seconds * NS_PER_SECOND);
@@ -130,7 +146,7 @@ mod tests {
         assert_eq!(at(1_792_890_000), "2026-10-25T02:00:00.000000+0100");
         assert_eq!(at(1_767_225_599), "2026-01-01T00:59:59.000000+0100");
         let west = TimeZone::posix("<-0330>3:30").unwrap();
-        let mut clock = Clock { zone: Some(west), quarter: u64::MAX, offset: 0 };
+        let mut clock = Clock::of(Some(west));
         let mut out = Vec::new();
         clock.write(&mut out, 1_767_225_599 * NS_PER_SECOND);
         assert_eq!(String::from_utf8(out).unwrap(), "2025-12-31T20:29:59.000000-0330");

@@ -2,18 +2,21 @@
 //!
 //! A lane holds the signatures of one carrier and direction in at most 64 buckets. A table for each of the first four
 //! bytes has a bit for each bucket that the byte allows: four look-ups and three ANDs leave the few buckets whose
-//! signatures are evaluated, and most payloads never reach Hyperscan.
+//! members are looked at. A member tells by length and by the bits of the first eight bytes whether its signature is
+//! evaluated, and most payloads never reach Hyperscan.
 
 use super::database::{Database, Refused};
 use super::opening::{ByteSet, HEAD, Heads};
 use super::pattern::Pattern;
-use super::signature::Signature;
+use super::signature::{Condition, Signature};
 use crate::protocols::Carrier;
 use crate::record::Direction;
 
 /// Lanes: three carriers, two directions.
 pub(super) const LANES: usize = 6;
 const BUCKETS: usize = 64;
+/// Bytes from the start of a payload that have a table.
+const TABLES: usize = 4;
 
 /// The lane of a carrier and direction; none for carriers that have no payloads to scan.
 pub(super) const fn lane_of(carrier: Carrier, direction: Direction) -> Option<usize> {
@@ -33,11 +36,64 @@ pub(super) const fn lane_of(carrier: Carrier, direction: Direction) -> Option<us
 #[derive(Debug)]
 pub(super) struct Lane {
     /// For each of the first bytes and each value: the buckets it allows.
-    tables: Box<[[u64; 256]; HEAD]>,
+    tables: Box<[[u64; 256]; TABLES]>,
     /// Members of each bucket, best rank first.
-    buckets: Vec<Box<[u16]>>,
+    buckets: Vec<Box<[Member]>>,
     /// What Hyperscan looks for, where a member has a pattern.
     pub(super) database: Option<Database>,
+}
+
+/// A signature in its bucket, and what rules it out at a glance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    /// The signature: its rank.
+    pub(super) index: u16,
+    min_len: u32,
+    max_len: u32,
+    /// The bits of the first bytes that are fixed, and their values; the first byte is the lowest.
+    mask: u64,
+    value: u64,
+}
+
+impl Member {
+    fn new(index: u16, heads: &Heads, condition: &Condition) -> Self {
+        let (mut mask, mut value) = ([0; HEAD], [0; HEAD]);
+        for ((mask, value), set) in mask.iter_mut().zip(&mut value).zip(heads.sets()) {
+            (*mask, *value) = set.common_bits();
+        }
+        Self {
+            index,
+            min_len: condition.min_len,
+            max_len: condition.max_len,
+            mask: u64::from_le_bytes(mask),
+            value: u64::from_le_bytes(value),
+        }
+    }
+
+    /// Whether a payload of this length that starts like this may match.
+    #[inline]
+    pub(super) const fn may_match(&self, len: u32, start: Start) -> bool {
+        (start.bytes ^ self.value) & self.mask & start.known == 0
+            && self.min_len <= len
+            && len <= self.max_len
+    }
+}
+
+/// The first bytes of a payload, the first the lowest, and which of them there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    bytes: u64,
+    known: u64,
+}
+
+impl Start {
+    pub(super) fn of(payload: &[u8]) -> Self {
+        if let Some(bytes) = payload.first_chunk() {
+            return Self { bytes: u64::from_le_bytes(*bytes), known: u64::MAX };
+        }
+        let bytes = payload.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        Self { bytes, known: (1 << (8 * payload.len())) - 1 }
+    }
 }
 
 impl Lane {
@@ -48,7 +104,7 @@ impl Lane {
             .filter_map(|(index, signature)| Some((*index, signature.payload.searched()?)))
             .collect();
         let database = Database::compile(&patterns)?;
-        let mut tables = Box::new([[0; 256]; HEAD]);
+        let mut tables = Box::new([[0; 256]; TABLES]);
         let mut buckets = Vec::new();
         for (bucket, group) in grouped(members).into_iter().enumerate() {
             for (_, heads) in &group {
@@ -56,7 +112,7 @@ impl Lane {
                     admit(table, set, 1 << bucket);
                 }
             }
-            buckets.push(group.into_iter().map(|(index, _)| index).collect());
+            buckets.push(group.into_iter().map(|(member, _)| member).collect());
         }
         Ok(Self { tables, buckets, database })
     }
@@ -71,7 +127,7 @@ impl Lane {
     }
 
     /// The signatures of a bucket, best rank first.
-    pub(super) fn members(&self, bucket: u32) -> &[u16] {
+    pub(super) fn members(&self, bucket: u32) -> &[Member] {
         usize::try_from(bucket)
             .ok()
             .and_then(|bucket| self.buckets.get(bucket))
@@ -80,17 +136,23 @@ impl Lane {
 }
 
 /// At most 64 groups, in order of rank; with more signatures than that, those that start alike share one.
-fn grouped(members: &[(u16, &Signature)]) -> Vec<Vec<(u16, Heads)>> {
-    let mut all: Vec<(u16, Heads)> = members.iter().map(|(index, s)| (*index, s.payload.heads())).collect();
+fn grouped(members: &[(u16, &Signature)]) -> Vec<Vec<(Member, Heads)>> {
+    let mut all: Vec<(Member, Heads)> = members
+        .iter()
+        .map(|(index, signature)| {
+            let heads = signature.payload.heads();
+            (Member::new(*index, &heads, &signature.payload), heads)
+        })
+        .collect();
     let size = all.len().div_ceil(BUCKETS).max(1);
     if size > 1 {
-        all.sort_by_key(|(index, heads)| (order(heads), *index));
+        all.sort_by_key(|(member, heads)| (order(heads), member.index));
     }
     let mut groups: Vec<Vec<_>> = all.chunks(size).map(<[_]>::to_vec).collect();
     for group in &mut groups {
-        group.sort_by_key(|(index, _)| *index);
+        group.sort_by_key(|(member, _)| member.index);
     }
-    groups.sort_by_key(|group| group.first().map(|(index, _)| *index));
+    groups.sort_by_key(|group| group.first().map(|(member, _)| member.index));
     groups
 }
 

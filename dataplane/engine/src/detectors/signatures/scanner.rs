@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::database::{Database, Scratch, Search};
 use super::expression::View;
-use super::lane::{LANES, lane_of};
+use super::lane::{LANES, Start, lane_of};
 use super::pattern::SCAN_BYTES;
 use super::signature::Signature;
 use super::{SignatureMatch, SignatureSet};
@@ -73,13 +73,20 @@ impl Scanner {
         if buckets == 0 || probe.payload.is_empty() {
             return;
         }
-        let view = view_of(probe);
+        let (view, start) = (view_of(probe), Start::of(probe.payload));
         let is_guess = lane_of(probe.carrier, probe.from) != Some(lane_index);
         let mut first_wanted = u16::MAX;
         while buckets != 0 {
             let bucket = buckets.trailing_zeros();
             buckets &= buckets - 1;
-            for index in lane.members(bucket).iter().copied().take_while(|index| *index < best.index) {
+            for member in lane.members(bucket) {
+                let index = member.index;
+                if index >= best.index {
+                    break;
+                }
+                if !member.may_match(view.len, start) {
+                    continue;
+                }
                 let Some(signature) = set.signatures.get(usize::from(index)) else { continue };
                 if (is_guess && !signature.serves_midstream)
                     || !signature.admits(view, probe)
