@@ -166,9 +166,11 @@ impl Inspection {
         if !segment.payload.is_empty() && !tcp.flags.contains(wire::TcpFlags::RST) {
             let syn = u32::from(tcp.flags.contains(wire::TcpFlags::SYN));
             let seq = tcp.seq.wrapping_add(syn);
-            let accepted =
-                self.stream(segment.from).accept(seq, segment.payload, cx.buffers, limits, counters);
-            if let Accepted::Next(bytes) = accepted
+            let stream = self.stream(segment.from);
+            if is_maybe_padding(&segment) {
+                stream.set_aside(seq, segment.payload);
+            } else if let Accepted::Next(bytes) =
+                stream.accept(seq, segment.payload, cx.buffers, limits, counters)
                 && self.deliver(slot, bytes, segment, cx) == Outcome::Settled
             {
                 return Outcome::Settled;
@@ -361,11 +363,7 @@ impl Inspection {
             }
             let kept = bytes.len() <= UNDECIDED_BYTES && cx.buffers.append(&mut held, bytes).is_ok();
             self.stream(segment.from).carry = held;
-            return if kept {
-                self.give_up_on_stream(segment.from, cx.max_payloads)
-            } else {
-                Outcome::Settled
-            };
+            return if kept { self.give_up_on_stream(segment, cx.max_payloads) } else { Outcome::Settled };
         }
         let fits = held.len() + bytes.len() <= UNDECIDED_BYTES;
         let kept = fits && cx.buffers.append(&mut held, bytes).is_ok();
@@ -376,7 +374,7 @@ impl Inspection {
                 Outcome::Settled => Outcome::Settled,
                 Outcome::Continue => self.read_first(slot, &[], segment, cx),
             },
-            Opinion::Open | Opinion::Nothing if kept => self.give_up_on_stream(segment.from, cx.max_payloads),
+            Opinion::Open | Opinion::Nothing if kept => self.give_up_on_stream(segment, cx.max_payloads),
             Opinion::Open | Opinion::Nothing => Outcome::Settled,
         }
     }
@@ -445,12 +443,7 @@ impl Inspection {
             self.hold(&mut held, bytes, segment, cx);
         }
         let stream = self.stream(segment.from);
-        let pushed = segment
-            .headers
-            .tcp
-            .flags
-            .intersects(wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0));
-        if held.len() < stream.worth_reading && !pushed {
+        if held.len() < stream.worth_reading && !is_pushed(&segment) {
             stream.carry = held;
             return Outcome::Continue;
         }
@@ -487,7 +480,7 @@ impl Inspection {
                 Outcome::Settled => Outcome::Settled,
                 Outcome::Continue => self.read_first(slot, &[], segment, cx),
             },
-            Opinion::Open | Opinion::Nothing => self.give_up_on_stream(segment.from, cx.max_payloads),
+            Opinion::Open | Opinion::Nothing => self.give_up_on_stream(segment, cx.max_payloads),
         }
     }
 
@@ -624,9 +617,10 @@ impl Inspection {
         if self.payloads >= max_payloads { Outcome::Settled } else { Outcome::Continue }
     }
 
-    /// Short pieces of a stream's start decide nothing: they are counted against a limit of their own.
-    fn give_up_on_stream(&mut self, from: Direction, max_payloads: u8) -> Outcome {
-        if self.stream_ref(from).carry.len() >= TELLING_BYTES {
+    /// Short pieces of a stream's start decide nothing, nor do pieces of a message that goes on (RFC 9293, 3.9.1.2: the
+    /// last is pushed): they are counted against a limit of their own.
+    fn give_up_on_stream(&mut self, segment: Segment<'_>, max_payloads: u8) -> Outcome {
+        if self.stream_ref(segment.from).carry.len() >= TELLING_BYTES && is_pushed(&segment) {
             return self.give_up_after(max_payloads);
         }
         self.short_payloads = self.short_payloads.saturating_add(1);
@@ -674,6 +668,27 @@ fn has_probe(protocol: ProtocolId) -> bool {
 fn certain(protocol: ProtocolId, slot: &Slot) -> Classification {
     let evidence = Evidence { packet: slot.packet_number(), ..Evidence::default() };
     Classification { protocol, confidence: 98, tier: Tier::Parser, evidence, ..Classification::default() }
+}
+
+/// Whether a segment is the last of what its sender wrote.
+const fn is_pushed(segment: &Segment<'_>) -> bool {
+    let ends = wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0);
+    segment.headers.tcp.flags.intersects(ends)
+}
+
+/// Whether a segment's payload may be the padding of an Ethernet frame, which some senders count into the IP length:
+/// zeros that fill the packet up to the least payload of a frame (IEEE 802.3, 3.2.7: 46 bytes, 42 with a tag), and
+/// nothing that data has.
+fn is_maybe_padding(segment: &Segment<'_>) -> bool {
+    let headers = segment.headers;
+    let len =
+        headers.payload_offset.wrapping_sub(headers.network_offset).wrapping_add(headers.payload_wire_len);
+    let data = wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0 | wire::TcpFlags::URG.0;
+    segment.payload.len() <= 6
+        && headers.key.kind() == wire::KeyKind::Ipv4
+        && matches!(len, 42 | 46)
+        && !headers.tcp.flags.intersects(wire::TcpFlags(data))
+        && segment.payload.iter().all(|byte| *byte == 0)
 }
 
 /// Which way packets of `side` go.
