@@ -59,6 +59,11 @@ impl<K> Transactions<K> {
         self.waiting.pop_front()
     }
 
+    /// Puts what [`Self::pop`] gave back to the front: more of its response is to come.
+    pub(in crate::protocols) fn put_back(&mut self, request: Request<K>) {
+        self.waiting.push_front(request);
+    }
+
     /// Number for a message without a request.
     pub(in crate::protocols) const fn number(&mut self) -> u64 {
         self.next += 1;
