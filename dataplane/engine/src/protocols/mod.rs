@@ -181,6 +181,7 @@ pub static ALL: &[&Protocol] = &[
     &synchrophasor::SYNCHROPHASOR,
     &telnet::TELNET,
     &telnet::TN3270,
+    &telnet::TN5250,
     &ssh::SSH,
     &ldap::LDAP,
     &kerberos::KERBEROS,
