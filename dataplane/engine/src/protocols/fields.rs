@@ -42,7 +42,8 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 18 {
         return None;
     }
-    text.iter().try_fold(0_u64, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
+    text.iter()
+        .try_fold(0_u64, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
 }
 
 /// The three words of a first line.
@@ -107,7 +108,9 @@ pub(super) fn parameter<'a>(list: &'a [u8], name: &str) -> Option<&'a [u8]> {
 /// An address with the password in it masked (RFC 3986, 3.2.1), and whether there was one.
 pub(super) fn without_password(address: &[u8], most: usize) -> (Vec<u8>, bool) {
     let cut = |text: &[u8]| text.get(..most).unwrap_or(text).to_vec();
-    let Some(start) = memchr::memmem::find(address, b"://").map(|at| at + 3) else { return (cut(address), false) };
+    let Some(start) = memchr::memmem::find(address, b"://").map(|at| at + 3) else {
+        return (cut(address), false);
+    };
     let rest = address.get(start..).unwrap_or_default();
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let authority = rest.get(..end).unwrap_or_default();

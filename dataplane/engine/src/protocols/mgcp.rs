@@ -64,7 +64,12 @@ fn command(head: &[u8]) -> Option<Command<'_>> {
     let version = version.get(1..)?;
     let is_version = version.len() >= 8 && version.get(..5)?.eq_ignore_ascii_case(b"MGCP ");
     let transaction = number(transaction).filter(|id| (1..=999_999_999).contains(id))?;
-    (is_verb(verb) && is_version && !endpoint.is_empty()).then_some(Command { verb, transaction, endpoint, version })
+    (is_verb(verb) && is_version && !endpoint.is_empty()).then_some(Command {
+        verb,
+        transaction,
+        endpoint,
+        version,
+    })
 }
 
 /// Code, transaction and comment of a response line (3.3).
@@ -218,7 +223,8 @@ mod tests {
     use crate::record::Direction::{ToClient, ToServer};
     use proptest::prelude::*;
 
-    const CREATE: &[u8] = b"CRCX 1204 aaln/1@rgw.example.net MGCP 1.0\r\nC: A3C47F\r\nL: p:10, a:PCMU\r\nM: recvonly\r\n";
+    const CREATE: &[u8] =
+        b"CRCX 1204 aaln/1@rgw.example.net MGCP 1.0\r\nC: A3C47F\r\nL: p:10, a:PCMU\r\nM: recvonly\r\n";
     const CREATED: &[u8] = b"200 1204 OK\r\nI: FDE234C8\r\n\r\nv=0\r\no=- 1 1 IN IP4 128.96.41.1\r\ns=-\r\n\
         c=IN IP4 128.96.41.1\r\nt=0 0\r\nm=audio 3456 RTP/AVP 0\r\n";
 
@@ -232,9 +238,15 @@ mod tests {
         bench.datagram(ToClient, CREATED);
         bench.finish();
         assert_eq!(bench.kinds(), ["mgcp"]);
-        assert_eq!((bench.text("mgcp", "command"), bench.text("mgcp", "endpoint")), ("CRCX".into(), "aaln/1@rgw.example.net".into()));
+        assert_eq!(
+            (bench.text("mgcp", "command"), bench.text("mgcp", "endpoint")),
+            ("CRCX".into(), "aaln/1@rgw.example.net".into())
+        );
         assert_eq!(bench.value("mgcp", "code"), Some(Datum::Unsigned(200)));
-        assert_eq!((bench.text("mgcp", "call_id"), bench.text("mgcp", "connection_id")), ("A3C47F".into(), "FDE234C8".into()));
+        assert_eq!(
+            (bench.text("mgcp", "call_id"), bench.text("mgcp", "connection_id")),
+            ("A3C47F".into(), "FDE234C8".into())
+        );
         assert_eq!((bench.expected[0].protocol, bench.expected[0].port), ("rtp", 3456));
     }
 
@@ -250,7 +262,12 @@ mod tests {
 
     #[test]
     fn near_misses_are_refused() {
-        for wrong in [&b"CRCX 0 a@b MGCP 1.0\r\n"[..], b"CRCX 12 a@b SGCP 1.0\r\n", b"CREX 12 a@b MGCP 1.0\r\n", b"CRCX 12 MGCP 1.0\r\n"] {
+        for wrong in [
+            &b"CRCX 0 a@b MGCP 1.0\r\n"[..],
+            b"CRCX 12 a@b SGCP 1.0\r\n",
+            b"CREX 12 a@b MGCP 1.0\r\n",
+            b"CRCX 12 MGCP 1.0\r\n",
+        ] {
             assert_eq!(probe(&udp(wrong, ToServer, 2427)), Found::No, "{wrong:?}");
         }
     }

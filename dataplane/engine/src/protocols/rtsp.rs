@@ -32,8 +32,18 @@ const TEXT_MAX: usize = 512;
 
 /// Methods (RFC 2326 10, RFC 7826 13).
 const METHODS: [&str; 12] = [
-    "OPTIONS", "DESCRIBE", "ANNOUNCE", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER",
-    "RECORD", "REDIRECT", "PLAY_NOTIFY",
+    "OPTIONS",
+    "DESCRIBE",
+    "ANNOUNCE",
+    "SETUP",
+    "PLAY",
+    "PAUSE",
+    "TEARDOWN",
+    "GET_PARAMETER",
+    "SET_PARAMETER",
+    "RECORD",
+    "REDIRECT",
+    "PLAY_NOTIFY",
 ];
 
 fn probe(probe: &Probe<'_>) -> Found {
@@ -153,7 +163,12 @@ struct Rtsp {
 }
 
 impl Rtsp {
-    fn response(&mut self, head: &[u8], body: &[u8], report: &mut Report<'_, '_>) -> Result<(), &'static str> {
+    fn response(
+        &mut self,
+        head: &[u8],
+        body: &[u8],
+        report: &mut Report<'_, '_>,
+    ) -> Result<(), &'static str> {
         let [_, code, reason] = first_line(head).ok_or("malformed_data")?;
         let code = number(code).filter(|code| (100..600).contains(code)).ok_or("invalid_status")?;
         let wanted = sequence(head);
@@ -170,7 +185,9 @@ impl Rtsp {
             }
         }
         event.number("code", code).text("reason", reason.get(..TEXT_MAX).unwrap_or(reason));
-        for (name, value) in [("server", field(head, &["server"])), ("session_id", Some(session(head).as_slice()))] {
+        for (name, value) in
+            [("server", field(head, &["server"])), ("session_id", Some(session(head).as_slice()))]
+        {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 event.text(name, value.get(..TEXT_MAX).unwrap_or(value));
             }
@@ -278,7 +295,10 @@ impl Messages for Rtsp {
             request.key.write(&mut report.event("rtsp"));
         }
         if self.packets > 0 {
-            report.event("rtsp").number("interleaved_packets", self.packets).number("interleaved_bytes", self.bytes);
+            report
+                .event("rtsp")
+                .number("interleaved_packets", self.packets)
+                .number("interleaved_bytes", self.bytes);
         }
     }
 }
@@ -292,7 +312,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn session() -> Vec<(Direction, Vec<u8>)> {
-        let description = "v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=cam\r\nm=video 0 RTP/AVP 96\r\na=control:track1\r\n";
+        let description =
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=cam\r\nm=video 0 RTP/AVP 96\r\na=control:track1\r\n";
         let described = format!(
             "RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: cam/1\r\nContent-Length: {}\r\n\r\n{description}",
             description.len()
@@ -325,19 +346,29 @@ mod tests {
         assert_eq!(bench.kinds(), ["rtsp"; 3]);
         assert_eq!(bench.text("rtsp", "url"), "rtsp://***@192.0.2.2/a");
         assert_eq!(bench.value("rtsp", "password_in_clear"), Some(Datum::Flag(true)));
-        assert_eq!((bench.text("rtsp", "server"), bench.text("rtsp", "session_name")), ("cam/1".into(), "cam".into()));
+        assert_eq!(
+            (bench.text("rtsp", "server"), bench.text("rtsp", "session_name")),
+            ("cam/1".into(), "cam".into())
+        );
         assert_eq!(bench.value("rtsp", "interleaved_bytes"), Some(Datum::Unsigned(6)));
         let client = core::net::IpAddr::from([192, 0, 2, 1]);
         let ends: Vec<_> = bench.expected.iter().map(|expected| (expected.address, expected.port)).collect();
         assert_eq!(ends, [(client, 8000), (client, 8001)]);
         // "topsecret" and "dG9wc2Vj", as bytes are printed.
         let all = bench.all();
-        assert!(!all.iter().any(|item| item.contains("116, 111, 112, 115") || item.contains("100, 71, 57, 119")));
+        assert!(
+            !all.iter().any(|item| item.contains("116, 111, 112, 115") || item.contains("100, 71, 57, 119"))
+        );
     }
 
     #[test]
     fn neighbours_are_refused_and_no_prefix_is() {
-        for wrong in [&b"OPTIONS * HTTP/1.1\r\n"[..], b"OPTIONS sip:a@b SIP/2.0\r\n", b"RTSP/1.0 900 x", b"SETUP http://a"] {
+        for wrong in [
+            &b"OPTIONS * HTTP/1.1\r\n"[..],
+            b"OPTIONS sip:a@b SIP/2.0\r\n",
+            b"RTSP/1.0 900 x",
+            b"SETUP http://a",
+        ] {
             assert_eq!(probe(&tcp(wrong, ToServer, 554)), Found::No, "{wrong:?}");
         }
         for text in [&b"OPTIONS * RTSP/1.0\r\n"[..], b"RTSP/1.0 200 OK\r\n"] {

@@ -121,15 +121,23 @@ pub(super) fn announce(text: &[u8], report: &mut Report<'_, '_>) {
                 b'c' => own = address(value).or(own),
                 b'a' => {
                     // RFC 3605 2.1.
-                    let port = value.strip_prefix(b"rtcp:").and_then(|value| value.split(|byte| *byte == b' ').next());
+                    let port = value
+                        .strip_prefix(b"rtcp:")
+                        .and_then(|value| value.split(|byte| *byte == b' ').next());
                     control = control.or(port.and_then(number).and_then(|port| u16::try_from(port).ok()));
                 }
                 _ => {}
             }
         }
         let mut words = line.split(|byte| *byte == b' ');
-        let (Some(_kind), Some(port), Some(transport)) = (words.next(), words.next(), words.next()) else { continue };
-        let port = port.split(|byte| *byte == b'/').next().and_then(number).and_then(|port| u16::try_from(port).ok());
+        let (Some(_kind), Some(port), Some(transport)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
+        let port = port
+            .split(|byte| *byte == b'/')
+            .next()
+            .and_then(number)
+            .and_then(|port| u16::try_from(port).ok());
         let is_media = transport.windows(4).any(|part| part == b"RTP/") && !transport.starts_with(b"TCP/");
         if let (true, Some(address), Some(port @ 1..)) = (is_media, own, port) {
             media(address, [port, control.unwrap_or(port.saturating_add(1))], None, report);

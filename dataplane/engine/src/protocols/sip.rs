@@ -32,8 +32,20 @@ const TEXT_MAX: usize = 512;
 
 /// Methods (the IANA registry "Methods" of SIP).
 const METHODS: [&str; 14] = [
-    "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO",
-    "REFER", "MESSAGE", "UPDATE",
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "REGISTER",
+    "OPTIONS",
+    "PRACK",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "PUBLISH",
+    "INFO",
+    "REFER",
+    "MESSAGE",
+    "UPDATE",
 ];
 
 /// Fields that are written of requests, with their short forms and the names they are written under.
@@ -78,7 +90,8 @@ fn start_line(bytes: &[u8], is_datagram: bool) -> Found {
     }
     let schemes: [&[u8]; 5] = [b"sip:", b"sips:", b"tel:", b"urn:", b"im:"];
     let is_open = end.is_none() && shown.len() < TEXT_MAX;
-    let begins = |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let begins =
+        |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     if !schemes.iter().any(|scheme| begins(scheme)) {
         let could = schemes.iter().any(|scheme| scheme.starts_with(&target.to_ascii_lowercase()));
         return if could && is_open && version.is_none() { open } else { Found::No };
@@ -188,7 +201,12 @@ impl Sip {
         }
     }
 
-    fn response(&mut self, head: &[u8], body: &[u8], report: &mut Report<'_, '_>) -> Result<(), &'static str> {
+    fn response(
+        &mut self,
+        head: &[u8],
+        body: &[u8],
+        report: &mut Report<'_, '_>,
+    ) -> Result<(), &'static str> {
         let [_, code, reason] = first_line(head).ok_or("malformed_data")?;
         let code_number = number(code).filter(|code| (100..700).contains(code)).ok_or("invalid_status")?;
         let answer = description(body);
@@ -330,7 +348,10 @@ mod tests {
             (ToServer, message("INVITE sip:bob@example.org SIP/2.0", "1 INVITE", digest, OFFER)),
             (ToClient, message("SIP/2.0 180 Ringing", "1 INVITE", "", "")),
             (ToClient, message("SIP/2.0 200 OK", "1 INVITE", "Server: pbx\r\n", ANSWER)),
-            (ToServer, [&b"\r\n\r\n"[..], &message("ACK sip:bob@example.org SIP/2.0", "1 ACK", "", "")].concat()),
+            (
+                ToServer,
+                [&b"\r\n\r\n"[..], &message("ACK sip:bob@example.org SIP/2.0", "1 ACK", "", "")].concat(),
+            ),
             (ToServer, message("BYE sip:bob@example.org SIP/2.0", "2 BYE", "", "")),
         ]
     }
@@ -342,7 +363,10 @@ mod tests {
         session().iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
         bench.finish();
         assert_eq!(bench.kinds(), ["sip"; 3]);
-        assert_eq!((bench.text("sip", "method"), bench.text("sip", "uri")), ("INVITE".into(), "sip:bob@example.org".into()));
+        assert_eq!(
+            (bench.text("sip", "method"), bench.text("sip", "uri")),
+            ("INVITE".into(), "sip:bob@example.org".into())
+        );
         assert_eq!(bench.value("sip", "code"), Some(Datum::Unsigned(200)));
         assert_eq!((bench.text("sip", "server"), bench.text("sip", "user")), ("pbx".into(), "alice".into()));
         assert_eq!(bench.text("sip", "media"), "audio 49170 RTP/AVP 0");
@@ -351,7 +375,9 @@ mod tests {
         assert_eq!(ends, [("rtp", 49170), ("rtcp", 49171), ("rtp", 3456), ("rtcp", 4000)]);
         // "topsecret" and "c2VjcmV0", as bytes are printed.
         let all = bench.all();
-        assert!(!all.iter().any(|item| item.contains("116, 111, 112, 115") || item.contains("99, 50, 86, 106")));
+        assert!(
+            !all.iter().any(|item| item.contains("116, 111, 112, 115") || item.contains("99, 50, 86, 106"))
+        );
     }
 
     #[test]
@@ -360,11 +386,19 @@ mod tests {
         let mut bench = Bench::new(&SIP);
         bench.datagram(ToServer, &register);
         bench.datagram(ToServer, &register);
-        let refused = message("SIP/2.0 401 Unauthorized", "5 REGISTER", "WWW-Authenticate: Digest realm=\"pbx\", algorithm=MD5\r\n", "");
+        let refused = message(
+            "SIP/2.0 401 Unauthorized",
+            "5 REGISTER",
+            "WWW-Authenticate: Digest realm=\"pbx\", algorithm=MD5\r\n",
+            "",
+        );
         bench.datagram(ToClient, &refused);
         bench.finish();
         assert_eq!(bench.kinds(), ["sip"]);
-        assert_eq!((bench.text("sip", "reason"), bench.text("sip", "algorithm")), ("Unauthorized".into(), "MD5".into()));
+        assert_eq!(
+            (bench.text("sip", "reason"), bench.text("sip", "algorithm")),
+            ("Unauthorized".into(), "MD5".into())
+        );
     }
 
     #[test]

@@ -226,8 +226,14 @@ mod tests {
         let mut bench = Bench::new(&TACACS_PLUS);
         session().iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
         assert_eq!(bench.kinds(), ["tacacs"; 3]);
-        assert_eq!((bench.text("tacacs", "type"), bench.text("tacacs", "user")), ("authentication".into(), "alice".into()));
-        assert_eq!((bench.text("tacacs", "remote_address"), bench.text("tacacs", "kind")), ("192.0.2.1".into(), "pap".into()));
+        assert_eq!(
+            (bench.text("tacacs", "type"), bench.text("tacacs", "user")),
+            ("authentication".into(), "alice".into())
+        );
+        assert_eq!(
+            (bench.text("tacacs", "remote_address"), bench.text("tacacs", "kind")),
+            ("192.0.2.1".into(), "pap".into())
+        );
         assert_eq!(bench.value("tacacs", "password_in_clear"), Some(Datum::Flag(true)));
         assert_eq!(bench.text("tacacs", "posture"), "cleartext");
         assert!(!bench.all().iter().any(|item| item.contains("116, 111, 112, 115")));

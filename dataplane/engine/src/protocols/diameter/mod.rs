@@ -19,7 +19,7 @@ pub static DIAMETER: Protocol = Protocol {
     carriers: &[Carrier::Tcp, Carrier::Sctp],
     ports: &[3868, 5868],
     exposure: Exposure::Negotiated,
-    opening: Opening::one_of(4, &[0, 1]),
+    opening: Opening::one_of(4, &[1]),
     probe: Some(probe),
     parser: Some(framed::parser::<Diameter>),
     events: &["diameter", "anomaly"],
@@ -45,7 +45,8 @@ struct Header {
 
 impl Header {
     fn read(bytes: &[u8]) -> Option<Self> {
-        let &[version, a, b, c, flags, d, e, f, g, h, i, j, k, l, m, n, ..] = bytes.first_chunk::<HEADER>()?;
+        let &[version, a, b, c, flags, d, e, f, g, h, i, j, k, l, m, n, ..] =
+            bytes.first_chunk::<HEADER>()?;
         let header = Self {
             len: u32::from_be_bytes([0, a, b, c]),
             flags,
@@ -75,33 +76,18 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u32, u32, &[u8])> {
     core::iter::from_fn(move || {
         let (&[a, b, c, d, flags, e, f, g], rest) = bytes.split_first_chunk::<8>()?;
         let len = u32::from_be_bytes([0, e, f, g]) as usize;
-        let (vendor, head) = if flags & 0x80 == 0 {
-            (0, 8)
-        } else {
-            (u32::from_be_bytes(*rest.first_chunk()?), 12)
-        };
+        let (vendor, head) =
+            if flags & 0x80 == 0 { (0, 8) } else { (u32::from_be_bytes(*rest.first_chunk()?), 12) };
         let value = bytes.get(head..len)?;
         bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
         Some((u32::from_be_bytes([a, b, c, d]), vendor, value))
     })
 }
 
-/// What a chunk of SCTP carries, where packets are shown as they are: the data of the first (RFC 9260, 3.3.1).
-fn unchunked(bytes: &[u8]) -> &[u8] {
-    match bytes {
-        [0, flags, a, b, rest @ ..] if flags & 3 == 3 => {
-            let len = usize::from(u16::from_be_bytes([*a, *b])).saturating_sub(16);
-            let data = rest.get(12..).unwrap_or_default();
-            data.get(..len).unwrap_or(data)
-        }
-        _ => bytes,
-    }
-}
-
 fn probe(probe: &Probe<'_>) -> Found {
     match probe.carrier {
         Carrier::Tcp => look(probe.payload),
-        _ => match look(unchunked(probe.payload)) {
+        _ => match look(probe.payload) {
             Found::Maybe => Found::No,
             found => found,
         },
@@ -172,11 +158,7 @@ impl Messages for Diameter {
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
-        let bytes = if message.carrier == Carrier::Tcp { message.bytes } else { unchunked(message.bytes) };
-        if message.carrier != Carrier::Tcp && bytes.first() != Some(&1) {
-            // Another chunk of SCTP.
-            return Ok(Next::More);
-        }
+        let bytes = message.bytes;
         let header = Header::read(bytes).ok_or("malformed_data")?;
         let content = bytes.get(HEADER..).unwrap_or_default();
         let key = Key { hop: header.hop, command: header.command, application: header.application };
@@ -189,7 +171,8 @@ impl Messages for Diameter {
         }
         let request = self.requests.close(|other| other.hop == key.hop && other.command == key.command);
         event::write(&key, request.as_ref().map(|request| request.bytes.as_slice()), Some(content), report);
-        let wants_tls = |bytes: &[u8]| attributes(bytes).any(|attribute| attribute == (299, 0, &[0, 0, 0, 1]));
+        let wants_tls =
+            |bytes: &[u8]| attributes(bytes).any(|attribute| attribute == (299, 0, &[0, 0, 0, 1]));
         let is_tls = header.command == 257
             && wants_tls(content)
             && request.as_ref().is_some_and(|request| wants_tls(&request.bytes));

@@ -42,8 +42,14 @@ fn requests_stand_with_their_answers() {
     let mut bench = Bench::new(&DIAMETER);
     session().iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
     assert_eq!(bench.kinds(), ["diameter"]);
-    assert_eq!((bench.text("diameter", "command"), bench.text("diameter", "application")), ("Credit-Control".into(), "credit_control".into()));
-    assert_eq!((bench.text("diameter", "session_id"), bench.text("diameter", "subscription_id")), ("gw;1;2".into(), "491700000001".into()));
+    assert_eq!(
+        (bench.text("diameter", "command"), bench.text("diameter", "application")),
+        ("Credit-Control".into(), "credit_control".into())
+    );
+    assert_eq!(
+        (bench.text("diameter", "session_id"), bench.text("diameter", "subscription_id")),
+        ("gw;1;2".into(), "491700000001".into())
+    );
     assert_eq!(bench.text("diameter", "result"), "CREDIT_LIMIT_REACHED");
     assert_eq!(bench.value("diameter", "password_in_clear"), Some(Datum::Flag(true)));
     assert!(!bench.all().iter().any(|item| item.contains("116, 111, 112, 115")));
@@ -58,15 +64,6 @@ fn tls_is_handed_on_when_both_want_it() {
         bench.stream(ToClient, &message(0, 257, &security(wanted)));
         assert_eq!(bench.ending, ending);
     }
-}
-
-#[test]
-fn chunks_of_sctp_are_opened() {
-    let request = &session()[0].1;
-    let len = u16::try_from(16 + request.len()).unwrap().to_be_bytes();
-    let chunk = [&[0, 3, len[0], len[1], 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 46][..], request].concat();
-    assert_eq!(unchunked(&chunk), request);
-    assert_eq!(unchunked(request), request);
 }
 
 #[test]
