@@ -555,7 +555,11 @@ impl Inspection {
             self.excluded = id;
             cx.parsers.give(id, parser);
         }
-        slot.class = Classification::default();
+        // What the number of the carrier says stays true (SCTP).
+        slot.class = match cx.plan.by_ip_protocol(slot.key.protocol()) {
+            ProtocolId::UNKNOWN => Classification::default(),
+            carrier => certain(carrier, slot),
+        };
         if self.verdicts >= MOST_VERDICTS { Outcome::Settled } else { Outcome::Continue }
     }
 
