@@ -14,7 +14,8 @@ use crate::protocols::{
 };
 use crate::record::{Direction, FlowIdentity, RecordBatch};
 use crate::stream::{Accepted, Association, Buffers, Stream};
-use crate::{Classification, Evidence, ProtocolId, Tier};
+use crate::trace::{Listener, Step, Trace};
+use crate::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
 
 /// Bytes of one direction held while nothing is decided.
 const UNDECIDED_BYTES: usize = 8 * 1024;
@@ -36,6 +37,31 @@ pub(crate) struct Workspace<'a> {
     pub(crate) limits: &'a StreamLimits,
     pub(crate) max_payloads: u8,
     pub(crate) identity: FlowIdentity,
+    pub(crate) trace: Option<&'a mut (dyn Trace + 'static)>,
+}
+
+impl Workspace<'_> {
+    /// Tells a step, where somebody listens.
+    #[inline]
+    fn tell(&mut self, step: Step<'_>) {
+        if let Some(trace) = &mut self.trace {
+            trace.step(&self.identity, step);
+        }
+    }
+
+    /// What the probes and signatures say of a payload.
+    fn opinion(&mut self, probe: &Probe<'_>, excluded: ProtocolId, packet: u8) -> Opinion {
+        let Some(trace) = self.trace.as_deref_mut() else {
+            return classify(self.plan, self.scanner, probe, (excluded, packet), &mut ());
+        };
+        let mut listener = Listener { trace, flow: &self.identity };
+        listener.begin(self.plan, self.scanner, probe);
+        let opinion = classify(self.plan, self.scanner, probe, (excluded, packet), &mut listener);
+        if !matches!(opinion, Opinion::Is(_)) {
+            self.tell(Step::Undecided { is_open: opinion == Opinion::Open });
+        }
+        opinion
+    }
 }
 
 /// One packet's payload and where it belongs.
@@ -107,6 +133,11 @@ impl Inspection {
         segment: Segment<'_>,
         cx: &mut Workspace<'_>,
     ) -> Outcome {
+        if cx.trace.is_some() && !segment.payload.is_empty() {
+            let seq = (segment.carrier == Carrier::Tcp).then_some(segment.headers.tcp.seq);
+            let Segment { from, carrier, payload: bytes, .. } = segment;
+            cx.tell(Step::Payload { from, carrier, bytes, seq });
+        }
         if !self.was_announced_asked && !segment.payload.is_empty() {
             self.was_announced_asked = true;
             if !cx.expectations.is_empty(segment.now_ns)
@@ -135,9 +166,11 @@ impl Inspection {
         if !segment.payload.is_empty() && !tcp.flags.contains(wire::TcpFlags::RST) {
             let syn = u32::from(tcp.flags.contains(wire::TcpFlags::SYN));
             let seq = tcp.seq.wrapping_add(syn);
-            let accepted =
-                self.stream(segment.from).accept(seq, segment.payload, cx.buffers, limits, counters);
-            if let Accepted::Next(bytes) = accepted
+            let stream = self.stream(segment.from);
+            if is_maybe_padding(&segment) {
+                stream.set_aside(seq, segment.payload);
+            } else if let Accepted::Next(bytes) =
+                stream.accept(seq, segment.payload, cx.buffers, limits, counters)
                 && self.deliver(slot, bytes, segment, cx) == Outcome::Settled
             {
                 return Outcome::Settled;
@@ -174,12 +207,14 @@ impl Inspection {
 
     /// The parser says its last.
     pub(crate) fn conclude(&mut self, slot: &mut Slot, now_ns: u64, cx: &mut Workspace<'_>) {
+        cx.tell(Step::Settled);
+        let first = cx.batch.records().len();
         let mut output = Output::new(cx.batch, cx.identity, now_ns);
         if let Some(running) = &mut self.parser {
             running.parser.finish(&mut output);
         }
         let notes = output.notes();
-        apply(slot, notes, cx.plan);
+        apply(slot, notes, first, cx);
     }
 
     /// Gives everything back.
@@ -283,7 +318,7 @@ impl Inspection {
         let named = cx.plan.by_payload_identifier(segment.ppid).filter(|named| *named != self.excluded);
         let opinion = match named.and_then(|named| confirm(&probe, named, packet)) {
             Some(class) => Opinion::Is(class),
-            None => classify(cx.plan, cx.scanner, &probe, self.excluded, packet),
+            None => cx.opinion(&probe, self.excluded, packet),
         };
         self.or_announced(opinion, slot, &probe, cx)
     }
@@ -328,11 +363,7 @@ impl Inspection {
             }
             let kept = bytes.len() <= UNDECIDED_BYTES && cx.buffers.append(&mut held, bytes).is_ok();
             self.stream(segment.from).carry = held;
-            return if kept {
-                self.give_up_on_stream(segment.from, cx.max_payloads)
-            } else {
-                Outcome::Settled
-            };
+            return if kept { self.give_up_on_stream(segment, cx.max_payloads) } else { Outcome::Settled };
         }
         let fits = held.len() + bytes.len() <= UNDECIDED_BYTES;
         let kept = fits && cx.buffers.append(&mut held, bytes).is_ok();
@@ -343,7 +374,7 @@ impl Inspection {
                 Outcome::Settled => Outcome::Settled,
                 Outcome::Continue => self.read_first(slot, &[], segment, cx),
             },
-            Opinion::Open | Opinion::Nothing if kept => self.give_up_on_stream(segment.from, cx.max_payloads),
+            Opinion::Open | Opinion::Nothing if kept => self.give_up_on_stream(segment, cx.max_payloads),
             Opinion::Open | Opinion::Nothing => Outcome::Settled,
         }
     }
@@ -356,7 +387,7 @@ impl Inspection {
         }
         let earlier = earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, payload, segment) };
-        let opinion = classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number());
+        let opinion = cx.opinion(&probe, self.excluded, slot.packet_number());
         self.or_announced(opinion, slot, &probe, cx)
     }
 
@@ -412,12 +443,7 @@ impl Inspection {
             self.hold(&mut held, bytes, segment, cx);
         }
         let stream = self.stream(segment.from);
-        let pushed = segment
-            .headers
-            .tcp
-            .flags
-            .intersects(wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0));
-        if held.len() < stream.worth_reading && !pushed {
+        if held.len() < stream.worth_reading && !is_pushed(&segment) {
             stream.carry = held;
             return Outcome::Continue;
         }
@@ -454,7 +480,7 @@ impl Inspection {
                 Outcome::Settled => Outcome::Settled,
                 Outcome::Continue => self.read_first(slot, &[], segment, cx),
             },
-            Opinion::Open | Opinion::Nothing => self.give_up_on_stream(segment.from, cx.max_payloads),
+            Opinion::Open | Opinion::Nothing => self.give_up_on_stream(segment, cx.max_payloads),
         }
     }
 
@@ -505,14 +531,17 @@ impl Inspection {
 
     fn read(&mut self, slot: &mut Slot, input: Input<'_>, cx: &mut Workspace<'_>) -> Progress {
         let Some(running) = &mut self.parser else { return Progress::done() };
+        let (protocol, from, shown, after_gap) = (running.id, input.from, input.bytes.len(), input.after_gap);
         cx.counters.add(Counter::InspectedBytes, input.bytes.len() as u64);
+        let first = cx.batch.records().len();
         let mut output = Output::new(cx.batch, cx.identity, input.now_ns);
         let progress = running.parser.read(input, &mut output);
         let notes = output.notes();
         for expected in output.take_expected() {
             cx.expectations.add(expected, slot.key.scope(), cx.identity.id, input.now_ns);
         }
-        apply(slot, notes, cx.plan);
+        cx.tell(Step::Read { protocol, from, shown, after_gap, progress });
+        apply(slot, notes, first, cx);
         progress
     }
 
@@ -535,7 +564,10 @@ impl Inspection {
             cx.counters.add(Counter::FlowsClassified, 1);
         }
         self.verdicts = self.verdicts.saturating_add(1);
-        slot.class = Classification { service: slot.class.service, ..class };
+        let (service, basis) = (slot.class.service, slot.class.evidence.service);
+        slot.class = Classification { service, ..class };
+        slot.class.evidence.service = basis;
+        cx.tell(Step::Decided(slot.class));
         match cx.parsers.take(class.protocol) {
             Some(mut parser) => {
                 if let Some(announced) = &self.announced
@@ -554,6 +586,7 @@ impl Inspection {
         if let Some(Running { id, parser }) = self.parser.take() {
             self.excluded = id;
             cx.parsers.give(id, parser);
+            cx.tell(Step::TakenBack { protocol: id });
         }
         // What the number of the carrier says stays true (SCTP).
         slot.class = match cx.plan.by_ip_protocol(slot.key.protocol()) {
@@ -566,6 +599,7 @@ impl Inspection {
     fn stop_parser(&mut self, cx: &mut Workspace<'_>) -> Outcome {
         if let Some(Running { id, parser }) = self.parser.take() {
             cx.parsers.give(id, parser);
+            cx.tell(Step::Upgraded { protocol: id });
         }
         self.payloads = 0;
         if self.verdicts >= MOST_VERDICTS { Outcome::Settled } else { Outcome::Continue }
@@ -587,9 +621,10 @@ impl Inspection {
         if self.payloads >= max_payloads { Outcome::Settled } else { Outcome::Continue }
     }
 
-    /// Short pieces of a stream's start decide nothing: they are counted against a limit of their own.
-    fn give_up_on_stream(&mut self, from: Direction, max_payloads: u8) -> Outcome {
-        if self.stream_ref(from).carry.len() >= TELLING_BYTES {
+    /// Short pieces of a stream's start decide nothing, nor do pieces of a message that goes on (RFC 9293, 3.9.1.2: the
+    /// last is pushed): they are counted against a limit of their own.
+    fn give_up_on_stream(&mut self, segment: Segment<'_>, max_payloads: u8) -> Outcome {
+        if self.stream_ref(segment.from).carry.len() >= TELLING_BYTES && is_pushed(&segment) {
             return self.give_up_after(max_payloads);
         }
         self.short_payloads = self.short_payloads.saturating_add(1);
@@ -635,8 +670,29 @@ fn has_probe(protocol: ProtocolId) -> bool {
 
 /// The verdict on a flow that was announced.
 fn certain(protocol: ProtocolId, slot: &Slot) -> Classification {
-    let evidence = Evidence { signature: 0, offset: 0, packet: slot.packet_number() };
+    let evidence = Evidence { packet: slot.packet_number(), ..Evidence::default() };
     Classification { protocol, confidence: 98, tier: Tier::Parser, evidence, ..Classification::default() }
+}
+
+/// Whether a segment is the last of what its sender wrote.
+const fn is_pushed(segment: &Segment<'_>) -> bool {
+    let ends = wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0);
+    segment.headers.tcp.flags.intersects(ends)
+}
+
+/// Whether a segment's payload may be the padding of an Ethernet frame, which some senders count into the IP length:
+/// zeros that fill the packet up to the least payload of a frame (IEEE 802.3, 3.2.7: 46 bytes, 42 with a tag), and
+/// nothing that data has.
+fn is_maybe_padding(segment: &Segment<'_>) -> bool {
+    let headers = segment.headers;
+    let len =
+        headers.payload_offset.wrapping_sub(headers.network_offset).wrapping_add(headers.payload_wire_len);
+    let data = wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0 | wire::TcpFlags::URG.0;
+    segment.payload.len() <= 6
+        && headers.key.kind() == wire::KeyKind::Ipv4
+        && matches!(len, 42 | 46)
+        && !headers.tcp.flags.intersects(wire::TcpFlags(data))
+        && segment.payload.iter().all(|byte| *byte == 0)
 }
 
 /// Which way packets of `side` go.
@@ -644,15 +700,27 @@ pub(crate) fn direction_of(slot: &Slot, side: Side) -> Direction {
     if slot.client() == side { Direction::ToServer } else { Direction::ToClient }
 }
 
-fn apply(slot: &mut Slot, notes: Notes, plan: &Plan) {
+/// Takes what a parser said, and what the events from number `first` on tell.
+fn apply(slot: &mut Slot, notes: Notes, first: usize, cx: &mut Workspace<'_>) {
     if let Some((name, confidence)) = notes.refined
-        && let Some(protocol) = plan.protocol_id(name)
+        && let Some(protocol) = cx.plan.protocol_id(name)
     {
         slot.class.protocol = protocol;
         slot.class.confidence = confidence;
         slot.class.tier = Tier::Parser;
+        cx.tell(Step::Refined { protocol, confidence });
     }
-    if let Some(service) = notes.service.and_then(|name| plan.service_id(name)) {
+    let before = slot.class.service;
+    if let Some(service) = notes.service.and_then(|name| cx.plan.service_id(name)) {
         slot.class.service = service;
+        slot.class.evidence.service = ServiceBasis::Parser;
+    } else if slot.class.service == ServiceId::default()
+        && let Some((service, basis)) = cx.plan.service_of_events(cx.batch, first)
+    {
+        slot.class.service = service;
+        slot.class.evidence.service = basis;
+    }
+    if slot.class.service != before {
+        cx.tell(Step::Service { service: slot.class.service, basis: slot.class.evidence.service });
     }
 }

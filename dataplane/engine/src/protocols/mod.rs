@@ -5,18 +5,22 @@
 //! file and two lines here.
 
 pub mod ads;
+pub mod amqp;
 pub mod bacnet;
 #[cfg(test)]
 mod bench;
 mod ber;
 pub mod bgp;
+pub mod bittorrent;
 mod carried;
+pub mod cassandra;
 pub mod coap;
 mod credentials;
 pub mod dcerpc;
 pub mod dhcp;
-pub mod discovery;
+pub mod diameter;
 pub mod dicom;
+pub mod discovery;
 pub mod dnp3;
 pub mod dns;
 pub mod drda;
@@ -24,6 +28,7 @@ pub mod dtls;
 pub mod enip;
 pub mod ethercat;
 mod expected;
+mod fields;
 pub mod fins;
 pub mod fix;
 mod framed;
@@ -42,56 +47,67 @@ pub mod imap;
 pub mod irc;
 pub mod iso8583;
 mod iso_transport;
+pub mod kafka;
 mod kept;
 pub mod kerberos;
 pub mod knx;
 pub mod l2tp;
+pub mod ldap;
 mod lines;
 pub mod managesieve;
 pub mod megaco;
-pub mod ldap;
+pub mod memcached;
+pub mod mgcp;
 pub mod mms;
 pub mod modbus;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
+pub mod nats;
 pub mod netbios;
 pub mod nntp;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
 pub mod openvpn;
+pub mod oracle;
 pub mod pfcp;
 mod pieces;
 pub mod pop3;
-pub mod pptp;
 pub mod postgresql;
+pub mod pptp;
 pub mod profinet;
 pub mod proxy;
 pub mod quic;
 pub mod radius;
 pub mod ran;
+pub mod rdp;
+pub mod redis;
 mod repeated;
 pub mod rmcp;
 pub mod routing;
-pub mod rdp;
-pub mod redis;
 pub mod rtp;
+pub mod rtsp;
 pub mod s7comm;
 pub mod sampled_values;
 pub mod sctp;
+mod sdp;
 pub mod sigtran;
+pub mod sip;
 pub mod smb;
+pub mod smpp;
 pub mod smtp;
 pub mod snmp;
 pub mod socks;
 mod sql;
 pub mod ssh;
+pub mod stomp;
 pub mod stun;
 pub mod sunrpc;
 pub mod swift;
 pub mod synchrophasor;
 pub mod syslog;
+pub mod tacacs;
 pub mod tds;
 pub mod telnet;
 pub mod tftp;
@@ -101,6 +117,7 @@ pub mod vnc;
 pub mod wireguard;
 pub mod x509;
 pub mod xmpp;
+pub mod zeromq;
 
 pub use expected::{Expected, Subject};
 
@@ -117,6 +134,7 @@ pub static ALL: &[&Protocol] = &[
     &dns::MDNS,
     &http::HTTP,
     &http::HTTP2,
+    &http::GRPC,
     &http::WEBSOCKET,
     &http::HTTP_PROXY,
     &http::HTTP_CONNECT,
@@ -173,12 +191,27 @@ pub static ALL: &[&Protocol] = &[
     &sunrpc::NFS,
     &vnc::VNC,
     &syslog::SYSLOG,
+    &sip::SIP,
+    &rtsp::RTSP,
+    &mgcp::MGCP,
+    &diameter::DIAMETER,
+    &tacacs::TACACS_PLUS,
     &postgresql::POSTGRESQL,
     &mysql::MYSQL,
     &tds::TDS,
     &redis::REDIS,
     &mongodb::MONGODB,
     &mqtt::MQTT,
+    &oracle::ORACLE,
+    &cassandra::CASSANDRA,
+    &memcached::MEMCACHED,
+    &kafka::KAFKA,
+    &nats::NATS,
+    &amqp::AMQP,
+    &stomp::STOMP,
+    &smpp::SMPP,
+    &zeromq::ZEROMQ,
+    &bittorrent::BITTORRENT,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
