@@ -1,5 +1,5 @@
 use mem_sys::OutOfMemory;
-use wire::{Headers, KeyKind, Malformed};
+use wire::{FlowKey, Headers, KeyKind, Malformed, Side};
 
 use crate::config::{EngineConfig, Inspection as Inspect, Share};
 use crate::counters::{Counter, Counters};
@@ -8,7 +8,7 @@ use crate::detectors::signatures::{Scanner, ScannerError};
 use crate::flow::slot::{Marks, NONE, Phase, Slot, SlotIndex};
 use crate::flow::{Flows, Touch};
 use crate::frame::{Frame, Verdict};
-use crate::inspect::{Inspections, Outcome, ParserPool, Segment, Workspace, direction_of};
+use crate::inspect::{Expectations, Inspections, Outcome, ParserPool, Segment, Workspace, direction_of};
 use crate::plan::Plan;
 use crate::protocols::Carrier;
 use crate::record::{Direction, EndReason, FlowState, FlowSummary, RecordBatch};
@@ -44,6 +44,7 @@ pub struct Engine {
     inspections: Inspections,
     parsers: ParserPool,
     scanner: Scanner,
+    expectations: Expectations,
     buffers: Buffers,
     defrag: Defragmenter,
     /// The latest time seen: capture timestamps may run backwards, timeouts may not.
@@ -109,6 +110,7 @@ impl Engine {
             inspections: Inspections::new(config.stream.inspections),
             parsers: ParserPool::new(),
             scanner: Scanner::new(plan.signatures())?,
+            expectations: Expectations::default(),
             buffers: Buffers::new(config.stream.total_bytes),
             defrag: Defragmenter::new(config.defrag),
             now_ns: 0,
@@ -306,14 +308,19 @@ impl Engine {
             self.flows.note_tunnel(index, packet.headers, packet.bytes);
         }
         let class = self.class_by_number(packet.headers);
-        let inspected =
-            carrier_of(packet.headers.protocol).is_some() && self.config.inspection == Inspect::Full;
+        // What a number names is read only where there is a parser for it.
+        let is_readable = match carrier_of(&packet.headers.key, packet.headers.protocol) {
+            Carrier::Ip(_) | Carrier::Ethernet(_) => self.plan.has_parser(class.protocol),
+            Carrier::Tcp | Carrier::Udp | Carrier::Sctp => true,
+        };
+        let inspected = is_readable && self.config.inspection == Inspect::Full;
         let slot = self.flows.slot_mut(index)?;
         if slot.marks.has(Marks::MIDSTREAM) {
             self.counters.add(Counter::FlowsMidstream, 1);
         }
+        // What is known by its number stays what it is where payloads say nothing more (SCTP).
+        slot.class = class;
         if !inspected {
-            slot.class = class;
             slot.marks.set(Marks::SETTLED);
         }
         Some(index)
@@ -374,7 +381,7 @@ impl Engine {
 
     #[inline(never)]
     fn look_into(&mut self, index: SlotIndex, packet: &Packet<'_>, batch: &mut RecordBatch) {
-        let Some(carrier) = carrier_of(packet.headers.protocol) else { return };
+        let carrier = carrier_of(&packet.headers.key, packet.headers.protocol);
         let Some(slot) = self.flows.slot(index) else { return };
         let identity = self.flows.identity(slot);
         let Some(slot) = self.flows.slot_mut(index) else { return };
@@ -392,6 +399,7 @@ impl Engine {
             buffers: &mut self.buffers,
             parsers: &mut self.parsers,
             scanner: &mut self.scanner,
+            expectations: &mut self.expectations,
             counters: &self.counters,
             batch,
             limits: &self.config.stream,
@@ -401,6 +409,8 @@ impl Engine {
         let segment = Segment {
             headers: packet.headers,
             payload: payload(packet),
+            missing: packet.headers.payload_wire_len.saturating_sub(packet.headers.payload_len),
+            ppid: 0,
             from: direction_of(slot, packet.headers.sender),
             carrier,
             now_ns: packet.timestamp_ns,
@@ -483,8 +493,10 @@ impl Engine {
         let segment = Segment {
             headers: &headers,
             payload: &[],
+            missing: 0,
+            ppid: 0,
             from: Direction::ToServer,
-            carrier: carrier_of(headers.protocol).unwrap_or(Carrier::Udp),
+            carrier: carrier_of(&headers.key, headers.protocol),
             now_ns: slot.last_ns,
         };
         let mut workspace = Workspace {
@@ -492,6 +504,7 @@ impl Engine {
             buffers: &mut self.buffers,
             parsers: &mut self.parsers,
             scanner: &mut self.scanner,
+            expectations: &mut self.expectations,
             counters: &self.counters,
             batch,
             limits: &self.config.stream,
@@ -571,11 +584,15 @@ fn payload<'a>(packet: &Packet<'a>) -> &'a [u8] {
         .unwrap_or_default()
 }
 
-const fn carrier_of(protocol: u8) -> Option<Carrier> {
+/// What a flow rides on.
+const fn carrier_of(key: &FlowKey, protocol: u8) -> Carrier {
+    if matches!(key.kind(), KeyKind::Ethernet) {
+        return Carrier::Ethernet(key.port(Side::Lower));
+    }
     match protocol {
-        TCP => Some(Carrier::Tcp),
-        UDP | UDP_LITE => Some(Carrier::Udp),
-        SCTP => Some(Carrier::Sctp),
-        _ => None,
+        TCP => Carrier::Tcp,
+        UDP | UDP_LITE => Carrier::Udp,
+        SCTP => Carrier::Sctp,
+        other => Carrier::Ip(other),
     }
 }

@@ -18,6 +18,8 @@ pub struct Plan {
     sctp: Dispatch,
     by_ip_protocol: Box<[ProtocolId; 256]>,
     by_ethertype: Vec<(u16, ProtocolId)>,
+    /// Payload protocol identifiers of SCTP, ascending.
+    by_payload_identifier: Vec<(u32, ProtocolId)>,
     /// Names in alphabetical order, for refinements.
     by_name: Vec<(Cow<'static, str>, ProtocolId)>,
 }
@@ -70,7 +72,22 @@ impl Plan {
             .collect();
         by_name.sort();
         let Tables { tcp, udp, sctp, by_ip_protocol, by_ethertype } = plan_tables;
-        Self { names, signatures, of_signatures, tcp, udp, sctp, by_ip_protocol, by_ethertype, by_name }
+        let by_payload_identifier = protocols::sctp::PAYLOAD_PROTOCOLS
+            .iter()
+            .filter_map(|(identifier, name)| Some((*identifier, names.protocol_id(name)?)))
+            .collect();
+        Self {
+            names,
+            signatures,
+            of_signatures,
+            tcp,
+            udp,
+            sctp,
+            by_ip_protocol,
+            by_ethertype,
+            by_payload_identifier,
+            by_name,
+        }
     }
 
     /// The names of everything the plan knows.
@@ -116,6 +133,20 @@ impl Plan {
             .iter()
             .find(|(other, _)| *other == ethertype)
             .map_or(ProtocolId::UNKNOWN, |(_, id)| *id)
+    }
+
+    /// Whether there is a parser for a protocol.
+    pub(crate) fn has_parser(&self, id: ProtocolId) -> bool {
+        let protocol = static_number(id).and_then(|number| protocols::ALL.get(number));
+        protocol.is_some_and(|protocol| protocol.parser.is_some())
+    }
+
+    /// The protocol that a payload protocol identifier of SCTP says. It is read in either byte order: SCTP leaves that
+    /// to the upper layer (RFC 9260, 3.3.1), and not all of those agree.
+    pub(crate) fn by_payload_identifier(&self, identifier: u32) -> Option<ProtocolId> {
+        let identifier = if identifier & 0x00ff_ffff == 0 { identifier.swap_bytes() } else { identifier };
+        let at = self.by_payload_identifier.binary_search_by_key(&identifier, |(other, _)| *other).ok()?;
+        self.by_payload_identifier.get(at).map(|(_, id)| *id)
     }
 
     /// Protocols whose probe wants to see a payload that starts with `first`: those that name one of the ports

@@ -1,7 +1,8 @@
 //! Bursts of packets in and out.
 //!
 //! One trait, [`PacketIo`], and a backend per folder: capture files ([`replay`]), packets held in memory
-//! ([`memory`]) and DPDK ports (`dpdk`, with the feature of that name). A backend is chosen once, in `main`; every
+//! ([`memory`]), DPDK ports (`dpdk`, with the feature of that name) and kernel interfaces (`af_xdp`, with the feature
+//! `xdp`). A backend is chosen once, in `main`; every
 //! call after that is static.
 
 pub mod memory;
@@ -13,6 +14,13 @@ mod storage;
 
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
+
+#[cfg(feature = "xdp")]
+pub mod af_xdp;
+#[cfg(feature = "xdp")]
+mod linux;
+#[cfg(feature = "xdp")]
+pub mod xdp;
 
 pub use burst::{BURST, Burst};
 

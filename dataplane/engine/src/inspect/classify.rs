@@ -1,10 +1,12 @@
 use crate::detectors::signatures::Scanner;
-use crate::plan::{Plan, static_id};
-use crate::protocols::{Found, Probe};
+use crate::plan::{Plan, static_id, static_number};
+use crate::protocols::{self, Found, Probe};
 use crate::{Classification, Evidence, ProtocolId, ServiceId, Tier};
 
 /// Confidence of a parser's probe that has no doubt.
 const SURE: u8 = 100;
+/// Confidence of what a payload protocol identifier names.
+const NAMED: u8 = 95;
 
 /// What the probes say of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,23 @@ pub(super) fn classify(
         None if open => Opinion::Open,
         None => Opinion::Nothing,
     }
+}
+
+/// What a payload protocol identifier of SCTP names, unless the probe of that protocol says otherwise.
+pub(super) fn confirm(probe: &Probe<'_>, named: ProtocolId, packet: u8) -> Option<Classification> {
+    let protocol = static_number(named).and_then(|number| protocols::ALL.get(number));
+    let confidence = match protocol.and_then(|protocol| Some((protocol, protocol.probe?))) {
+        Some((protocol, _)) if probe.payload.len() < usize::from(protocol.opening.min_len) => return None,
+        Some((_, ask)) => match ask(probe) {
+            Found::No => return None,
+            Found::Maybe => NAMED,
+            Found::Likely(confidence) => confidence.max(NAMED),
+            Found::Yes => SURE,
+        },
+        None => NAMED,
+    };
+    let evidence = Evidence { signature: 0, offset: 0, packet };
+    Some(Classification { protocol: named, confidence, tier: Tier::Parser, evidence, ..NOTHING })
 }
 
 const NOTHING: Classification = Classification {

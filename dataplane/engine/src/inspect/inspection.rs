@@ -1,17 +1,20 @@
 use wire::{Headers, Side};
 
 use super::ParserPool;
-use super::classify::{Opinion, classify};
+use super::classify::{Opinion, classify, confirm};
 use super::earlier::EarlierPayloads;
+use super::expectations::{Announced, Expectations};
 use crate::config::StreamLimits;
 use crate::counters::{Counter, Counters};
 use crate::detectors::signatures::Scanner;
 use crate::flow::slot::{Marks, Slot};
-use crate::plan::Plan;
-use crate::protocols::{CARRY_BYTES, Carrier, Input, Notes, Output, Parser, Probe, Progress, Then};
+use crate::plan::{Plan, static_number};
+use crate::protocols::{
+    self, CARRY_BYTES, Carrier, Found, Input, Notes, Output, Parser, Probe, Progress, Then,
+};
 use crate::record::{Direction, FlowIdentity, RecordBatch};
-use crate::stream::{Accepted, Buffers, Stream};
-use crate::{Classification, ProtocolId, Tier};
+use crate::stream::{Accepted, Association, Buffers, Stream};
+use crate::{Classification, Evidence, ProtocolId, Tier};
 
 /// Bytes of one direction held while nothing is decided.
 const UNDECIDED_BYTES: usize = 8 * 1024;
@@ -27,6 +30,7 @@ pub(crate) struct Workspace<'a> {
     pub(crate) buffers: &'a mut Buffers,
     pub(crate) parsers: &'a mut ParserPool,
     pub(crate) scanner: &'a mut Scanner,
+    pub(crate) expectations: &'a mut Expectations,
     pub(crate) counters: &'a Counters,
     pub(crate) batch: &'a mut RecordBatch,
     pub(crate) limits: &'a StreamLimits,
@@ -39,6 +43,10 @@ pub(crate) struct Workspace<'a> {
 pub(crate) struct Segment<'a> {
     pub(crate) headers: &'a Headers,
     pub(crate) payload: &'a [u8],
+    /// Bytes of the payload that the capture cut off.
+    pub(crate) missing: u32,
+    /// Payload protocol identifier of a user message of SCTP; 0 says nothing.
+    pub(crate) ppid: u32,
     pub(crate) from: Direction,
     pub(crate) carrier: Carrier,
     pub(crate) now_ns: u64,
@@ -56,8 +64,12 @@ pub(crate) enum Outcome {
 /// A flow whose payload is of interest.
 #[derive(Debug, Default)]
 pub(crate) struct Inspection {
-    parser: Option<Running>,
+    pub(super) parser: Option<Running>,
     streams: [Stream; 2],
+    /// What an SCTP flow needs; made when the first one comes, kept for the next.
+    pub(super) association: Option<Box<Association>>,
+    /// Payload protocol identifier of the messages that the parser reads.
+    pub(super) ppid: u32,
     earlier: EarlierPayloads,
     payloads: u8,
     short_payloads: u8,
@@ -66,10 +78,14 @@ pub(crate) struct Inspection {
     excluded: ProtocolId,
     /// The direction whose payload came first.
     first_speaker: Option<Direction>,
+    /// What another flow announced of this one.
+    announced: Option<Box<Announced>>,
+    /// Whether it was asked for that.
+    was_announced_asked: bool,
 }
 
 #[derive(Debug)]
-struct Running {
+pub(super) struct Running {
     id: ProtocolId,
     parser: Box<dyn Parser>,
 }
@@ -91,9 +107,22 @@ impl Inspection {
         segment: Segment<'_>,
         cx: &mut Workspace<'_>,
     ) -> Outcome {
-        if segment.carrier != Carrier::Tcp {
-            return self.datagram(slot, segment, cx);
+        if !self.was_announced_asked && !segment.payload.is_empty() {
+            self.was_announced_asked = true;
+            if !cx.expectations.is_empty(segment.now_ns)
+                && self.was_announced(slot, segment, cx) == Outcome::Settled
+            {
+                return Outcome::Settled;
+            }
         }
+        match segment.carrier {
+            Carrier::Tcp => self.segment(slot, segment, cx),
+            Carrier::Sctp => self.chunks(slot, segment, cx),
+            _ => self.datagram(slot, segment, cx),
+        }
+    }
+
+    fn segment(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
         let tcp = segment.headers.tcp;
         // The start of a stream whose SYN was not seen: what the other side acknowledged last.
         if tcp.flags.contains(wire::TcpFlags::ACK) {
@@ -163,17 +192,64 @@ impl Inspection {
         for stream in &mut self.streams {
             stream.clear(cx.buffers);
         }
+        if let Some(association) = &mut self.association {
+            association.clear(cx.buffers);
+        }
+        self.ppid = 0;
         self.earlier.clear();
         self.payloads = 0;
         self.short_payloads = 0;
         self.verdicts = 0;
         self.excluded = ProtocolId::UNKNOWN;
         self.first_speaker = None;
+        self.announced = None;
+        self.was_announced_asked = false;
     }
 
-    fn datagram(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
+    /// Asks whether another flow announced this one. Where its protocol cannot be told from the bytes, that decides.
+    #[cold]
+    fn was_announced(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
+        let Some(announced) = cx.expectations.take(&slot.key, segment.carrier, segment.now_ns) else {
+            return Outcome::Continue;
+        };
+        let announced = self.announced.insert(Box::new(announced));
+        let Some(protocol) = cx.plan.protocol_id(announced.expected.protocol) else {
+            return Outcome::Continue;
+        };
+        if has_probe(protocol) {
+            return Outcome::Continue;
+        }
+        self.decide(slot, certain(protocol, slot), cx)
+    }
+
+    /// What the probes say; where they leave it open, or a signature alone speaks, what was announced counts for more
+    /// unless its own probe says no.
+    fn or_announced(&self, opinion: Opinion, slot: &Slot, probe: &Probe<'_>, cx: &Workspace<'_>) -> Opinion {
+        let Some(announced) = &self.announced else { return opinion };
+        if matches!(opinion, Opinion::Is(class) if class.tier == Tier::Parser) {
+            return opinion;
+        }
+        let Some(protocol) = cx.plan.protocol_id(announced.expected.protocol) else { return opinion };
+        let ask = static_number(protocol).and_then(|number| protocols::ALL.get(number)?.probe);
+        if protocol == self.excluded || ask.is_none_or(|ask| ask(probe) == Found::No) {
+            return opinion;
+        }
+        Opinion::Is(certain(protocol, slot))
+    }
+
+    pub(super) fn datagram(
+        &mut self,
+        slot: &mut Slot,
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> Outcome {
         if self.parser.is_none() {
-            match self.ask_datagram(slot, segment, cx) {
+            let opinion = match segment.carrier {
+                // The number has said it.
+                Carrier::Ip(_) | Carrier::Ethernet(_) => Opinion::Is(slot.class),
+                _ => self.ask_datagram(slot, segment, cx),
+            };
+            match opinion {
                 Opinion::Is(class) => {
                     if self.decide(slot, class, cx) == Outcome::Settled {
                         return Outcome::Settled;
@@ -205,7 +281,13 @@ impl Inspection {
     fn ask_datagram(&self, slot: &Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Opinion {
         let earlier = self.earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, segment.payload, segment) };
-        classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number())
+        let packet = slot.packet_number();
+        let named = cx.plan.by_payload_identifier(segment.ppid).filter(|named| *named != self.excluded);
+        let opinion = match named.and_then(|named| confirm(&probe, named, packet)) {
+            Some(class) => Opinion::Is(class),
+            None => classify(cx.plan, cx.scanner, &probe, self.excluded, packet),
+        };
+        self.or_announced(opinion, slot, &probe, cx)
     }
 
     /// Takes bytes that are next in their stream.
@@ -272,7 +354,8 @@ impl Inspection {
         }
         let earlier = earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, payload, segment) };
-        classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number())
+        let opinion = classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number());
+        self.or_announced(opinion, slot, &probe, cx)
     }
 
     /// A parser was found: what each direction holds is read, the first speaker's first, `bytes` behind its own.
@@ -419,6 +502,9 @@ impl Inspection {
         let mut output = Output::new(cx.batch, cx.identity, input.now_ns);
         let progress = running.parser.read(input, &mut output);
         let notes = output.notes();
+        for expected in output.take_expected() {
+            cx.expectations.add(expected, slot.key.scope(), cx.identity.id, input.now_ns);
+        }
         apply(slot, notes, cx.plan);
         progress
     }
@@ -444,7 +530,12 @@ impl Inspection {
         self.verdicts = self.verdicts.saturating_add(1);
         slot.class = Classification { service: slot.class.service, ..class };
         match cx.parsers.take(class.protocol) {
-            Some(parser) => {
+            Some(mut parser) => {
+                if let Some(announced) = &self.announced
+                    && cx.plan.protocol_id(announced.expected.protocol) == Some(class.protocol)
+                {
+                    parser.expected(&announced.expected, announced.parent);
+                }
                 self.parser = Some(Running { id: class.protocol, parser });
                 Outcome::Continue
             }
@@ -474,6 +565,12 @@ impl Inspection {
         if self.stream_ref(from.reversed()).is_done { Outcome::Settled } else { Outcome::Continue }
     }
 
+    /// A packet of an association without user messages: of those many come, but not only those.
+    pub(super) const fn give_up_on_silence(&mut self) -> Outcome {
+        self.short_payloads = self.short_payloads.saturating_add(1);
+        if self.short_payloads == u8::MAX { Outcome::Settled } else { Outcome::Continue }
+    }
+
     const fn give_up_after(&mut self, max_payloads: u8) -> Outcome {
         self.payloads = self.payloads.saturating_add(1);
         if self.payloads >= max_payloads { Outcome::Settled } else { Outcome::Continue }
@@ -491,10 +588,9 @@ impl Inspection {
 
     fn probe<'a>(&self, slot: &Slot, payload: &'a [u8], segment: Segment<'a>) -> Probe<'a> {
         let sender = segment.headers.sender;
-        let missing = segment.headers.payload_wire_len.saturating_sub(segment.headers.payload_len);
         Probe {
             payload,
-            wire_len: u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(missing),
+            wire_len: u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(segment.missing),
             from: segment.from,
             carrier: segment.carrier,
             source_port: slot.key.port(sender),
@@ -541,6 +637,17 @@ fn is_maybe_padding(segment: &Segment<'_>) -> bool {
         && matches!(len, 42 | 46)
         && !headers.tcp.flags.intersects(wire::TcpFlags(data))
         && segment.payload.iter().all(|byte| *byte == 0)
+}
+
+/// Whether the bytes of a protocol can be told from others.
+fn has_probe(protocol: ProtocolId) -> bool {
+    static_number(protocol).and_then(|number| protocols::ALL.get(number)?.probe).is_some()
+}
+
+/// The verdict on a flow that was announced.
+fn certain(protocol: ProtocolId, slot: &Slot) -> Classification {
+    let evidence = Evidence { signature: 0, offset: 0, packet: slot.packet_number() };
+    Classification { protocol, confidence: 98, tier: Tier::Parser, evidence, ..Classification::default() }
 }
 
 /// Which way packets of `side` go.

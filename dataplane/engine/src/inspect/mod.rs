@@ -4,11 +4,14 @@
 //! then a parser, also from a pool. When the verdict is final or nothing more is of interest everything goes back
 //! and the flow is settled: it costs only its counters from there on.
 
+mod association;
 mod classify;
 mod earlier;
+mod expectations;
 mod inspection;
 mod parsers;
 
+pub(crate) use expectations::Expectations;
 pub(crate) use inspection::{Inspection, Outcome, Segment, Workspace, direction_of};
 pub(crate) use parsers::ParserPool;
 

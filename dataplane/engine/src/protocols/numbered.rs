@@ -1,4 +1,4 @@
-//! Protocols that an IP protocol number or an EtherType names by itself.
+//! Protocols that an IP protocol number or an EtherType names by itself, and that have no parser.
 
 use super::{Carrier, Exposure, Family, Opening, Protocol};
 
@@ -50,6 +50,7 @@ numbered! {
     VRRP = "vrrp", "VRRP", [Carrier::Ip(112)], Cleartext, "RFC 9568";
     PGM = "pgm", "PGM", [Carrier::Ip(113)], Cleartext, "RFC 3208";
     ISIS = "isis", "IS-IS over IPv4", [Carrier::Ip(124)], Cleartext, "RFC 1195";
+    SCTP = "sctp", "SCTP", [Carrier::Ip(132)], Unknown, "RFC 9260";
     L2TPV3 = "l2tp", "L2TPv3", [Carrier::Ip(115)], Unknown, "RFC 3931";
 
     ARP = "arp", "ARP", [Carrier::Ethernet(0x0806)], Cleartext, "RFC 826";
@@ -62,10 +63,6 @@ numbered! {
     MACSEC = "macsec", "MACsec", [Carrier::Ethernet(0x88e5)], Encrypted, "IEEE 802.1AE";
     PPPOE_DISCOVERY = "pppoe", "PPPoE discovery", [Carrier::Ethernet(0x8863)], Cleartext, "RFC 2516";
     PTP_LAYER_2 = "ptp", "PTP over Ethernet", [Carrier::Ethernet(0x88f7)], Cleartext, "IEEE 1588 annex E";
-    GOOSE = "goose", "GOOSE", [Carrier::Ethernet(0x88b8)], Cleartext, "IEC 61850-8-1";
-    SAMPLED_VALUES = "sv", "IEC 61850 sampled values", [Carrier::Ethernet(0x88ba)], Cleartext, "IEC 61850-9-2";
-    PROFINET = "profinet", "PROFINET RT and DCP", [Carrier::Ethernet(0x8892)], Cleartext, "IEC 61158-6-10";
-    ETHERCAT = "ethercat", "EtherCAT", [Carrier::Ethernet(0x88a4)], Cleartext, "IEC 61158-6-12";
     POWERLINK = "powerlink", "Ethernet POWERLINK", [Carrier::Ethernet(0x88ab)], Cleartext, "EPSG DS 301";
     SERCOS = "sercos", "SERCOS III", [Carrier::Ethernet(0x88cd)], Cleartext, "IEC 61158-6-19";
     HOMEPLUG = "homeplug", "HomePlug AV", [Carrier::Ethernet(0x88e1)], Cleartext, "IEEE 1901";

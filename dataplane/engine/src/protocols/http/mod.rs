@@ -2,11 +2,12 @@
 //!
 //! `start_line` knows request and status lines, `field` header fields, `framing` where a body ends, `message`
 //! holds what is kept of one message, `credentials` finds what should not be sent in clear and masks it,
-//! `service` names what the header fields say is carried, and `parser` puts them together: bodies are counted
-//! and never stored, one `http` event is written for each transaction.
+//! `service` names what the header fields say is carried, `fhir` keeps patients out of what is written, and `parser`
+//! puts them together: bodies are counted and never stored, one `http` event is written for each transaction.
 
 mod credentials;
 mod event;
+mod fhir;
 mod field;
 mod framing;
 mod lane;

@@ -1,0 +1,168 @@
+use std::fmt;
+use std::ptr::NonNull;
+
+use super::frames::{FrameId, Frames};
+use crate::{BURST, Burst, PacketBuf};
+
+/// A packet in a frame of its worker's memory, or one that came in several frames and was put together.
+pub struct AfXdpBuf {
+    place: Place,
+}
+
+enum Place {
+    /// In a frame that is this buffer's alone.
+    Frame(Framed),
+    /// Longer than a frame.
+    Joined(Box<[u8]>),
+}
+
+/// Bytes of a frame. Not dropped but taken apart: the frame goes back to the stack, or on to a ring.
+#[derive(Clone, Copy)]
+pub(super) struct Framed {
+    pub(super) frames: NonNull<Frames>,
+    /// Offset of the first byte in all frames.
+    pub(super) address: u64,
+    pub(super) len: u32,
+}
+
+// SAFETY: the frame is this buffer's alone, and `Frames` may be used by several threads.
+unsafe impl Send for AfXdpBuf {}
+
+// SAFETY: a shared buffer only lends its bytes for reading.
+unsafe impl Sync for AfXdpBuf {}
+
+impl AfXdpBuf {
+    /// A buffer of bytes that `frames` holds in one frame, which is the caller's to give; [`Frames::lend`] was called.
+    #[inline]
+    pub(super) fn framed(frames: &Frames, address: u64, len: u32) -> Self {
+        Self { place: Place::Frame(Framed { frames: NonNull::from(frames), address, len }) }
+    }
+
+    /// A packet of its own memory.
+    pub(super) fn joined(bytes: Vec<u8>) -> Self {
+        Self { place: Place::Joined(bytes.into_boxed_slice()) }
+    }
+
+    /// The frame, where it is one of `frames`.
+    #[inline]
+    pub(super) fn frame_in(&self, frames: &Frames) -> Option<Framed> {
+        match &self.place {
+            Place::Frame(framed) if framed.frames == NonNull::from(frames) => Some(*framed),
+            _ => None,
+        }
+    }
+
+    /// Forgets the frame: it is somebody else's now, who also calls [`Frames::give_back`].
+    #[inline]
+    pub(super) fn forget_frame(mut self) {
+        self.place = Place::Joined(Box::default());
+    }
+}
+
+impl Framed {
+    /// The frames, which stay while a buffer is out.
+    #[inline]
+    fn frames(&self) -> &Frames {
+        // SAFETY: a buffer is out, so `Memory` keeps them allocated (rule of `frames`).
+        unsafe { self.frames.as_ref() }
+    }
+
+    #[inline]
+    fn start(&self) -> *mut u8 {
+        // Within all frames, whose length is a `usize`.
+        self.frames().start().wrapping_add(usize::try_from(self.address).unwrap_or(0))
+    }
+
+    #[inline]
+    fn frame(&self) -> FrameId {
+        self.frames().frame_at(self.address).unwrap_or(0)
+    }
+}
+
+impl PacketBuf for AfXdpBuf {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match &self.place {
+            // SAFETY: the range was seen to be in one frame, which is this buffer's alone (rule of `frames`); memory
+            // of a mapping is initialised.
+            Place::Frame(framed) => unsafe {
+                std::slice::from_raw_parts(framed.start(), framed.len as usize)
+            },
+            Place::Joined(bytes) => bytes,
+        }
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match &mut self.place {
+            // SAFETY: as in `bytes`, and `&mut self` makes this the only way to them.
+            Place::Frame(framed) => unsafe {
+                std::slice::from_raw_parts_mut(framed.start(), framed.len as usize)
+            },
+            Place::Joined(bytes) => bytes,
+        }
+    }
+
+    fn release(burst: &mut Burst<Self>) {
+        let mut chain: Option<Chain> = None;
+        for (buf, _) in burst.drain(BURST) {
+            let Place::Frame(framed) = buf.place else { continue };
+            match &mut chain {
+                Some(chain) if chain.any.frames == framed.frames => chain.add(framed),
+                other => {
+                    if let Some(chain) = other.replace(Chain::of(framed)) {
+                        chain.put();
+                    }
+                }
+            }
+            buf.forget_frame();
+        }
+        if let Some(chain) = chain {
+            chain.put();
+        }
+    }
+}
+
+/// Frames of one memory on their way back, linked.
+struct Chain {
+    any: Framed,
+    first: FrameId,
+    last: FrameId,
+    count: usize,
+}
+
+impl Chain {
+    fn of(framed: Framed) -> Self {
+        let frame = framed.frame();
+        Self { any: framed, first: frame, last: frame, count: 1 }
+    }
+
+    #[inline]
+    fn add(&mut self, framed: Framed) {
+        let frame = framed.frame();
+        framed.frames().link(frame, self.first);
+        self.first = frame;
+        self.count += 1;
+    }
+
+    fn put(self) {
+        let frames = self.any.frames();
+        frames.put(self.first, self.last);
+        frames.give_back(self.count);
+    }
+}
+
+impl Drop for AfXdpBuf {
+    #[inline]
+    fn drop(&mut self) {
+        if let Place::Frame(framed) = self.place {
+            Chain::of(framed).put();
+        }
+    }
+}
+
+impl fmt::Debug for AfXdpBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AfXdpBuf").field("len", &self.bytes().len()).finish_non_exhaustive()
+    }
+}

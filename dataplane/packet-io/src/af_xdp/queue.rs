@@ -1,0 +1,332 @@
+use std::sync::Arc;
+
+use super::buf::{AfXdpBuf, Framed};
+use super::frames::{Frames, Memory};
+use super::socket::Socket;
+use crate::{BURST, Burst, IoStats, PacketBuf, PacketIo, PacketMeta};
+
+/// The queue pair of one worker: an AF_XDP socket.
+#[derive(Debug)]
+pub struct AfXdpQueue {
+    // First: the socket is closed before its memory goes.
+    socket: Socket,
+    memory: Arc<Memory>,
+    plain: PacketMeta,
+    stats: IoStats,
+    /// Frames in the transmit and completion rings.
+    sending: u32,
+    pieces: Pieces,
+    is_busy_polling: bool,
+}
+
+/// A packet that comes in several frames.
+#[derive(Debug)]
+struct Pieces {
+    /// Longest packet that is put together; 0 where none may come.
+    most: usize,
+    bytes: Vec<u8>,
+    /// The rest of the packet is dropped: it is too long.
+    is_dropping: bool,
+    is_open: bool,
+}
+
+/// Frames that go back to the kernel at once: less often is cheaper, and the ring is long enough.
+const REFILL: u32 = 32;
+/// Calls in a row to have the kernel send what is left.
+const MOST_KICKS: u32 = 8;
+/// Longest packet that is put together from pieces, bytes.
+const MOST_JOINED: usize = 65_536 + 22;
+
+impl AfXdpQueue {
+    pub(super) fn new(
+        socket: Socket,
+        memory: Arc<Memory>,
+        interface: u16,
+        in_pieces: bool,
+        is_busy_polling: bool,
+    ) -> Self {
+        let most = if in_pieces { MOST_JOINED } else { 0 };
+        let mut queue = Self {
+            socket,
+            memory,
+            plain: PacketMeta { link_type: ETHERNET, interface, ..PacketMeta::default() },
+            stats: IoStats::default(),
+            sending: 0,
+            pieces: Pieces { most, bytes: Vec::new(), is_dropping: false, is_open: false },
+            is_busy_polling,
+        };
+        queue.refill(1);
+        queue
+    }
+
+    /// Whether the driver writes packets where the worker reads them.
+    #[must_use]
+    pub fn is_zero_copy(&self) -> bool {
+        self.socket.is_zero_copy
+    }
+
+    /// A packet of its own to be sent, none where it is longer than a frame or no frame is free.
+    #[must_use]
+    pub fn packet(&self, bytes: &[u8]) -> Option<AfXdpBuf> {
+        let frames = self.memory.frames();
+        if bytes.len() > frames.size() as usize {
+            return None;
+        }
+        let mut taken = [0];
+        if frames.take(&mut taken) == 0 {
+            return None;
+        }
+        let [frame] = taken;
+        copy_into(frames, frame, bytes);
+        frames.lend(1);
+        Some(AfXdpBuf::framed(frames, frames.address(frame), u32::try_from(bytes.len()).ok()?))
+    }
+
+    /// Gives the kernel free frames, where it has room for at least `least`.
+    #[inline]
+    fn refill(&mut self, least: u32) {
+        let mut room = self.socket.fill.room();
+        if room < least {
+            return;
+        }
+        let frames = self.memory.frames();
+        let mut taken = [0; BURST];
+        while room > 0 {
+            let wanted = BURST.min(room as usize);
+            let count = frames.take(taken.get_mut(..wanted).unwrap_or_default());
+            for &frame in taken.iter().take(count) {
+                self.socket.fill.write(frames.address(frame));
+            }
+            if count < wanted {
+                break;
+            }
+            room -= u32::try_from(count).unwrap_or(room);
+        }
+        self.socket.fill.publish();
+    }
+
+    /// Takes back the frames that were sent.
+    #[inline]
+    fn reclaim(&mut self) {
+        if self.sending == 0 {
+            return;
+        }
+        let done = self.socket.completion.available();
+        let frames = self.memory.frames();
+        for at in 0..done {
+            if let Some(frame) = frames.frame_at(self.socket.completion.peek(at)) {
+                frames.put(frame, frame);
+            }
+        }
+        self.socket.completion.release(done);
+        self.sending = self.sending.saturating_sub(done);
+    }
+
+    /// Makes packets of what is in the receive ring.
+    #[inline]
+    fn take_received(&mut self, burst: &mut Burst<AfXdpBuf>) {
+        // All have room in the burst, since none gives more than one packet.
+        let count = self.socket.rx.available().min(u32::try_from(burst.room()).unwrap_or(0));
+        if count == 0 {
+            return;
+        }
+        let memory = Arc::clone(&self.memory);
+        let frames = memory.frames();
+        frames.lend(count as usize);
+        for at in 0..count {
+            let piece = self.socket.rx.peek(at);
+            if !frames.holds(piece.addr, piece.len) {
+                // The kernel does not do that; a frame that is not known cannot be given back either.
+                self.stats.rx_errors += 1;
+                frames.give_back(1);
+                continue;
+            }
+            let buf = AfXdpBuf::framed(frames, piece.addr, piece.len);
+            if self.pieces.is_open || piece.options & libc::XDP_PKT_CONTD != 0 {
+                self.join(&buf, piece.options & libc::XDP_PKT_CONTD != 0, burst);
+            } else {
+                self.hand_out(buf, burst);
+            }
+        }
+        self.socket.rx.release(count);
+    }
+
+    #[inline]
+    fn hand_out(&mut self, buf: AfXdpBuf, burst: &mut Burst<AfXdpBuf>) {
+        let mut meta = self.plain;
+        meta.wire_len = u32::try_from(buf.bytes().len()).unwrap_or(u32::MAX);
+        self.stats.rx_packets += 1;
+        self.stats.rx_bytes += u64::from(meta.wire_len);
+        // There is room: no more was taken than that.
+        let _never_full = burst.push(buf, meta);
+    }
+
+    /// Adds a piece to the packet that is being put together, and hands it out with the last.
+    #[cold]
+    fn join(&mut self, piece: &AfXdpBuf, goes_on: bool, burst: &mut Burst<AfXdpBuf>) {
+        let pieces = &mut self.pieces;
+        if pieces.bytes.len() + piece.bytes().len() > pieces.most {
+            pieces.is_dropping = true;
+        }
+        if !pieces.is_dropping {
+            pieces.bytes.extend_from_slice(piece.bytes());
+        }
+        pieces.is_open = goes_on;
+        if goes_on {
+            return;
+        }
+        let bytes = std::mem::take(&mut pieces.bytes);
+        if std::mem::take(&mut pieces.is_dropping) {
+            self.stats.rx_errors += 1;
+            return;
+        }
+        self.hand_out(AfXdpBuf::joined(bytes), burst);
+    }
+
+    /// Sends a packet from the frame it is in, or copies it into frames of this queue; false where there is no room.
+    #[inline]
+    fn send(&mut self, buf: &AfXdpBuf, room: u32, sent: &mut Sent) -> bool {
+        let frames = self.memory.frames();
+        if let Some(Framed { address, len, .. }) = buf.frame_in(frames) {
+            self.socket.tx.write(libc::xdp_desc { addr: address, len, options: 0 });
+            sent.entries += 1;
+            sent.frames_kept += 1;
+            sent.bytes += u64::from(len);
+            return true;
+        }
+        self.send_copy(buf.bytes(), room - sent.entries, sent)
+    }
+
+    #[cold]
+    fn send_copy(&mut self, bytes: &[u8], room: u32, sent: &mut Sent) -> bool {
+        let memory = Arc::clone(&self.memory);
+        let frames = memory.frames();
+        let size = frames.size() as usize;
+        let count = bytes.len().div_ceil(size).max(1);
+        if count > MOST_PIECES || (count > 1 && self.pieces.most == 0) {
+            self.stats.tx_errors += 1;
+            return true;
+        }
+        let mut taken = [0; MOST_PIECES];
+        let wanted = taken.get_mut(..count).unwrap_or_default();
+        if count > room as usize {
+            return false;
+        }
+        let got = frames.take(wanted);
+        if got < count {
+            for &frame in wanted.iter().take(got) {
+                frames.put(frame, frame);
+            }
+            return false;
+        }
+        let mut pieces = bytes.chunks(size).peekable();
+        for &frame in &*wanted {
+            let piece = pieces.next().unwrap_or_default();
+            copy_into(frames, frame, piece);
+            let options = if pieces.peek().is_some() { libc::XDP_PKT_CONTD } else { 0 };
+            let len = u32::try_from(piece.len()).unwrap_or(0);
+            self.socket.tx.write(libc::xdp_desc { addr: frames.address(frame), len, options });
+            sent.entries += 1;
+        }
+        sent.bytes += bytes.len() as u64;
+        true
+    }
+
+    /// Has the kernel send what is in the ring.
+    fn kick(&self) {
+        for _ in 0..MOST_KICKS {
+            if !self.socket.tx.wants_wakeup() || self.socket.tx.waiting() == 0 || !self.socket.wake_sender() {
+                return;
+            }
+        }
+    }
+}
+
+/// What a call of `transmit` has put into the ring.
+#[derive(Debug, Default)]
+struct Sent {
+    entries: u32,
+    /// Frames of buffers that went into the ring as they were.
+    frames_kept: usize,
+    bytes: u64,
+}
+
+/// Pieces that the kernel takes of one packet (`CONFIG_MAX_SKB_FRAGS` and the head).
+const MOST_PIECES: usize = 18;
+
+/// Copies bytes to the start of a frame that is the caller's alone.
+fn copy_into(frames: &Frames, frame: u32, bytes: &[u8]) {
+    let at = usize::try_from(frames.address(frame)).unwrap_or(0);
+    let to = frames.start().wrapping_add(at);
+    let len = bytes.len().min(frames.size() as usize);
+    // SAFETY: the frame is within the mapping, as long as said, and nobody else's; `bytes` is elsewhere.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, len) };
+}
+
+impl PacketIo for AfXdpQueue {
+    type Buf = AfXdpBuf;
+
+    fn receive(&mut self, burst: &mut Burst<AfXdpBuf>) {
+        let before = burst.len();
+        self.take_received(burst);
+        self.reclaim();
+        self.refill(if burst.len() == before { 1 } else { REFILL });
+        let is_idle = burst.len() == before;
+        if (is_idle && self.is_busy_polling) || self.socket.fill.wants_wakeup() {
+            self.socket.wake_receiver();
+        }
+        if self.sending > 0 && is_idle {
+            self.kick();
+        }
+    }
+
+    fn transmit(&mut self, burst: &mut Burst<AfXdpBuf>) {
+        self.reclaim();
+        let room = self.socket.tx.room();
+        let (mut sent, mut taken, errors) = (Sent::default(), 0, self.stats.tx_errors);
+        for buf in burst.bufs() {
+            if sent.entries >= room || !self.send(buf, room, &mut sent) {
+                break;
+            }
+            taken += 1;
+        }
+        let frames = Arc::clone(&self.memory);
+        for (buf, _) in burst.drain(taken) {
+            if buf.frame_in(frames.frames()).is_some() {
+                buf.forget_frame();
+            }
+        }
+        if sent.frames_kept > 0 {
+            frames.frames().give_back(sent.frames_kept);
+        }
+        self.sending += sent.entries;
+        self.stats.tx_packets += (taken as u64).saturating_sub(self.stats.tx_errors - errors);
+        self.stats.tx_bytes += sent.bytes;
+        if sent.entries > 0 {
+            self.socket.tx.publish();
+        }
+        if self.sending > 0 {
+            self.kick();
+        }
+    }
+
+    fn set_clock(&mut self, now_ns: u64) {
+        self.plain.timestamp_ns = now_ns;
+    }
+
+    fn stats(&self) -> IoStats {
+        let Ok(kernel) = self.socket.statistics() else { return self.stats };
+        // Without a free frame a packet is dropped, and the missing frame counted besides.
+        let no_buffer = kernel.rx_dropped.min(kernel.rx_fill_ring_empty_descs);
+        IoStats {
+            rx_missed: kernel.rx_ring_full,
+            rx_no_buffer: no_buffer,
+            rx_errors: self.stats.rx_errors + kernel.rx_invalid_descs + (kernel.rx_dropped - no_buffer),
+            tx_errors: self.stats.tx_errors + kernel.tx_invalid_descs,
+            ..self.stats
+        }
+    }
+}
+
+/// LINKTYPE_ETHERNET.
+const ETHERNET: u16 = 1;

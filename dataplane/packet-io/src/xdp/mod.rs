@@ -1,0 +1,21 @@
+//! The XDP program on a kernel interface: loaded, attached, told what to do, and asked what it did.
+//!
+//! [`XdpProgram`] is the owner's side: it detaches when it is dropped, and when its process ends in whatever way, since
+//! the kernel holds the attachment by a link (`bpf_link`) that nobody else has. [`Attached`] is another process's side.
+
+#![expect(unsafe_code, reason = "numbers in maps, and system calls on links")]
+
+mod attached;
+mod error;
+mod lists;
+mod netlink;
+mod plain;
+mod program;
+mod state;
+
+pub use attached::{Attached, Attachment, attachments, detach};
+pub use ebpf_maps::{Count, FlowKey, Reason, Shunt, Verdict};
+pub use error::{Need, XdpError};
+pub use lists::{Action, List, Prefix};
+pub use program::{Mode, ModeChoice, Protect, Service, XdpConfig, XdpProgram};
+pub use state::{Counters, Rate, State};
