@@ -1,7 +1,7 @@
 use mem_sys::OutOfMemory;
 use wire::{FlowKey, Headers, KeyKind, Malformed, Side};
 
-use crate::config::{EngineConfig, Inspection as Inspect, Share};
+use crate::config::{EngineConfig, Guesses, Inspection as Inspect, Share};
 use crate::counters::{Counter, Counters};
 use crate::defrag::Defragmenter;
 use crate::detectors::signatures::{Scanner, ScannerError};
@@ -13,7 +13,8 @@ use crate::plan::Plan;
 use crate::protocols::Carrier;
 use crate::record::{Direction, EndReason, FlowState, FlowSummary, RecordBatch};
 use crate::stream::Buffers;
-use crate::{Classification, Evidence, ProtocolId, Tier};
+use crate::trace::{Step, Trace};
+use crate::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
 use std::sync::Arc;
 
 /// Frames that [`Engine::process`] takes at once.
@@ -49,6 +50,8 @@ pub struct Engine {
     defrag: Defragmenter,
     /// The latest time seen: capture timestamps may run backwards, timeouts may not.
     now_ns: u64,
+    /// Who wants to know how verdicts come about.
+    trace: Option<Box<dyn Trace>>,
     /// Headers and hashes of the burst in hand.
     scratch: Option<Box<[Parsed; MAX_BURST]>>,
 }
@@ -114,11 +117,17 @@ impl Engine {
             buffers: Buffers::new(config.stream.total_bytes),
             defrag: Defragmenter::new(config.defrag),
             now_ns: 0,
+            trace: None,
             scratch: Some(Box::new(core::array::from_fn(|_| Parsed::new()))),
             config,
             plan,
             counters,
         })
+    }
+
+    /// Tells every step of every flow to `trace` from now on, or to nobody.
+    pub fn set_trace(&mut self, trace: Option<Box<dyn Trace>>) {
+        self.trace = trace;
     }
 
     /// What this engine counts.
@@ -209,12 +218,15 @@ impl Engine {
         }
     }
 
-    /// The same, in the second buckets of those that were not in their first.
+    /// The same, in the second buckets of those that were not in their first; asks for what is known of the others.
     #[inline]
     fn look_further(&self, group: &mut [Parsed]) {
-        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read && parsed.candidate == NONE)
-        {
-            parsed.candidate = self.flows.table().prefetch_second_candidate(parsed.hash);
+        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read) {
+            if parsed.candidate == NONE {
+                parsed.candidate = self.flows.table().prefetch_second_candidate(parsed.hash);
+            } else if let Some(slot) = self.flows.slot(parsed.candidate) {
+                self.inspections.prefetch(slot);
+            }
         }
     }
 
@@ -354,7 +366,7 @@ impl Engine {
         if protocol == ProtocolId::UNKNOWN {
             return Classification::default();
         }
-        let evidence = Evidence { signature: 0, offset: 0, packet: 1 };
+        let evidence = Evidence { packet: 1, ..Evidence::default() };
         Classification {
             protocol,
             confidence: 100,
@@ -405,6 +417,7 @@ impl Engine {
             limits: &self.config.stream,
             max_payloads: self.config.max_payloads,
             identity,
+            trace: self.trace.as_deref_mut(),
         };
         let segment = Segment {
             headers: packet.headers,
@@ -471,6 +484,11 @@ impl Engine {
         if slot.inspection().is_some() {
             self.end_inspection(index, batch);
         }
+        if self.guess(index)
+            && let (Some(trace), Some(slot)) = (&mut self.trace, self.flows.slot(index))
+        {
+            trace.step(&identity, Step::Guessed(slot.class));
+        }
         let Some(slot) = self.flows.slot(index) else { return };
         let counter = match (reason, slot.phase) {
             (EndReason::Timeout, Phase::Closed) | (EndReason::Closed, _) => Counter::FlowsClosed,
@@ -482,6 +500,41 @@ impl Engine {
         self.counters.lower(Counter::FlowsActive, 1);
         batch.push_flow(slot.last_ns, identity, summary(slot, reason));
         self.flows.remove(index);
+    }
+
+    /// The last resort: names a flow after its server's port, and the service after its address, where both sides
+    /// spoke and nothing else is known. Gives whether it did.
+    fn guess(&mut self, index: SlotIndex) -> bool {
+        let is_on = self.config.guesses == Guesses::On;
+        let Some(slot) = self.flows.slot_mut(index).filter(|_| is_on) else { return false };
+        let (client, server) = (slot.client(), slot.client().opposite());
+        let is_known =
+            slot.class.protocol != ProtocolId::UNKNOWN && slot.class.service != ServiceId::default();
+        if is_known || slot.packets(client) == 0 || slot.packets(server) == 0 {
+            return false;
+        }
+        let carrier = carrier_of(&slot.key, slot.key.protocol());
+        if matches!(carrier, Carrier::Ip(_) | Carrier::Ethernet(_)) {
+            return false;
+        }
+        let before = slot.class;
+        if slot.class.protocol == ProtocolId::UNKNOWN {
+            let has_spoken = self.config.inspection == Inspect::Full && slot.marks.has(Marks::SETTLED);
+            let port = slot.key.port(server);
+            if let Some(guess) = self.plan.guess(carrier, port, has_spoken) {
+                slot.class.protocol = guess.protocol;
+                slot.class.confidence = guess.confidence;
+                slot.class.tier = Tier::Guess;
+                slot.class.evidence = Evidence { offset: port, ..slot.class.evidence };
+            }
+        }
+        if slot.class.service == ServiceId::default()
+            && let Some(service) = slot.key.ip(server).and_then(|ip| self.plan.guesses().of_address(ip))
+        {
+            slot.class.service = service;
+            slot.class.evidence.service = ServiceBasis::Address;
+        }
+        slot.class != before
     }
 
     #[cold]
@@ -510,6 +563,7 @@ impl Engine {
             limits: &self.config.stream,
             max_payloads: self.config.max_payloads,
             identity,
+            trace: self.trace.as_deref_mut(),
         };
         if let Some(inspection) = self.inspections.existing(slot) {
             inspection.finish(slot, segment, &mut workspace);

@@ -2,9 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::detectors::signatures::{SignatureErrors, SignatureProtocol, SignatureSet};
+use std::path::Path;
+
+use crate::detectors::guesses::{GuessTable, PortGuess};
+use crate::detectors::services::{self, ServiceSet};
+use crate::detectors::signatures::{self, SignatureErrors, SignatureFile, SignatureProtocol, SignatureSet};
 use crate::protocols::{self, Carrier, FirstByte, Protocol};
-use crate::{Names, ProtocolId, ProtocolName, ServiceId};
+use crate::record::RecordBatch;
+use crate::{Names, ProtocolId, ProtocolName, ServiceBasis, ServiceId};
 
 /// Everything an engine needs that can change while it runs. Immutable; replaced as a whole.
 #[derive(Debug)]
@@ -13,6 +18,10 @@ pub struct Plan {
     signatures: SignatureSet,
     /// Number of each protocol of the signatures.
     of_signatures: Vec<ProtocolId>,
+    services: ServiceSet,
+    /// Number of each service of the set.
+    of_services: Vec<ServiceId>,
+    guesses: GuessTable,
     tcp: Dispatch,
     udp: Dispatch,
     sctp: Dispatch,
@@ -40,12 +49,38 @@ impl Plan {
     /// # Errors
     /// What Hyperscan refuses on this machine.
     pub fn builtin() -> Result<Self, SignatureErrors> {
-        SignatureSet::builtin().map(Self::new)
+        Self::from_files(&signatures::builtin_files())
     }
 
-    /// The plan of the protocols that have code and of these signatures.
-    #[must_use]
-    pub fn new(signatures: SignatureSet) -> Self {
+    /// The plan of everything the program carries and of a folder's files, which go before those of the same id, domain
+    /// or port.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with file and line.
+    pub fn builtin_and(folder: &Path) -> Result<Self, SignatureErrors> {
+        Self::from_files(&signatures::builtin_files_and(folder)?)
+    }
+
+    /// The plan of the protocols that have code and of these files.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with file and line.
+    pub fn from_files(files: &[SignatureFile]) -> Result<Self, SignatureErrors> {
+        let (signatures, services) = (SignatureSet::from_files(files), ServiceSet::from_files(files));
+        let (signatures, services) = match (signatures, services) {
+            (Ok(signatures), Ok(services)) => (signatures, services),
+            (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => return Err(errors),
+            (Err(mut errors), Err(more)) => {
+                errors.0.extend(more.0);
+                return Err(errors);
+            }
+        };
+        let mut plan = Self::new(signatures, services);
+        plan.guesses = GuessTable::from_files(files, &plan.names)?;
+        Ok(plan)
+    }
+
+    fn new(signatures: SignatureSet, services: ServiceSet) -> Self {
         let mut names = Names::default();
         let mut plan_tables = Tables::default();
         for (number, protocol) in protocols::ALL.iter().enumerate() {
@@ -65,6 +100,13 @@ impl Plan {
         for service in protocols::SERVICES.iter().copied().flatten() {
             names.add_service(*service);
         }
+        let known: Vec<String> = names.services().map(str::to_ascii_lowercase).collect();
+        let mut number_of = |name: &str| {
+            let among_parsers = known.iter().position(|known| name.eq_ignore_ascii_case(known));
+            let number = among_parsers.and_then(|at| u16::try_from(at + 1).ok()).map(ServiceId);
+            number.or_else(|| names.add_service(name.to_owned())).unwrap_or_default()
+        };
+        let of_services = services.services().iter().map(|service| number_of(&service.name)).collect();
         let mut by_name: Vec<_> = names
             .protocols()
             .enumerate()
@@ -80,6 +122,9 @@ impl Plan {
             names,
             signatures,
             of_signatures,
+            services,
+            of_services,
+            guesses: GuessTable::default(),
             tcp,
             udp,
             sctp,
@@ -100,6 +145,47 @@ impl Plan {
     #[must_use]
     pub const fn signatures(&self) -> &SignatureSet {
         &self.signatures
+    }
+
+    /// The named services.
+    #[must_use]
+    pub const fn services(&self) -> &ServiceSet {
+        &self.services
+    }
+
+    /// What ports and addresses are taken for where nothing else is known.
+    #[must_use]
+    pub const fn guesses(&self) -> &GuessTable {
+        &self.guesses
+    }
+
+    /// The service that the events of a batch from number `first` on tell of.
+    pub(crate) fn service_of_events(
+        &self,
+        batch: &RecordBatch,
+        first: usize,
+    ) -> Option<(ServiceId, ServiceBasis)> {
+        let (place, basis) = services::of_events(&self.services, batch, first)?;
+        Some((*self.of_services.get(place)?, basis))
+    }
+
+    /// What a server's port is usually used for, where a payload was seen (`has_spoken`) only if nothing here knows
+    /// the protocol by its payload: else that would have told.
+    pub(crate) fn guess(&self, carrier: Carrier, port: u16, has_spoken: bool) -> Option<PortGuess> {
+        let guess = self.guesses.of_port(carrier, port)?;
+        (!has_spoken || !self.knows_payloads_of(guess.protocol, carrier)).then_some(guess)
+    }
+
+    /// Whether a probe or a signature knows payloads of the protocol on this carrier.
+    fn knows_payloads_of(&self, protocol: ProtocolId, carrier: Carrier) -> bool {
+        let by_probe = static_number(protocol)
+            .and_then(|number| protocols::ALL.get(number))
+            .is_some_and(|protocol| protocol.probe.is_some() && protocol.carriers.contains(&carrier));
+        let by_signature = || {
+            let all = self.of_signatures.iter().zip(self.signatures.protocols());
+            all.clone().any(|(id, known)| *id == protocol && known.carriers.contains(&carrier))
+        };
+        by_probe || by_signature()
     }
 
     /// The number of a protocol of the signatures.

@@ -235,6 +235,15 @@ pub fn prefetch_start(bytes: &[u8]) {
     prefetch(bytes.as_ptr().cast());
 }
 
+/// Asks the processor to load the first cache lines of a value, eight at most.
+#[inline]
+pub fn prefetch_value<T: ?Sized>(value: &T) {
+    let start: *const i8 = core::ptr::from_ref(value).cast();
+    for offset in (0..size_of_val(value).min(8 * 64)).step_by(64) {
+        prefetch(start.wrapping_add(offset));
+    }
+}
+
 #[inline]
 fn prefetch(at: *const i8) {
     #[cfg(target_arch = "x86_64")]
@@ -318,6 +327,8 @@ mod tests {
         vec.prefetch(usize::MAX);
         vec.prefetch_at(0, usize::MAX);
         prefetch_start(&[]);
+        prefetch_value(&[0_u8; 200]);
+        prefetch_value::<[u8]>(&[]);
     }
 
     #[test]

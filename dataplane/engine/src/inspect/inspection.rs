@@ -14,7 +14,8 @@ use crate::protocols::{
 };
 use crate::record::{Direction, FlowIdentity, RecordBatch};
 use crate::stream::{Accepted, Association, Buffers, Stream};
-use crate::{Classification, Evidence, ProtocolId, Tier};
+use crate::trace::{Listener, Step, Trace};
+use crate::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
 
 /// Bytes of one direction held while nothing is decided.
 const UNDECIDED_BYTES: usize = 8 * 1024;
@@ -36,6 +37,31 @@ pub(crate) struct Workspace<'a> {
     pub(crate) limits: &'a StreamLimits,
     pub(crate) max_payloads: u8,
     pub(crate) identity: FlowIdentity,
+    pub(crate) trace: Option<&'a mut (dyn Trace + 'static)>,
+}
+
+impl Workspace<'_> {
+    /// Tells a step, where somebody listens.
+    #[inline]
+    fn tell(&mut self, step: Step<'_>) {
+        if let Some(trace) = &mut self.trace {
+            trace.step(&self.identity, step);
+        }
+    }
+
+    /// What the probes and signatures say of a payload.
+    fn opinion(&mut self, probe: &Probe<'_>, excluded: ProtocolId, packet: u8) -> Opinion {
+        let Some(trace) = self.trace.as_deref_mut() else {
+            return classify(self.plan, self.scanner, probe, (excluded, packet), &mut ());
+        };
+        let mut listener = Listener { trace, flow: &self.identity };
+        listener.begin(self.plan, self.scanner, probe);
+        let opinion = classify(self.plan, self.scanner, probe, (excluded, packet), &mut listener);
+        if !matches!(opinion, Opinion::Is(_)) {
+            self.tell(Step::Undecided { is_open: opinion == Opinion::Open });
+        }
+        opinion
+    }
 }
 
 /// One packet's payload and where it belongs.
@@ -107,6 +133,11 @@ impl Inspection {
         segment: Segment<'_>,
         cx: &mut Workspace<'_>,
     ) -> Outcome {
+        if cx.trace.is_some() && !segment.payload.is_empty() {
+            let seq = (segment.carrier == Carrier::Tcp).then_some(segment.headers.tcp.seq);
+            let Segment { from, carrier, payload: bytes, .. } = segment;
+            cx.tell(Step::Payload { from, carrier, bytes, seq });
+        }
         if !self.was_announced_asked && !segment.payload.is_empty() {
             self.was_announced_asked = true;
             if !cx.expectations.is_empty(segment.now_ns)
@@ -176,12 +207,14 @@ impl Inspection {
 
     /// The parser says its last.
     pub(crate) fn conclude(&mut self, slot: &mut Slot, now_ns: u64, cx: &mut Workspace<'_>) {
+        cx.tell(Step::Settled);
+        let first = cx.batch.records().len();
         let mut output = Output::new(cx.batch, cx.identity, now_ns);
         if let Some(running) = &mut self.parser {
             running.parser.finish(&mut output);
         }
         let notes = output.notes();
-        apply(slot, notes, cx.plan);
+        apply(slot, notes, first, cx);
     }
 
     /// Gives everything back.
@@ -285,7 +318,7 @@ impl Inspection {
         let named = cx.plan.by_payload_identifier(segment.ppid).filter(|named| *named != self.excluded);
         let opinion = match named.and_then(|named| confirm(&probe, named, packet)) {
             Some(class) => Opinion::Is(class),
-            None => classify(cx.plan, cx.scanner, &probe, self.excluded, packet),
+            None => cx.opinion(&probe, self.excluded, packet),
         };
         self.or_announced(opinion, slot, &probe, cx)
     }
@@ -354,7 +387,7 @@ impl Inspection {
         }
         let earlier = earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, payload, segment) };
-        let opinion = classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number());
+        let opinion = cx.opinion(&probe, self.excluded, slot.packet_number());
         self.or_announced(opinion, slot, &probe, cx)
     }
 
@@ -498,14 +531,17 @@ impl Inspection {
 
     fn read(&mut self, slot: &mut Slot, input: Input<'_>, cx: &mut Workspace<'_>) -> Progress {
         let Some(running) = &mut self.parser else { return Progress::done() };
+        let (protocol, from, shown, after_gap) = (running.id, input.from, input.bytes.len(), input.after_gap);
         cx.counters.add(Counter::InspectedBytes, input.bytes.len() as u64);
+        let first = cx.batch.records().len();
         let mut output = Output::new(cx.batch, cx.identity, input.now_ns);
         let progress = running.parser.read(input, &mut output);
         let notes = output.notes();
         for expected in output.take_expected() {
             cx.expectations.add(expected, slot.key.scope(), cx.identity.id, input.now_ns);
         }
-        apply(slot, notes, cx.plan);
+        cx.tell(Step::Read { protocol, from, shown, after_gap, progress });
+        apply(slot, notes, first, cx);
         progress
     }
 
@@ -528,7 +564,10 @@ impl Inspection {
             cx.counters.add(Counter::FlowsClassified, 1);
         }
         self.verdicts = self.verdicts.saturating_add(1);
-        slot.class = Classification { service: slot.class.service, ..class };
+        let (service, basis) = (slot.class.service, slot.class.evidence.service);
+        slot.class = Classification { service, ..class };
+        slot.class.evidence.service = basis;
+        cx.tell(Step::Decided(slot.class));
         match cx.parsers.take(class.protocol) {
             Some(mut parser) => {
                 if let Some(announced) = &self.announced
@@ -547,6 +586,7 @@ impl Inspection {
         if let Some(Running { id, parser }) = self.parser.take() {
             self.excluded = id;
             cx.parsers.give(id, parser);
+            cx.tell(Step::TakenBack { protocol: id });
         }
         slot.class = Classification::default();
         if self.verdicts >= MOST_VERDICTS { Outcome::Settled } else { Outcome::Continue }
@@ -555,6 +595,7 @@ impl Inspection {
     fn stop_parser(&mut self, cx: &mut Workspace<'_>) -> Outcome {
         if let Some(Running { id, parser }) = self.parser.take() {
             cx.parsers.give(id, parser);
+            cx.tell(Step::Upgraded { protocol: id });
         }
         self.payloads = 0;
         if self.verdicts >= MOST_VERDICTS { Outcome::Settled } else { Outcome::Continue }
@@ -618,6 +659,17 @@ impl Inspection {
     }
 }
 
+/// Whether the bytes of a protocol can be told from others.
+fn has_probe(protocol: ProtocolId) -> bool {
+    static_number(protocol).and_then(|number| protocols::ALL.get(number)?.probe).is_some()
+}
+
+/// The verdict on a flow that was announced.
+fn certain(protocol: ProtocolId, slot: &Slot) -> Classification {
+    let evidence = Evidence { packet: slot.packet_number(), ..Evidence::default() };
+    Classification { protocol, confidence: 98, tier: Tier::Parser, evidence, ..Classification::default() }
+}
+
 /// Whether a segment is the last of what its sender wrote.
 const fn is_pushed(segment: &Segment<'_>) -> bool {
     let ends = wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0);
@@ -639,31 +691,32 @@ fn is_maybe_padding(segment: &Segment<'_>) -> bool {
         && segment.payload.iter().all(|byte| *byte == 0)
 }
 
-/// Whether the bytes of a protocol can be told from others.
-fn has_probe(protocol: ProtocolId) -> bool {
-    static_number(protocol).and_then(|number| protocols::ALL.get(number)?.probe).is_some()
-}
-
-/// The verdict on a flow that was announced.
-fn certain(protocol: ProtocolId, slot: &Slot) -> Classification {
-    let evidence = Evidence { signature: 0, offset: 0, packet: slot.packet_number() };
-    Classification { protocol, confidence: 98, tier: Tier::Parser, evidence, ..Classification::default() }
-}
-
 /// Which way packets of `side` go.
 pub(crate) fn direction_of(slot: &Slot, side: Side) -> Direction {
     if slot.client() == side { Direction::ToServer } else { Direction::ToClient }
 }
 
-fn apply(slot: &mut Slot, notes: Notes, plan: &Plan) {
+/// Takes what a parser said, and what the events from number `first` on tell.
+fn apply(slot: &mut Slot, notes: Notes, first: usize, cx: &mut Workspace<'_>) {
     if let Some((name, confidence)) = notes.refined
-        && let Some(protocol) = plan.protocol_id(name)
+        && let Some(protocol) = cx.plan.protocol_id(name)
     {
         slot.class.protocol = protocol;
         slot.class.confidence = confidence;
         slot.class.tier = Tier::Parser;
+        cx.tell(Step::Refined { protocol, confidence });
     }
-    if let Some(service) = notes.service.and_then(|name| plan.service_id(name)) {
+    let before = slot.class.service;
+    if let Some(service) = notes.service.and_then(|name| cx.plan.service_id(name)) {
         slot.class.service = service;
+        slot.class.evidence.service = ServiceBasis::Parser;
+    } else if slot.class.service == ServiceId::default()
+        && let Some((service, basis)) = cx.plan.service_of_events(cx.batch, first)
+    {
+        slot.class.service = service;
+        slot.class.evidence.service = basis;
+    }
+    if slot.class.service != before {
+        cx.tell(Step::Service { service: slot.class.service, basis: slot.class.evidence.service });
     }
 }

@@ -52,6 +52,14 @@ impl Inspections {
         self.pool.get_mut(index as usize)
     }
 
+    /// Asks for the memory of a flow's inspection, if it has one.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: &Slot) {
+        if let Some(inspection) = slot.inspection().and_then(|index| self.pool.get(index as usize)) {
+            mem_sys::prefetch_value(inspection);
+        }
+    }
+
     /// The inspection of a flow that has one.
     pub(crate) fn existing(&mut self, slot: &Slot) -> Option<&mut Inspection> {
         self.pool.get_mut(slot.inspection()? as usize)

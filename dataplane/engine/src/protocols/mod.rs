@@ -5,17 +5,22 @@
 //! file and two lines here.
 
 pub mod ads;
+pub mod amqp;
 pub mod bacnet;
 #[cfg(test)]
 mod bench;
 mod ber;
 pub mod bgp;
+pub mod bittorrent;
 mod carried;
+pub mod cassandra;
 pub mod coap;
 mod credentials;
 pub mod dcerpc;
 pub mod dhcp;
+pub mod diameter;
 pub mod dicom;
+pub mod discovery;
 pub mod dnp3;
 pub mod dns;
 pub mod drda;
@@ -23,6 +28,7 @@ pub mod dtls;
 pub mod enip;
 pub mod ethercat;
 mod expected;
+mod fields;
 pub mod fins;
 pub mod fix;
 mod framed;
@@ -30,6 +36,7 @@ pub mod ftp;
 pub mod ftp_data;
 pub mod goose;
 pub mod gtp;
+pub mod h323;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
@@ -40,27 +47,35 @@ pub mod imap;
 pub mod irc;
 pub mod iso8583;
 mod iso_transport;
+pub mod kafka;
 mod kept;
 pub mod kerberos;
 pub mod knx;
+pub mod l2tp;
 pub mod ldap;
 mod lines;
 pub mod managesieve;
+pub mod megaco;
+pub mod memcached;
+pub mod mgcp;
 pub mod mms;
 pub mod modbus;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
+pub mod nats;
 pub mod netbios;
 pub mod nntp;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
 pub mod openvpn;
+pub mod oracle;
 pub mod pfcp;
 mod pieces;
 pub mod pop3;
 pub mod postgresql;
+pub mod pptp;
 pub mod profinet;
 pub mod proxy;
 pub mod quic;
@@ -68,23 +83,32 @@ pub mod radius;
 pub mod ran;
 pub mod rdp;
 pub mod redis;
+mod repeated;
+pub mod rmcp;
+pub mod routing;
 pub mod rtp;
+pub mod rtsp;
 pub mod s7comm;
 pub mod sampled_values;
 pub mod sctp;
+mod sdp;
 pub mod sigtran;
+pub mod sip;
 pub mod smb;
+pub mod smpp;
 pub mod smtp;
 pub mod snmp;
 pub mod socks;
 mod sql;
 pub mod ssdp;
 pub mod ssh;
+pub mod stomp;
 pub mod stun;
 pub mod sunrpc;
 pub mod swift;
 pub mod synchrophasor;
 pub mod syslog;
+pub mod tacacs;
 pub mod tds;
 pub mod telnet;
 pub mod tftp;
@@ -94,6 +118,7 @@ pub mod vnc;
 pub mod wireguard;
 pub mod x509;
 pub mod xmpp;
+pub mod zeromq;
 
 pub use expected::{Expected, Subject};
 
@@ -110,6 +135,7 @@ pub static ALL: &[&Protocol] = &[
     &dns::MDNS,
     &http::HTTP,
     &http::HTTP2,
+    &http::GRPC,
     &http::WEBSOCKET,
     &http::HTTP_PROXY,
     &http::HTTP_CONNECT,
@@ -167,12 +193,27 @@ pub static ALL: &[&Protocol] = &[
     &sunrpc::NFS,
     &vnc::VNC,
     &syslog::SYSLOG,
+    &sip::SIP,
+    &rtsp::RTSP,
+    &mgcp::MGCP,
+    &diameter::DIAMETER,
+    &tacacs::TACACS_PLUS,
     &postgresql::POSTGRESQL,
     &mysql::MYSQL,
     &tds::TDS,
     &redis::REDIS,
     &mongodb::MONGODB,
     &mqtt::MQTT,
+    &oracle::ORACLE,
+    &cassandra::CASSANDRA,
+    &memcached::MEMCACHED,
+    &kafka::KAFKA,
+    &nats::NATS,
+    &amqp::AMQP,
+    &stomp::STOMP,
+    &smpp::SMPP,
+    &zeromq::ZEROMQ,
+    &bittorrent::BITTORRENT,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
@@ -190,6 +231,21 @@ pub static ALL: &[&Protocol] = &[
     &managesieve::MANAGESIEVE,
     &nntp::NNTP,
     &xmpp::XMPP,
+    &routing::OSPF,
+    &routing::EIGRP,
+    &routing::PIM,
+    &routing::IGMP,
+    &routing::VRRP,
+    &routing::HSRP,
+    &routing::RIP,
+    &routing::BFD,
+    &h323::H323,
+    &megaco::MEGACO,
+    &discovery::LLDP,
+    &discovery::CDP,
+    &l2tp::L2TP,
+    &pptp::PPTP,
+    &rmcp::RMCP,
     &gtp::GTPC,
     &gtp::GTPU,
     &pfcp::PFCP,

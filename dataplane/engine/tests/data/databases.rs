@@ -1,15 +1,32 @@
 //! Databases.
 
+use engine::protocols::cassandra::CASSANDRA;
+use engine::protocols::memcached::MEMCACHED;
 use engine::protocols::mongodb::MONGODB;
 use engine::protocols::mysql::MYSQL;
+use engine::protocols::oracle::ORACLE;
 use engine::protocols::postgresql::POSTGRESQL;
 use engine::protocols::redis::REDIS;
 use engine::protocols::tds::TDS;
 
+use engine::protocols::Carrier;
+use serde_json::json;
+
+use crate::talk::play;
 use crate::{Sample, client, server, stream};
 
 pub(crate) fn samples() -> Vec<Sample> {
-    vec![postgresql(), mysql(), tds(), redis(), mongodb()]
+    vec![
+        postgresql(),
+        mysql(),
+        tds(),
+        redis(),
+        mongodb(),
+        oracle(),
+        cassandra(),
+        memcached(),
+        memcached_binary(),
+    ]
 }
 
 /// A message with a type and its length.
@@ -156,4 +173,180 @@ fn mongodb() -> Sample {
         server(message(10, 2, &[[&[16][..], b"ok\0", &[1, 0, 0, 0]].concat()])),
     ];
     stream(&MONGODB, turns)
+}
+
+fn tns(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u16 + 8).to_be_bytes()[..], &[0, 0, kind, 0, 0, 0], body].concat()
+}
+
+fn oracle() -> Sample {
+    let descriptor = b"(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=192.0.2.9)(PORT=1521))(CONNECT_DATA=(SERVICE_NAME=orders)\
+        (CID=(PROGRAM=sqlplus)(HOST=client1)(USER=alice))))";
+    let mut connect = vec![1, 60, 1, 44, 0, 0, 32, 0, 127, 255, 127, 8, 0, 0, 1, 0];
+    connect.extend((descriptor.len() as u16).to_be_bytes());
+    connect.extend(58_u16.to_be_bytes());
+    connect.resize(50, 0);
+    connect.extend(descriptor);
+    let part = |value: &[u8]| [&(value.len() as u16).to_be_bytes()[..], &[0, 2], value].concat();
+    let mut negotiation = vec![0, 0, 0xde, 0xad, 0xbe, 0xef, 0, 40, 11, 2, 0, 0, 0, 1, 0];
+    negotiation.extend([0, 2, 0, 2, 0, 0, 0, 0]);
+    negotiation.extend([part(&[11, 2, 0, 0]), part(&[17])].concat());
+    let turns = vec![
+        client(tns(1, &connect)),
+        server(tns(11, &[])),
+        client(tns(1, &connect)),
+        server(tns(2, &[1, 57, 0, 0, 32, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+        client(tns(6, &[0, 0, 0xde, 0xad, 0xbe, 0xef, 0, 1])),
+        server(tns(6, &negotiation)),
+        client(tns(6, &[0, 0, 1, 2, 3])),
+    ];
+    stream(&ORACLE, turns)
+}
+
+#[test]
+fn an_oracle_client_names_its_service_and_encryption_is_agreed_on() {
+    let outcome = play(&ORACLE, Carrier::Tcp, &oracle().turns);
+    assert_eq!(outcome.anomalies(), [""; 0]);
+    assert_eq!(
+        outcome.of("oracle"),
+        [
+            &json!({
+                "type": "connect", "version": 313, "service_name": "orders", "program": "sqlplus",
+                "client_host": "client1", "client_user": "alice", "result": "accepted",
+            }),
+            &json!({"type": "negotiation", "encryption": "AES256", "checksum": "none", "crypto": {"class": "classical"}}),
+        ]
+    );
+    let refused = server(tns(4, b"\0\0\0\x20(DESCRIPTION=(ERR=12514)(CODE=4))"));
+    let turns = [oracle().turns.remove(0), refused];
+    let outcome = play(&ORACLE, Carrier::Tcp, &turns);
+    assert_eq!(
+        (&outcome.of("oracle")[0]["result"], &outcome.of("oracle")[0]["error"]),
+        (&json!("refused"), &json!("12514"))
+    );
+}
+
+fn cql(version: u8, opcode: u8, stream: u8, body: &[u8]) -> Vec<u8> {
+    [&[version, 0, 0, stream, opcode][..], &(body.len() as u32).to_be_bytes(), body].concat()
+}
+
+fn cassandra() -> Sample {
+    let startup = b"\0\x02\0\x0bCQL_VERSION\0\x053.0.0\0\x0bDRIVER_NAME\0\x04java";
+    let class = b"\0\x2forg.apache.cassandra.auth.PasswordAuthenticator";
+    let query = b"SELECT * FROM ks.people WHERE name = 'secret'";
+    let long = |text: &[u8]| [&(text.len() as u32).to_be_bytes()[..], text, &[0, 1, 0]].concat();
+    let turns = vec![
+        client(cql(4, 1, 0, startup)),
+        server(cql(0x84, 3, 0, class)),
+        client(cql(4, 15, 0, b"\0\0\0\x0c\0bob\0hunter2")),
+        server(cql(0x84, 16, 0, &[255, 255, 255, 255])),
+        client([cql(4, 7, 1, &long(query)), cql(4, 9, 2, &long(b"DROP TABLE x"))].concat()),
+        server([cql(0x84, 0, 2, b"\0\0\x22\0\0\x02no"), cql(0x84, 8, 1, &[0, 0, 0, 2, 0, 0])].concat()),
+    ];
+    stream(&CASSANDRA, turns)
+}
+
+#[test]
+fn a_cassandra_login_names_the_user_and_statements_hold_no_data() {
+    let outcome = play(&CASSANDRA, Carrier::Tcp, &cassandra().turns);
+    let events = outcome.of("cassandra");
+    assert_eq!(
+        events[0],
+        &json!({
+            "type": "login", "version": 4, "driver": "java",
+            "credentials": {
+                "mechanism": "org.apache.cassandra.auth.PasswordAuthenticator", "user": "bob", "password_in_clear": true,
+            },
+            "result": "success", "crypto": {"class": "cleartext"},
+        })
+    );
+    assert_eq!((&events[1]["type"], &events[1]["error"]["code"]), (&json!("prepare"), &json!(0x2200)));
+    assert_eq!(
+        (&events[2]["statement"], &events[2]["result"]),
+        (&json!("SELECT * FROM ks.people WHERE name = ?"), &json!("rows"))
+    );
+    let text = format!("{events:?}");
+    assert!(!text.contains("hunter2") && !text.contains("secret"));
+}
+
+fn memcached() -> Sample {
+    let turns = vec![
+        client(*b"set user:1 0 900 5\r\nhello\r\nget user:1 user:2\r\n"),
+        server(*b"STORED\r\nVALUE user:1 0 5\r\nhello\r\nEND\r\n"),
+        client(*b"set user:2 0 0 300 noreply\r\n"),
+        client([&[b'x'; 300][..], b"\r\nstats\r\nincr n 5\r\n"].concat()),
+        server(*b"STAT pid 1\r\nSTAT uptime 2\r\nEND\r\n6\r\n"),
+        client(*b"flush_all\r\n"),
+        server(*b"SERVER_ERROR busy\r\n"),
+        client(*b"quit\r\n"),
+    ];
+    stream(&MEMCACHED, turns)
+}
+
+#[test]
+fn memcached_commands_are_told_with_their_answers() {
+    let outcome = play(&MEMCACHED, Carrier::Tcp, &memcached().turns);
+    assert_eq!(outcome.anomalies(), [""; 0]);
+    let told: Vec<_> = outcome
+        .of("memcached")
+        .iter()
+        .map(|event| (event["command"].as_str().unwrap(), event["result"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("set", "STORED"),
+            ("get", "END"),
+            ("set", "none"),
+            ("stats", "END"),
+            ("incr", "number"),
+            ("flush_all", "SERVER_ERROR busy"),
+            ("quit", "none"),
+        ]
+    );
+    assert!(!format!("{:?}", outcome.events).contains("hello"));
+}
+
+fn binary(magic: u8, opcode: u8, extras: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
+    let body = (extras.len() + key.len() + value.len()) as u32;
+    let mut packet = vec![magic, opcode, 0, key.len() as u8, extras.len() as u8, 0, 0, 0];
+    packet.extend(body.to_be_bytes());
+    packet.extend([&[0, 0, 0, opcode, 0, 0, 0, 0, 0, 0, 0, 0][..], extras, key, value].concat());
+    packet
+}
+
+fn memcached_binary() -> Sample {
+    let turns = vec![
+        client(binary(0x80, 0x21, &[], b"PLAIN", b"\0bob\0hunter2")),
+        server(binary(0x81, 0x21, &[], &[], b"Authenticated")),
+        client(binary(0x80, 1, &[0; 8], b"key", &[b'x'; 700])),
+        server(binary(0x81, 1, &[], &[], &[])),
+    ];
+    stream(&MEMCACHED, turns)
+}
+
+#[test]
+fn a_memcached_login_names_the_user_and_not_the_password() {
+    let outcome = play(&MEMCACHED, Carrier::Tcp, &memcached_binary().turns);
+    let events = outcome.of("memcached");
+    assert_eq!(
+        events[0]["credentials"],
+        json!({"mechanism": "PLAIN", "user": "bob", "password_in_clear": true})
+    );
+    assert_eq!((&events[0]["result"], &events[1]["key"]), (&json!("ok"), &json!("key")));
+    assert!(!format!("{events:?}").contains("hunter2"));
+}
+
+#[test]
+fn memcached_datagrams_tell_of_amplification() {
+    let mut answer = b"\0\x07\0\0\0\x02\0\0STAT pid 1\r\n".to_vec();
+    answer.resize(1400, b'x');
+    let turns = [
+        client(*b"\0\x07\0\0\0\x01\0\0stats\r\n"),
+        server(answer.clone()),
+        server([&b"\0\x07\0\x01\0\x02\0\0"[..], &answer].concat()),
+    ];
+    let outcome = play(&MEMCACHED, Carrier::Udp, &turns);
+    let kinds: Vec<_> = outcome.of("memcached").iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(kinds, ["command", "answer", "amplification"]);
 }

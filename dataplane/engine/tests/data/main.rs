@@ -11,13 +11,13 @@
 )]
 
 #[path = "../industry/captures.rs"]
-#[expect(dead_code, reason = "flows of datagrams are asked for by other tests")]
 mod captures;
 #[path = "../industry/conformance.rs"]
 mod conformance;
 mod databases;
 mod labels;
 mod messaging;
+mod peer_to_peer;
 #[path = "../industry/talk.rs"]
 mod talk;
 
@@ -44,7 +44,7 @@ pub(crate) struct Sample {
 
 /// Conversations of every protocol here, for the tests that hold for all of them.
 fn samples() -> Vec<Sample> {
-    [databases::samples(), messaging::samples()].into_iter().flatten().collect()
+    [databases::samples(), messaging::samples(), peer_to_peer::samples()].into_iter().flatten().collect()
 }
 
 /// A conversation over TCP.

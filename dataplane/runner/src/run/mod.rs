@@ -151,7 +151,7 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<RunReport, RunError> {
         return Err(RunError::NoPorts);
     }
     let plan = Arc::new(match &config.live.classify.signatures_dir {
-        Some(folder) => Plan::new(engine::detectors::signatures::SignatureSet::builtin_and(folder)?),
+        Some(folder) => Plan::builtin_and(folder)?,
         None => Plan::builtin()?,
     });
     match boot.resolved_backend() {

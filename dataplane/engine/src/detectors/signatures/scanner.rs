@@ -67,6 +67,48 @@ impl Scanner {
         })
     }
 
+    /// Every signature that matches, best first: for those who want to know why. Slower than [`Scanner::scan`].
+    pub fn each_match(
+        &mut self,
+        set: &SignatureSet,
+        probe: &Probe<'_>,
+        found: &mut dyn FnMut(SignatureMatch),
+    ) {
+        let Some(lane_index) = lane_of(probe.carrier, probe.from).filter(|_| self.is_for(set)) else {
+            return;
+        };
+        let other = probe.midstream && probe.is_stream();
+        let other = other.then(|| lane_of(probe.carrier, probe.from.reversed())).flatten();
+        let view = view_of(probe);
+        for (index, signature) in (0_u16..).zip(&set.signatures) {
+            let matched = [Some(lane_index), other].into_iter().flatten().find_map(|lane_index| {
+                let from = if lane_index % 2 == 0 { Direction::ToServer } else { Direction::ToClient };
+                let rides = signature.carriers.get(lane_index / 2) == Some(&true) && signature.goes(from);
+                let holds = rides
+                    && signature.admits(view, probe)
+                    && self.earlier_holds(set, index, signature, probe);
+                if !holds {
+                    return None;
+                }
+                if signature.payload.searched().is_none() {
+                    return Some(signature.offset());
+                }
+                let database = set.lanes.get(lane_index)?.database.as_ref()?;
+                let scratch = self.scratch.get(lane_index)?.as_ref()?;
+                let mut best = Best { index: u16::MAX, offset: 0 };
+                self.wanted.insert(index);
+                search(set, database, scratch, &self.wanted, (probe.payload, index), &mut best);
+                self.wanted.clear();
+                (best.index == index).then_some(best.offset)
+            });
+            if let Some(offset) = matched {
+                let (protocol, confidence) = (signature.protocol, signature.confidence);
+                let offset = u16::try_from(offset).unwrap_or(u16::MAX);
+                found(SignatureMatch { protocol, signature: index, confidence, offset });
+            }
+        }
+    }
+
     fn scan_lane(&mut self, set: &SignatureSet, probe: &Probe<'_>, lane_index: usize, best: &mut Best) {
         let Some(lane) = set.lanes.get(lane_index) else { return };
         let mut buckets = lane.candidates(probe.payload);

@@ -23,7 +23,10 @@ pub static GTPC: Protocol = Protocol {
     carriers: &[Carrier::Udp],
     ports: &[2123],
     exposure: Exposure::Cleartext,
-    opening: Opening::range(8, 0x30, 0x5f),
+    opening: Opening::one_of(
+        8,
+        &[0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x40, 0x48, 0x4c, 0x50, 0x58, 0x5c],
+    ),
     probe: Some(probe_control),
     parser: Some(framed::parser::<Gtp>),
     events: &["gtp", "anomaly"],

@@ -1,4 +1,4 @@
-//! HTTP/1 (RFC 9110, RFC 9112), and what rides on it.
+//! HTTP/1 (RFC 9110, RFC 9112) and HTTP/2 in clear (RFC 9113), and what rides on them.
 //!
 //! `start_line` knows request and status lines, `field` header fields, `framing` where a body ends, `message`
 //! holds what is kept of one message, `credentials` finds what should not be sent in clear and masks it,
@@ -10,6 +10,7 @@ mod event;
 mod fhir;
 mod field;
 mod framing;
+mod h2;
 mod lane;
 mod message;
 mod parser;
@@ -18,6 +19,7 @@ mod probe;
 mod service;
 mod start_line;
 
+pub use h2::GRPC;
 pub use service::SERVICES;
 
 use super::{Carrier, Exposure, Family, Opening, Parser, Protocol};
@@ -37,7 +39,7 @@ pub static HTTP: Protocol = Protocol {
     source: "RFC 9110, RFC 9112",
 };
 
-/// HTTP/2 in clear: with prior knowledge, or after `Upgrade: h2c`. The verdict is all there is.
+/// HTTP/2 in clear: with prior knowledge, or after `Upgrade: h2c`.
 pub static HTTP2: Protocol = Protocol {
     name: "http2",
     title: "HTTP/2",
@@ -48,9 +50,9 @@ pub static HTTP2: Protocol = Protocol {
     // `P` of the connection preface, or the high byte of the length of a SETTINGS frame.
     opening: Opening::one_of(4, b"P\0"),
     probe: Some(probe::http2),
-    parser: None,
-    events: &[],
-    source: "RFC 9113",
+    parser: Some(h2::parser),
+    events: &["http", "http2", "anomaly"],
+    source: "RFC 9113, RFC 7541",
 };
 
 /// WebSocket, found by its opening handshake in HTTP, or in midstream by its frames.

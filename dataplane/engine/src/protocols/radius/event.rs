@@ -83,7 +83,15 @@ fn number(value: &[u8]) -> Option<u32> {
 
 fn write_attributes(bytes: &[u8], event: &mut EventWriter<'_>) {
     let mut has_eap = false;
+    let mut written = [0_u64; 4];
     for (kind, value) in attributes(bytes).take(255) {
+        // Of an attribute that stands there several times the first is written.
+        let Some(word) = written.get_mut(usize::from(kind >> 6)) else { continue };
+        let bit = 1 << (kind & 63);
+        if *word & bit != 0 {
+            continue;
+        }
+        *word |= bit;
         if let Some((_, name)) = TEXTS.iter().find(|(other, _)| *other == kind) {
             event.text(name, value.get(..TEXT_MAX).unwrap_or(value));
         } else if let (Some((_, name)), Some(value)) =

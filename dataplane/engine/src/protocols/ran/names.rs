@@ -113,6 +113,9 @@ pub(super) const X2AP: &[&str] = &[
     "endc_configuration_update",
     "secondary_rat_data_usage_report",
     "endc_cell_activation",
+    "endc_partial_reset",
+    "e_utra_nr_cell_resource_coordination",
+    "sgnb_activity_notification",
 ];
 
 /// 3GPP TS 38.413, 9.4.7.
@@ -183,6 +186,9 @@ pub(super) const NGAP: &[&str] = &[
     "downlink_ran_early_status_transfer",
     "amf_cp_relocation_indication",
     "connection_establishment_indication",
+    "broadcast_session_modification",
+    "broadcast_session_release",
+    "broadcast_session_setup",
 ];
 
 /// 3GPP TS 38.423, 9.3.7.
@@ -216,6 +222,9 @@ pub(super) const XNAP: &[&str] = &[
     "secondary_rat_data_usage_report",
     "deactivate_trace",
     "trace_start",
+    "handover_success",
+    "conditional_handover_cancel",
+    "early_status_transfer",
 ];
 
 /// 3GPP TS 38.473, 9.4.7.
@@ -250,6 +259,9 @@ pub(super) const F1AP: &[&str] = &[
     "network_access_rate_reduction",
     "trace_start",
     "deactivate_trace",
+    "ducu_radio_information_transfer",
+    "cudu_radio_information_transfer",
+    "bap_mapping_configuration",
 ];
 
 /// 3GPP TS 37.483, 9.4.7.
@@ -272,4 +284,7 @@ pub(super) const E1AP: &[&str] = &[
     "data_usage_report",
     "gnb_cu_up_counter_check",
     "gnb_cu_up_status_indication",
+    "ul_data_notification",
+    "mrdc_data_usage_report",
+    "trace_start",
 ];
