@@ -100,6 +100,7 @@ pub mod smtp;
 pub mod snmp;
 pub mod socks;
 mod sql;
+pub mod ssdp;
 pub mod ssh;
 pub mod stomp;
 pub mod stun;
@@ -182,6 +183,7 @@ pub static ALL: &[&Protocol] = &[
     &telnet::TELNET,
     &telnet::TN3270,
     &telnet::TN5250,
+    &ssdp::SSDP,
     &ssh::SSH,
     &ldap::LDAP,
     &kerberos::KERBEROS,
