@@ -14,6 +14,8 @@ mod run;
 mod stop;
 mod summary;
 mod tell;
+#[cfg(feature = "xdp")]
+mod xdp;
 
 use std::io;
 use std::process::ExitCode;
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args).into(),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),
+        #[cfg(feature = "xdp")]
+        Command::Xdp(args) => xdp::run(args).into(),
         Command::Completions(args) => completions(args).into(),
     }
 }
