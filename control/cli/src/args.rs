@@ -7,6 +7,9 @@ use clap_complete::Shell;
 
 use crate::check::CheckArgs;
 use crate::doctor::DoctorArgs;
+use crate::explain::ExplainArgs;
+use crate::protocols::ProtocolsArgs;
+use crate::signatures::SignaturesArgs;
 #[cfg(feature = "xdp")]
 use crate::xdp::XdpArgs;
 
@@ -28,6 +31,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Read capture files: flows, protocols, what was in the clear, what is odd
     Inspect(InspectArgs),
+    /// Tell how the verdict on one flow of a capture came about, step by step
+    Explain(ExplainArgs),
+    /// List the protocols and services that are known, and how they are known
+    Protocols(ProtocolsArgs),
+    /// Work on signatures: try them on their samples, on each other's and on everyday traffic
+    Signatures(SignaturesArgs),
     /// Start the data plane with a configuration
     Run(RunArgs),
     /// Check a configuration file and tell every problem in it
@@ -76,6 +85,10 @@ pub(crate) struct InspectArgs {
     /// Seed of the Community ID in EVE records
     #[arg(long, value_name = "N", default_value_t = 0, requires = "eve")]
     pub(crate) community_id_seed: u16,
+
+    /// Leave unknown what only a port or an address tells
+    #[arg(long)]
+    pub(crate) no_guesses: bool,
 
     /// No summary and no progress; errors are still told
     #[arg(long, short = 'q')]

@@ -6,11 +6,14 @@ mod args;
 mod check;
 mod doctor;
 mod exit;
+mod explain;
 mod figures;
 mod inspect;
 mod look;
 mod progress;
+mod protocols;
 mod run;
+mod signatures;
 mod stop;
 mod summary;
 mod tell;
@@ -27,8 +30,14 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.command, Command::Inspect(_) | Command::Run(_)) {
+        runner::restart_with_huge_heap();
+    }
     match &cli.command {
         Command::Inspect(args) => inspect::run(args, cli.no_color).into(),
+        Command::Explain(args) => explain::run(args, cli.no_color).into(),
+        Command::Protocols(args) => protocols::run(args, cli.no_color).into(),
+        Command::Signatures(args) => signatures::run(args, cli.no_color).into(),
         Command::Run(args) => run::run(args).into(),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),

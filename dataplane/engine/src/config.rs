@@ -24,6 +24,8 @@ pub struct EngineConfig {
     pub defrag: DefragLimits,
     /// Payloads of a flow looked at before it is given up as unknown.
     pub max_payloads: u8,
+    /// Whether a flow that nothing else decided is named after its port.
+    pub guesses: Guesses,
     /// Whether payloads are looked at: without it the engine counts flows only.
     pub inspection: Inspection,
     /// Which flows are this engine's, where several see the same packets.
@@ -42,6 +44,15 @@ pub struct Share {
 impl Share {
     /// Everything.
     pub const ALL: Self = Self { index: 0, of: 1 };
+}
+
+/// Whether ports and addresses name what payloads did not; such names are marked as guesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guesses {
+    /// Where nothing contradicts.
+    On,
+    /// Never.
+    Off,
 }
 
 /// Whether payloads are looked at.
@@ -182,6 +193,7 @@ impl Default for EngineConfig {
             stream: StreamLimits::default(),
             defrag: DefragLimits::default(),
             max_payloads: 4,
+            guesses: Guesses::On,
             inspection: Inspection::Full,
             share: Share::ALL,
         }

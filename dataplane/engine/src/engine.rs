@@ -1,19 +1,20 @@
 use mem_sys::OutOfMemory;
-use wire::{Headers, KeyKind, Malformed};
+use wire::{FlowKey, Headers, KeyKind, Malformed, Side};
 
-use crate::config::{EngineConfig, Inspection as Inspect, Share};
+use crate::config::{EngineConfig, Guesses, Inspection as Inspect, Share};
 use crate::counters::{Counter, Counters};
 use crate::defrag::Defragmenter;
 use crate::detectors::signatures::{Scanner, ScannerError};
 use crate::flow::slot::{Marks, NONE, Phase, Slot, SlotIndex};
 use crate::flow::{Flows, Touch};
 use crate::frame::{Frame, Verdict};
-use crate::inspect::{Inspections, Outcome, ParserPool, Segment, Workspace, direction_of};
+use crate::inspect::{Expectations, Inspections, Outcome, ParserPool, Segment, Workspace, direction_of};
 use crate::plan::Plan;
 use crate::protocols::Carrier;
 use crate::record::{Direction, EndReason, FlowState, FlowSummary, RecordBatch};
 use crate::stream::Buffers;
-use crate::{Classification, Evidence, ProtocolId, Tier};
+use crate::trace::{Step, Trace};
+use crate::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
 use std::sync::Arc;
 
 /// Frames that [`Engine::process`] takes at once.
@@ -44,10 +45,13 @@ pub struct Engine {
     inspections: Inspections,
     parsers: ParserPool,
     scanner: Scanner,
+    expectations: Expectations,
     buffers: Buffers,
     defrag: Defragmenter,
     /// The latest time seen: capture timestamps may run backwards, timeouts may not.
     now_ns: u64,
+    /// Who wants to know how verdicts come about.
+    trace: Option<Box<dyn Trace>>,
     /// Headers and hashes of the burst in hand.
     scratch: Option<Box<[Parsed; MAX_BURST]>>,
 }
@@ -109,14 +113,21 @@ impl Engine {
             inspections: Inspections::new(config.stream.inspections),
             parsers: ParserPool::new(),
             scanner: Scanner::new(plan.signatures())?,
+            expectations: Expectations::default(),
             buffers: Buffers::new(config.stream.total_bytes),
             defrag: Defragmenter::new(config.defrag),
             now_ns: 0,
+            trace: None,
             scratch: Some(Box::new(core::array::from_fn(|_| Parsed::new()))),
             config,
             plan,
             counters,
         })
+    }
+
+    /// Tells every step of every flow to `trace` from now on, or to nobody.
+    pub fn set_trace(&mut self, trace: Option<Box<dyn Trace>>) {
+        self.trace = trace;
     }
 
     /// What this engine counts.
@@ -207,12 +218,15 @@ impl Engine {
         }
     }
 
-    /// The same, in the second buckets of those that were not in their first.
+    /// The same, in the second buckets of those that were not in their first; asks for what is known of the others.
     #[inline]
     fn look_further(&self, group: &mut [Parsed]) {
-        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read && parsed.candidate == NONE)
-        {
-            parsed.candidate = self.flows.table().prefetch_second_candidate(parsed.hash);
+        for parsed in group.iter_mut().filter(|parsed| parsed.fate == Fate::Read) {
+            if parsed.candidate == NONE {
+                parsed.candidate = self.flows.table().prefetch_second_candidate(parsed.hash);
+            } else if let Some(slot) = self.flows.slot(parsed.candidate) {
+                self.inspections.prefetch(slot);
+            }
         }
     }
 
@@ -306,14 +320,19 @@ impl Engine {
             self.flows.note_tunnel(index, packet.headers, packet.bytes);
         }
         let class = self.class_by_number(packet.headers);
-        let inspected =
-            carrier_of(packet.headers.protocol).is_some() && self.config.inspection == Inspect::Full;
+        // What a number names is read only where there is a parser for it.
+        let is_readable = match carrier_of(&packet.headers.key, packet.headers.protocol) {
+            Carrier::Ip(_) | Carrier::Ethernet(_) => self.plan.has_parser(class.protocol),
+            Carrier::Tcp | Carrier::Udp | Carrier::Sctp => true,
+        };
+        let inspected = is_readable && self.config.inspection == Inspect::Full;
         let slot = self.flows.slot_mut(index)?;
         if slot.marks.has(Marks::MIDSTREAM) {
             self.counters.add(Counter::FlowsMidstream, 1);
         }
+        // What is known by its number stays what it is where payloads say nothing more (SCTP).
+        slot.class = class;
         if !inspected {
-            slot.class = class;
             slot.marks.set(Marks::SETTLED);
         }
         Some(index)
@@ -347,7 +366,7 @@ impl Engine {
         if protocol == ProtocolId::UNKNOWN {
             return Classification::default();
         }
-        let evidence = Evidence { signature: 0, offset: 0, packet: 1 };
+        let evidence = Evidence { packet: 1, ..Evidence::default() };
         Classification {
             protocol,
             confidence: 100,
@@ -374,7 +393,7 @@ impl Engine {
 
     #[inline(never)]
     fn look_into(&mut self, index: SlotIndex, packet: &Packet<'_>, batch: &mut RecordBatch) {
-        let Some(carrier) = carrier_of(packet.headers.protocol) else { return };
+        let carrier = carrier_of(&packet.headers.key, packet.headers.protocol);
         let Some(slot) = self.flows.slot(index) else { return };
         let identity = self.flows.identity(slot);
         let Some(slot) = self.flows.slot_mut(index) else { return };
@@ -392,15 +411,19 @@ impl Engine {
             buffers: &mut self.buffers,
             parsers: &mut self.parsers,
             scanner: &mut self.scanner,
+            expectations: &mut self.expectations,
             counters: &self.counters,
             batch,
             limits: &self.config.stream,
             max_payloads: self.config.max_payloads,
             identity,
+            trace: self.trace.as_deref_mut(),
         };
         let segment = Segment {
             headers: packet.headers,
             payload: payload(packet),
+            missing: packet.headers.payload_wire_len.saturating_sub(packet.headers.payload_len),
+            ppid: 0,
             from: direction_of(slot, packet.headers.sender),
             carrier,
             now_ns: packet.timestamp_ns,
@@ -461,6 +484,11 @@ impl Engine {
         if slot.inspection().is_some() {
             self.end_inspection(index, batch);
         }
+        if self.guess(index)
+            && let (Some(trace), Some(slot)) = (&mut self.trace, self.flows.slot(index))
+        {
+            trace.step(&identity, Step::Guessed(slot.class));
+        }
         let Some(slot) = self.flows.slot(index) else { return };
         let counter = match (reason, slot.phase) {
             (EndReason::Timeout, Phase::Closed) | (EndReason::Closed, _) => Counter::FlowsClosed,
@@ -474,6 +502,41 @@ impl Engine {
         self.flows.remove(index);
     }
 
+    /// The last resort: names a flow after its server's port, and the service after its address, where both sides
+    /// spoke and nothing else is known. Gives whether it did.
+    fn guess(&mut self, index: SlotIndex) -> bool {
+        let is_on = self.config.guesses == Guesses::On;
+        let Some(slot) = self.flows.slot_mut(index).filter(|_| is_on) else { return false };
+        let (client, server) = (slot.client(), slot.client().opposite());
+        let is_known =
+            slot.class.protocol != ProtocolId::UNKNOWN && slot.class.service != ServiceId::default();
+        if is_known || slot.packets(client) == 0 || slot.packets(server) == 0 {
+            return false;
+        }
+        let carrier = carrier_of(&slot.key, slot.key.protocol());
+        if matches!(carrier, Carrier::Ip(_) | Carrier::Ethernet(_)) {
+            return false;
+        }
+        let before = slot.class;
+        if slot.class.protocol == ProtocolId::UNKNOWN {
+            let has_spoken = self.config.inspection == Inspect::Full && slot.marks.has(Marks::SETTLED);
+            let port = slot.key.port(server);
+            if let Some(guess) = self.plan.guess(carrier, port, has_spoken) {
+                slot.class.protocol = guess.protocol;
+                slot.class.confidence = guess.confidence;
+                slot.class.tier = Tier::Guess;
+                slot.class.evidence = Evidence { offset: port, ..slot.class.evidence };
+            }
+        }
+        if slot.class.service == ServiceId::default()
+            && let Some(service) = slot.key.ip(server).and_then(|ip| self.plan.guesses().of_address(ip))
+        {
+            slot.class.service = service;
+            slot.class.evidence.service = ServiceBasis::Address;
+        }
+        slot.class != before
+    }
+
     #[cold]
     fn end_inspection(&mut self, index: SlotIndex, batch: &mut RecordBatch) {
         let Some(slot) = self.flows.slot(index) else { return };
@@ -483,8 +546,10 @@ impl Engine {
         let segment = Segment {
             headers: &headers,
             payload: &[],
+            missing: 0,
+            ppid: 0,
             from: Direction::ToServer,
-            carrier: carrier_of(headers.protocol).unwrap_or(Carrier::Udp),
+            carrier: carrier_of(&headers.key, headers.protocol),
             now_ns: slot.last_ns,
         };
         let mut workspace = Workspace {
@@ -492,11 +557,13 @@ impl Engine {
             buffers: &mut self.buffers,
             parsers: &mut self.parsers,
             scanner: &mut self.scanner,
+            expectations: &mut self.expectations,
             counters: &self.counters,
             batch,
             limits: &self.config.stream,
             max_payloads: self.config.max_payloads,
             identity,
+            trace: self.trace.as_deref_mut(),
         };
         if let Some(inspection) = self.inspections.existing(slot) {
             inspection.finish(slot, segment, &mut workspace);
@@ -571,11 +638,15 @@ fn payload<'a>(packet: &Packet<'a>) -> &'a [u8] {
         .unwrap_or_default()
 }
 
-const fn carrier_of(protocol: u8) -> Option<Carrier> {
+/// What a flow rides on.
+const fn carrier_of(key: &FlowKey, protocol: u8) -> Carrier {
+    if matches!(key.kind(), KeyKind::Ethernet) {
+        return Carrier::Ethernet(key.port(Side::Lower));
+    }
     match protocol {
-        TCP => Some(Carrier::Tcp),
-        UDP | UDP_LITE => Some(Carrier::Udp),
-        SCTP => Some(Carrier::Sctp),
-        _ => None,
+        TCP => Carrier::Tcp,
+        UDP | UDP_LITE => Carrier::Udp,
+        SCTP => Carrier::Sctp,
+        other => Carrier::Ip(other),
     }
 }

@@ -9,6 +9,7 @@ pub mod detectors;
 pub mod filter;
 pub mod protocols;
 pub mod record;
+pub mod trace;
 
 mod classification;
 mod config;
@@ -23,8 +24,10 @@ mod names;
 mod plan;
 mod stream;
 
-pub use classification::{Classification, Evidence, ProtocolId, ServiceId, Tier};
-pub use config::{DefragLimits, EngineConfig, Eviction, Inspection, Overlap, Share, StreamLimits, Timeouts};
+pub use classification::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
+pub use config::{
+    DefragLimits, EngineConfig, Eviction, Guesses, Inspection, Overlap, Share, StreamLimits, Timeouts,
+};
 pub use counters::{Counter, CounterName, Counters};
 pub use crypto_class::CryptoClass;
 pub use engine::{Engine, EngineError, MAX_BURST};

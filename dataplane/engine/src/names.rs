@@ -29,6 +29,47 @@ impl From<&'static Protocol> for ProtocolName {
     }
 }
 
+impl Family {
+    /// Name as signature files write it: the folder.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Crypto => "crypto",
+            Self::Database => "database",
+            Self::Finance => "finance",
+            Self::Game => "game",
+            Self::Health => "health",
+            Self::Infrastructure => "infrastructure",
+            Self::Mail => "mail",
+            Self::Mainframe => "mainframe",
+            Self::Management => "management",
+            Self::Media => "media",
+            Self::Messaging => "messaging",
+            Self::Network => "network",
+            Self::Operational => "operational",
+            Self::PeerToPeer => "peer-to-peer",
+            Self::RemoteAccess => "remote-access",
+            Self::Storage => "storage",
+            Self::Telecom => "telecom",
+            Self::Vpn => "vpn",
+            Self::Web => "web",
+        }
+    }
+}
+
+impl Exposure {
+    /// Name as signature files write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cleartext => "cleartext",
+            Self::Encrypted => "encrypted",
+            Self::Negotiated => "negotiated",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The names behind [`ProtocolId`], [`ServiceId`], signature and interface numbers. Made with a plan, and valid for
 /// the records made under that plan.
 #[derive(Clone, Debug)]

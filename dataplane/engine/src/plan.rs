@@ -2,9 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::detectors::signatures::{SignatureErrors, SignatureProtocol, SignatureSet};
+use std::path::Path;
+
+use crate::detectors::guesses::{GuessTable, PortGuess};
+use crate::detectors::services::{self, ServiceSet};
+use crate::detectors::signatures::{self, SignatureErrors, SignatureFile, SignatureProtocol, SignatureSet};
 use crate::protocols::{self, Carrier, FirstByte, Protocol};
-use crate::{Names, ProtocolId, ProtocolName, ServiceId};
+use crate::record::RecordBatch;
+use crate::{Names, ProtocolId, ProtocolName, ServiceBasis, ServiceId};
 
 /// Everything an engine needs that can change while it runs. Immutable; replaced as a whole.
 #[derive(Debug)]
@@ -13,11 +18,17 @@ pub struct Plan {
     signatures: SignatureSet,
     /// Number of each protocol of the signatures.
     of_signatures: Vec<ProtocolId>,
+    services: ServiceSet,
+    /// Number of each service of the set.
+    of_services: Vec<ServiceId>,
+    guesses: GuessTable,
     tcp: Dispatch,
     udp: Dispatch,
     sctp: Dispatch,
     by_ip_protocol: Box<[ProtocolId; 256]>,
     by_ethertype: Vec<(u16, ProtocolId)>,
+    /// Payload protocol identifiers of SCTP, ascending.
+    by_payload_identifier: Vec<(u32, ProtocolId)>,
     /// Names in alphabetical order, for refinements.
     by_name: Vec<(Cow<'static, str>, ProtocolId)>,
 }
@@ -38,12 +49,38 @@ impl Plan {
     /// # Errors
     /// What Hyperscan refuses on this machine.
     pub fn builtin() -> Result<Self, SignatureErrors> {
-        SignatureSet::builtin().map(Self::new)
+        Self::from_files(&signatures::builtin_files())
     }
 
-    /// The plan of the protocols that have code and of these signatures.
-    #[must_use]
-    pub fn new(signatures: SignatureSet) -> Self {
+    /// The plan of everything the program carries and of a folder's files, which go before those of the same id, domain
+    /// or port.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with file and line.
+    pub fn builtin_and(folder: &Path) -> Result<Self, SignatureErrors> {
+        Self::from_files(&signatures::builtin_files_and(folder)?)
+    }
+
+    /// The plan of the protocols that have code and of these files.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with file and line.
+    pub fn from_files(files: &[SignatureFile]) -> Result<Self, SignatureErrors> {
+        let (signatures, services) = (SignatureSet::from_files(files), ServiceSet::from_files(files));
+        let (signatures, services) = match (signatures, services) {
+            (Ok(signatures), Ok(services)) => (signatures, services),
+            (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => return Err(errors),
+            (Err(mut errors), Err(more)) => {
+                errors.0.extend(more.0);
+                return Err(errors);
+            }
+        };
+        let mut plan = Self::new(signatures, services);
+        plan.guesses = GuessTable::from_files(files, &plan.names)?;
+        Ok(plan)
+    }
+
+    fn new(signatures: SignatureSet, services: ServiceSet) -> Self {
         let mut names = Names::default();
         let mut plan_tables = Tables::default();
         for (number, protocol) in protocols::ALL.iter().enumerate() {
@@ -63,6 +100,13 @@ impl Plan {
         for service in protocols::SERVICES.iter().copied().flatten() {
             names.add_service(*service);
         }
+        let known: Vec<String> = names.services().map(str::to_ascii_lowercase).collect();
+        let mut number_of = |name: &str| {
+            let among_parsers = known.iter().position(|known| name.eq_ignore_ascii_case(known));
+            let number = among_parsers.and_then(|at| u16::try_from(at + 1).ok()).map(ServiceId);
+            number.or_else(|| names.add_service(name.to_owned())).unwrap_or_default()
+        };
+        let of_services = services.services().iter().map(|service| number_of(&service.name)).collect();
         let mut by_name: Vec<_> = names
             .protocols()
             .enumerate()
@@ -70,7 +114,25 @@ impl Plan {
             .collect();
         by_name.sort();
         let Tables { tcp, udp, sctp, by_ip_protocol, by_ethertype } = plan_tables;
-        Self { names, signatures, of_signatures, tcp, udp, sctp, by_ip_protocol, by_ethertype, by_name }
+        let by_payload_identifier = protocols::sctp::PAYLOAD_PROTOCOLS
+            .iter()
+            .filter_map(|(identifier, name)| Some((*identifier, names.protocol_id(name)?)))
+            .collect();
+        Self {
+            names,
+            signatures,
+            of_signatures,
+            services,
+            of_services,
+            guesses: GuessTable::default(),
+            tcp,
+            udp,
+            sctp,
+            by_ip_protocol,
+            by_ethertype,
+            by_payload_identifier,
+            by_name,
+        }
     }
 
     /// The names of everything the plan knows.
@@ -83,6 +145,47 @@ impl Plan {
     #[must_use]
     pub const fn signatures(&self) -> &SignatureSet {
         &self.signatures
+    }
+
+    /// The named services.
+    #[must_use]
+    pub const fn services(&self) -> &ServiceSet {
+        &self.services
+    }
+
+    /// What ports and addresses are taken for where nothing else is known.
+    #[must_use]
+    pub const fn guesses(&self) -> &GuessTable {
+        &self.guesses
+    }
+
+    /// The service that the events of a batch from number `first` on tell of.
+    pub(crate) fn service_of_events(
+        &self,
+        batch: &RecordBatch,
+        first: usize,
+    ) -> Option<(ServiceId, ServiceBasis)> {
+        let (place, basis) = services::of_events(&self.services, batch, first)?;
+        Some((*self.of_services.get(place)?, basis))
+    }
+
+    /// What a server's port is usually used for, where a payload was seen (`has_spoken`) only if nothing here knows
+    /// the protocol by its payload: else that would have told.
+    pub(crate) fn guess(&self, carrier: Carrier, port: u16, has_spoken: bool) -> Option<PortGuess> {
+        let guess = self.guesses.of_port(carrier, port)?;
+        (!has_spoken || !self.knows_payloads_of(guess.protocol, carrier)).then_some(guess)
+    }
+
+    /// Whether a probe or a signature knows payloads of the protocol on this carrier.
+    fn knows_payloads_of(&self, protocol: ProtocolId, carrier: Carrier) -> bool {
+        let by_probe = static_number(protocol)
+            .and_then(|number| protocols::ALL.get(number))
+            .is_some_and(|protocol| protocol.probe.is_some() && protocol.carriers.contains(&carrier));
+        let by_signature = || {
+            let all = self.of_signatures.iter().zip(self.signatures.protocols());
+            all.clone().any(|(id, known)| *id == protocol && known.carriers.contains(&carrier))
+        };
+        by_probe || by_signature()
     }
 
     /// The number of a protocol of the signatures.
@@ -116,6 +219,20 @@ impl Plan {
             .iter()
             .find(|(other, _)| *other == ethertype)
             .map_or(ProtocolId::UNKNOWN, |(_, id)| *id)
+    }
+
+    /// Whether there is a parser for a protocol.
+    pub(crate) fn has_parser(&self, id: ProtocolId) -> bool {
+        let protocol = static_number(id).and_then(|number| protocols::ALL.get(number));
+        protocol.is_some_and(|protocol| protocol.parser.is_some())
+    }
+
+    /// The protocol that a payload protocol identifier of SCTP says. It is read in either byte order: SCTP leaves that
+    /// to the upper layer (RFC 9260, 3.3.1), and not all of those agree.
+    pub(crate) fn by_payload_identifier(&self, identifier: u32) -> Option<ProtocolId> {
+        let identifier = if identifier & 0x00ff_ffff == 0 { identifier.swap_bytes() } else { identifier };
+        let at = self.by_payload_identifier.binary_search_by_key(&identifier, |(other, _)| *other).ok()?;
+        self.by_payload_identifier.get(at).map(|(_, id)| *id)
     }
 
     /// Protocols whose probe wants to see a payload that starts with `first`: those that name one of the ports

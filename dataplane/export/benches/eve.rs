@@ -97,7 +97,7 @@ fn flows(v6: bool) -> RecordBatch {
                 service: ServiceId(1),
                 confidence: 97,
                 tier: Tier::Parser,
-                evidence: Evidence { signature: 0, offset: 5, packet: 4 },
+                evidence: Evidence { offset: 5, packet: 4, ..Evidence::default() },
             },
         };
         batch.push_flow(start_ns + 62_000_000_000, identity(number, v6), summary);

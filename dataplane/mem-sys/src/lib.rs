@@ -8,6 +8,8 @@
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -190,6 +192,28 @@ pub fn thread_cpu_ns() -> u64 {
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
+/// Starts the program anew with a heap in 2 MiB pages, unless it has one; does nothing where that cannot be had.
+///
+/// Parsers and reassembly buffers live on the heap, and with 4 KiB pages nearly every packet of an inspected flow
+/// misses the TLB for them. glibc (2.35 on) asks for huge pages only when it is told to before it starts, by its
+/// environment. For the first line of `main`, before there are threads, files or locks.
+pub fn restart_with_huge_heap() {
+    const VARIABLE: &str = "GLIBC_TUNABLES";
+    const TUNABLE: &str = "glibc.malloc.hugetlb";
+    let set = std::env::var(VARIABLE).unwrap_or_default();
+    if !cfg!(target_env = "gnu") || set.contains(TUNABLE) {
+        return;
+    }
+    let separator = if set.is_empty() { "" } else { ":" };
+    let mut arguments = std::env::args_os();
+    let mut again = Command::new("/proc/self/exe");
+    if let Some(name) = arguments.next() {
+        again.arg0(name);
+    }
+    // It only returns where it failed; then small pages will do.
+    let _ = again.args(arguments).env(VARIABLE, format!("{set}{separator}{TUNABLE}=1")).exec();
+}
+
 /// Asks the kernel to back what lies in `memory` by whole 2 MiB pages with such. Best before the first byte is touched.
 pub fn advise_huge<T>(memory: &mut [MaybeUninit<T>]) {
     let start: NonNull<u8> = NonNull::from_mut(&mut *memory).cast();
@@ -209,6 +233,15 @@ pub fn advise_huge<T>(memory: &mut [MaybeUninit<T>]) {
 #[inline]
 pub fn prefetch_start(bytes: &[u8]) {
     prefetch(bytes.as_ptr().cast());
+}
+
+/// Asks the processor to load the first cache lines of a value, eight at most.
+#[inline]
+pub fn prefetch_value<T: ?Sized>(value: &T) {
+    let start: *const i8 = core::ptr::from_ref(value).cast();
+    for offset in (0..size_of_val(value).min(8 * 64)).step_by(64) {
+        prefetch(start.wrapping_add(offset));
+    }
 }
 
 #[inline]
@@ -294,6 +327,8 @@ mod tests {
         vec.prefetch(usize::MAX);
         vec.prefetch_at(0, usize::MAX);
         prefetch_start(&[]);
+        prefetch_value(&[0_u8; 200]);
+        prefetch_value::<[u8]>(&[]);
     }
 
     #[test]

@@ -8,4 +8,5 @@ pub mod run;
 mod worker;
 
 pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
+pub use mem_sys::restart_with_huge_heap;
 pub use run::{LoadError, RunError, RunReport, load, run};

@@ -32,6 +32,7 @@ Examples:
 Exit codes: 0 ok, 1 partial (an output or a file failed), 2 configuration, 3 a device cannot be reached.";
 
 fn main() -> ExitCode {
+    runner::restart_with_huge_heap();
     let args = Args::parse();
     let config = match runner::load(&args.config) {
         Ok(config) => config,

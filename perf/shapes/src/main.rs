@@ -83,6 +83,7 @@ enum BenchError {
 }
 
 fn main() -> ExitCode {
+    mem_sys::restart_with_huge_heap();
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -175,11 +175,13 @@ pub struct ClassifyConfig {
     pub signatures_dir: Option<PathBuf>,
     /// Packets with payload after which a flow without a name stays unknown.
     pub max_payloads: u8,
+    /// Whether ports and addresses name what payloads did not, marked as guesses.
+    pub guesses: bool,
 }
 
 impl Default for ClassifyConfig {
     fn default() -> Self {
-        Self { signatures_dir: None, max_payloads: 4 }
+        Self { signatures_dir: None, max_payloads: 4, guesses: true }
     }
 }
 
@@ -281,6 +283,7 @@ fn read_classify(section: &Section<'_, '_>) -> ClassifyConfig {
     ClassifyConfig {
         signatures_dir: section.path("signatures_dir", "./signatures"),
         max_payloads: section.integer("max_payloads", ClassifyConfig::default().max_payloads, 1..=64),
+        guesses: section.flag("guesses", ClassifyConfig::default().guesses),
     }
 }
 

@@ -270,6 +270,12 @@ pub static SCHEMA: &[Key] = &[
         "4",
         "Packets with payload, both directions together, after which a flow without a name stays unknown.",
     ),
+    key(
+        "live.classify.guesses",
+        "true or false",
+        "true",
+        "Names flows that nothing else told after their port or address, marked as guesses.",
+    ),
     key("live.output", "table", "(empty)", "What is told to the world."),
     key(
         "live.output.stats_interval",

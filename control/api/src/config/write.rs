@@ -89,6 +89,7 @@ fn live(toml: &mut Toml, live: &LiveConfig) {
         toml.text("signatures_dir", dir.display());
     }
     toml.plain("max_payloads", live.classify.max_payloads);
+    toml.plain("guesses", live.classify.guesses);
     toml.header("[live.output]");
     toml.text("stats_interval", live.output.stats_interval);
     for output in &live.output.eve {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::filter::Filter;
-use engine::{Names, Plan};
+use engine::{Guesses, Names, Plan};
 use export::eve::{EveExporter, EveOptions, Zone};
 use export::{OpenMode, Selection, Sink};
 use packet_io::replay::{Fault, ReplayError};
@@ -37,7 +37,10 @@ pub(crate) fn run(args: &InspectArgs, no_color: bool) -> Exit {
             return exit;
         }
     };
-    let options = InspectOptions { workers: args.workers, ..InspectOptions::new(args.files.clone()) };
+    let mut options = InspectOptions { workers: args.workers, ..InspectOptions::new(args.files.clone()) };
+    if args.no_guesses {
+        options.engine.guesses = Guesses::Off;
+    }
     let started = Instant::now();
     let stop = inspection.stop.clone();
     let done = runner::inspect(options, &plan, stop.flag(), &mut inspection);

@@ -101,7 +101,7 @@ impl Summary {
         self.first_ns = self.first_ns.min(summary.start_ns);
         self.last_ns = self.last_ns.max(summary.end_ns);
         let class = &summary.class;
-        self.guessed += u64::from(class.tier == engine::Tier::Port);
+        self.guessed += u64::from(class.tier == engine::Tier::Guess);
         let negotiated = self.negotiated.remove(&record.flow.id);
         self.protocols.entry((class.protocol, negotiated)).or_default().add(summary);
         if class.service != ServiceId::default() {

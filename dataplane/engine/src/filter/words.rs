@@ -102,7 +102,7 @@ pub(super) const STATES: &[FlowState] = &[FlowState::New, FlowState::Established
 pub(super) const REASONS: &[EndReason] =
     &[EndReason::Timeout, EndReason::Closed, EndReason::Evicted, EndReason::Shutdown];
 
-pub(super) const TIERS: &[Tier] = &[Tier::None, Tier::Port, Tier::Model, Tier::Signature, Tier::Parser];
+pub(super) const TIERS: &[Tier] = &[Tier::None, Tier::Guess, Tier::Model, Tier::Signature, Tier::Parser];
 
 pub(super) fn transport(word: &str) -> Option<u8> {
     TRANSPORTS.iter().find(|(name, _)| *name == word).map(|(_, number)| *number)

@@ -1,10 +1,13 @@
 use crate::detectors::signatures::Scanner;
-use crate::plan::{Plan, static_id};
-use crate::protocols::{Found, Probe};
-use crate::{Classification, Evidence, ProtocolId, ServiceId, Tier};
+use crate::plan::{Plan, static_id, static_number};
+use crate::protocols::{self, Found, Probe};
+use crate::trace::{Answer, Listen};
+use crate::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
 
 /// Confidence of a parser's probe that has no doubt.
 const SURE: u8 = 100;
+/// Confidence of what a payload protocol identifier names.
+const NAMED: u8 = 95;
 
 /// What the probes say of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +21,16 @@ pub(super) enum Opinion {
 }
 
 /// Asks the probes that are worth asking, then (unless one has no doubt) the signatures.
-pub(super) fn classify(
+pub(super) fn classify<L: Listen>(
     plan: &Plan,
     scanner: &mut Scanner,
     probe: &Probe<'_>,
-    excluded: ProtocolId,
-    packet: u8,
+    (excluded, packet): (ProtocolId, u8),
+    listener: &mut L,
 ) -> Opinion {
-    let (best, open) = ask_probes(plan, probe, excluded);
+    let (best, open) = ask_probes(plan, probe, excluded, listener);
     if let Some((SURE, protocol)) = best {
-        let evidence = Evidence { signature: 0, offset: 0, packet };
+        let evidence = Evidence { packet, ..NOTHING.evidence };
         return Opinion::Is(Classification {
             protocol,
             confidence: SURE,
@@ -42,7 +45,8 @@ pub(super) fn classify(
     });
     if let Some(matched) = matched {
         let protocol = plan.of_signature_protocol(matched.protocol);
-        let evidence = Evidence { signature: matched.signature, offset: matched.offset, packet };
+        let evidence =
+            Evidence { signature: matched.signature, offset: matched.offset, packet, ..NOTHING.evidence };
         let confidence = matched.confidence;
         return Opinion::Is(Classification {
             protocol,
@@ -54,7 +58,7 @@ pub(super) fn classify(
     }
     match best {
         Some((confidence, protocol)) => {
-            let evidence = Evidence { signature: 0, offset: 0, packet };
+            let evidence = Evidence { packet, ..NOTHING.evidence };
             Opinion::Is(Classification { protocol, confidence, tier: Tier::Parser, evidence, ..NOTHING })
         }
         None if open => Opinion::Open,
@@ -62,16 +66,38 @@ pub(super) fn classify(
     }
 }
 
+/// What a payload protocol identifier of SCTP names, unless the probe of that protocol says otherwise.
+pub(super) fn confirm(probe: &Probe<'_>, named: ProtocolId, packet: u8) -> Option<Classification> {
+    let protocol = static_number(named).and_then(|number| protocols::ALL.get(number));
+    let confidence = match protocol.and_then(|protocol| Some((protocol, protocol.probe?))) {
+        Some((protocol, _)) if probe.payload.len() < usize::from(protocol.opening.min_len) => return None,
+        Some((_, ask)) => match ask(probe) {
+            Found::No => return None,
+            Found::Maybe => NAMED,
+            Found::Likely(confidence) => confidence.max(NAMED),
+            Found::Yes => SURE,
+        },
+        None => NAMED,
+    };
+    let evidence = Evidence { packet, ..NOTHING.evidence };
+    Some(Classification { protocol: named, confidence, tier: Tier::Parser, evidence, ..NOTHING })
+}
+
 const NOTHING: Classification = Classification {
     protocol: ProtocolId::UNKNOWN,
     service: ServiceId(0),
     confidence: 0,
     tier: Tier::None,
-    evidence: Evidence { signature: 0, offset: 0, packet: 0 },
+    evidence: Evidence { signature: 0, offset: 0, packet: 0, service: ServiceBasis::None },
 };
 
 /// The best of the probes, with its confidence, and whether one of them wants to see more.
-fn ask_probes(plan: &Plan, probe: &Probe<'_>, excluded: ProtocolId) -> (Option<(u8, ProtocolId)>, bool) {
+fn ask_probes<L: Listen>(
+    plan: &Plan,
+    probe: &Probe<'_>,
+    excluded: ProtocolId,
+    listener: &mut L,
+) -> (Option<(u8, ProtocolId)>, bool) {
     let Some(&first) = probe.payload.first() else { return (None, false) };
     let mut best: Option<(u8, ProtocolId)> = None;
     let mut open = false;
@@ -80,14 +106,18 @@ fn ask_probes(plan: &Plan, probe: &Probe<'_>, excluded: ProtocolId) -> (Option<(
     {
         let id = static_id(number);
         if id == excluded {
+            listener.probed(id, Answer::Excluded);
             continue;
         }
         if probe.payload.len() < usize::from(protocol.opening.min_len) {
             open |= probe.is_stream();
+            listener.probed(id, Answer::TooShort);
             continue;
         }
         let Some(ask) = protocol.probe else { continue };
-        match ask(probe) {
+        let found = ask(probe);
+        listener.probed(id, Answer::Said(found));
+        match found {
             Found::No => {}
             Found::Maybe => open = true,
             Found::Likely(confidence) => {

@@ -1,17 +1,21 @@
 use wire::{Headers, Side};
 
 use super::ParserPool;
-use super::classify::{Opinion, classify};
+use super::classify::{Opinion, classify, confirm};
 use super::earlier::EarlierPayloads;
+use super::expectations::{Announced, Expectations};
 use crate::config::StreamLimits;
 use crate::counters::{Counter, Counters};
 use crate::detectors::signatures::Scanner;
 use crate::flow::slot::{Marks, Slot};
-use crate::plan::Plan;
-use crate::protocols::{CARRY_BYTES, Carrier, Input, Notes, Output, Parser, Probe, Progress, Then};
+use crate::plan::{Plan, static_number};
+use crate::protocols::{
+    self, CARRY_BYTES, Carrier, Found, Input, Notes, Output, Parser, Probe, Progress, Then,
+};
 use crate::record::{Direction, FlowIdentity, RecordBatch};
-use crate::stream::{Accepted, Buffers, Stream};
-use crate::{Classification, ProtocolId, Tier};
+use crate::stream::{Accepted, Association, Buffers, Stream};
+use crate::trace::{Listener, Step, Trace};
+use crate::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
 
 /// Bytes of one direction held while nothing is decided.
 const UNDECIDED_BYTES: usize = 8 * 1024;
@@ -27,11 +31,37 @@ pub(crate) struct Workspace<'a> {
     pub(crate) buffers: &'a mut Buffers,
     pub(crate) parsers: &'a mut ParserPool,
     pub(crate) scanner: &'a mut Scanner,
+    pub(crate) expectations: &'a mut Expectations,
     pub(crate) counters: &'a Counters,
     pub(crate) batch: &'a mut RecordBatch,
     pub(crate) limits: &'a StreamLimits,
     pub(crate) max_payloads: u8,
     pub(crate) identity: FlowIdentity,
+    pub(crate) trace: Option<&'a mut (dyn Trace + 'static)>,
+}
+
+impl Workspace<'_> {
+    /// Tells a step, where somebody listens.
+    #[inline]
+    fn tell(&mut self, step: Step<'_>) {
+        if let Some(trace) = &mut self.trace {
+            trace.step(&self.identity, step);
+        }
+    }
+
+    /// What the probes and signatures say of a payload.
+    fn opinion(&mut self, probe: &Probe<'_>, excluded: ProtocolId, packet: u8) -> Opinion {
+        let Some(trace) = self.trace.as_deref_mut() else {
+            return classify(self.plan, self.scanner, probe, (excluded, packet), &mut ());
+        };
+        let mut listener = Listener { trace, flow: &self.identity };
+        listener.begin(self.plan, self.scanner, probe);
+        let opinion = classify(self.plan, self.scanner, probe, (excluded, packet), &mut listener);
+        if !matches!(opinion, Opinion::Is(_)) {
+            self.tell(Step::Undecided { is_open: opinion == Opinion::Open });
+        }
+        opinion
+    }
 }
 
 /// One packet's payload and where it belongs.
@@ -39,6 +69,10 @@ pub(crate) struct Workspace<'a> {
 pub(crate) struct Segment<'a> {
     pub(crate) headers: &'a Headers,
     pub(crate) payload: &'a [u8],
+    /// Bytes of the payload that the capture cut off.
+    pub(crate) missing: u32,
+    /// Payload protocol identifier of a user message of SCTP; 0 says nothing.
+    pub(crate) ppid: u32,
     pub(crate) from: Direction,
     pub(crate) carrier: Carrier,
     pub(crate) now_ns: u64,
@@ -56,8 +90,12 @@ pub(crate) enum Outcome {
 /// A flow whose payload is of interest.
 #[derive(Debug, Default)]
 pub(crate) struct Inspection {
-    parser: Option<Running>,
+    pub(super) parser: Option<Running>,
     streams: [Stream; 2],
+    /// What an SCTP flow needs; made when the first one comes, kept for the next.
+    pub(super) association: Option<Box<Association>>,
+    /// Payload protocol identifier of the messages that the parser reads.
+    pub(super) ppid: u32,
     earlier: EarlierPayloads,
     payloads: u8,
     short_payloads: u8,
@@ -66,10 +104,14 @@ pub(crate) struct Inspection {
     excluded: ProtocolId,
     /// The direction whose payload came first.
     first_speaker: Option<Direction>,
+    /// What another flow announced of this one.
+    announced: Option<Box<Announced>>,
+    /// Whether it was asked for that.
+    was_announced_asked: bool,
 }
 
 #[derive(Debug)]
-struct Running {
+pub(super) struct Running {
     id: ProtocolId,
     parser: Box<dyn Parser>,
 }
@@ -91,9 +133,27 @@ impl Inspection {
         segment: Segment<'_>,
         cx: &mut Workspace<'_>,
     ) -> Outcome {
-        if segment.carrier != Carrier::Tcp {
-            return self.datagram(slot, segment, cx);
+        if cx.trace.is_some() && !segment.payload.is_empty() {
+            let seq = (segment.carrier == Carrier::Tcp).then_some(segment.headers.tcp.seq);
+            let Segment { from, carrier, payload: bytes, .. } = segment;
+            cx.tell(Step::Payload { from, carrier, bytes, seq });
         }
+        if !self.was_announced_asked && !segment.payload.is_empty() {
+            self.was_announced_asked = true;
+            if !cx.expectations.is_empty(segment.now_ns)
+                && self.was_announced(slot, segment, cx) == Outcome::Settled
+            {
+                return Outcome::Settled;
+            }
+        }
+        match segment.carrier {
+            Carrier::Tcp => self.segment(slot, segment, cx),
+            Carrier::Sctp => self.chunks(slot, segment, cx),
+            _ => self.datagram(slot, segment, cx),
+        }
+    }
+
+    fn segment(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
         let tcp = segment.headers.tcp;
         // The start of a stream whose SYN was not seen: what the other side acknowledged last.
         if tcp.flags.contains(wire::TcpFlags::ACK) {
@@ -106,9 +166,11 @@ impl Inspection {
         if !segment.payload.is_empty() && !tcp.flags.contains(wire::TcpFlags::RST) {
             let syn = u32::from(tcp.flags.contains(wire::TcpFlags::SYN));
             let seq = tcp.seq.wrapping_add(syn);
-            let accepted =
-                self.stream(segment.from).accept(seq, segment.payload, cx.buffers, limits, counters);
-            if let Accepted::Next(bytes) = accepted
+            let stream = self.stream(segment.from);
+            if is_maybe_padding(&segment) {
+                stream.set_aside(seq, segment.payload);
+            } else if let Accepted::Next(bytes) =
+                stream.accept(seq, segment.payload, cx.buffers, limits, counters)
                 && self.deliver(slot, bytes, segment, cx) == Outcome::Settled
             {
                 return Outcome::Settled;
@@ -145,12 +207,14 @@ impl Inspection {
 
     /// The parser says its last.
     pub(crate) fn conclude(&mut self, slot: &mut Slot, now_ns: u64, cx: &mut Workspace<'_>) {
+        cx.tell(Step::Settled);
+        let first = cx.batch.records().len();
         let mut output = Output::new(cx.batch, cx.identity, now_ns);
         if let Some(running) = &mut self.parser {
             running.parser.finish(&mut output);
         }
         let notes = output.notes();
-        apply(slot, notes, cx.plan);
+        apply(slot, notes, first, cx);
     }
 
     /// Gives everything back.
@@ -161,17 +225,64 @@ impl Inspection {
         for stream in &mut self.streams {
             stream.clear(cx.buffers);
         }
+        if let Some(association) = &mut self.association {
+            association.clear(cx.buffers);
+        }
+        self.ppid = 0;
         self.earlier.clear();
         self.payloads = 0;
         self.short_payloads = 0;
         self.verdicts = 0;
         self.excluded = ProtocolId::UNKNOWN;
         self.first_speaker = None;
+        self.announced = None;
+        self.was_announced_asked = false;
     }
 
-    fn datagram(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
+    /// Asks whether another flow announced this one. Where its protocol cannot be told from the bytes, that decides.
+    #[cold]
+    fn was_announced(&mut self, slot: &mut Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {
+        let Some(announced) = cx.expectations.take(&slot.key, segment.carrier, segment.now_ns) else {
+            return Outcome::Continue;
+        };
+        let announced = self.announced.insert(Box::new(announced));
+        let Some(protocol) = cx.plan.protocol_id(announced.expected.protocol) else {
+            return Outcome::Continue;
+        };
+        if has_probe(protocol) {
+            return Outcome::Continue;
+        }
+        self.decide(slot, certain(protocol, slot), cx)
+    }
+
+    /// What the probes say; where they leave it open, or a signature alone speaks, what was announced counts for more
+    /// unless its own probe says no.
+    fn or_announced(&self, opinion: Opinion, slot: &Slot, probe: &Probe<'_>, cx: &Workspace<'_>) -> Opinion {
+        let Some(announced) = &self.announced else { return opinion };
+        if matches!(opinion, Opinion::Is(class) if class.tier == Tier::Parser) {
+            return opinion;
+        }
+        let Some(protocol) = cx.plan.protocol_id(announced.expected.protocol) else { return opinion };
+        let ask = static_number(protocol).and_then(|number| protocols::ALL.get(number)?.probe);
+        if protocol == self.excluded || ask.is_none_or(|ask| ask(probe) == Found::No) {
+            return opinion;
+        }
+        Opinion::Is(certain(protocol, slot))
+    }
+
+    pub(super) fn datagram(
+        &mut self,
+        slot: &mut Slot,
+        segment: Segment<'_>,
+        cx: &mut Workspace<'_>,
+    ) -> Outcome {
         if self.parser.is_none() {
-            match self.ask_datagram(slot, segment, cx) {
+            let opinion = match segment.carrier {
+                // The number has said it.
+                Carrier::Ip(_) | Carrier::Ethernet(_) => Opinion::Is(slot.class),
+                _ => self.ask_datagram(slot, segment, cx),
+            };
+            match opinion {
                 Opinion::Is(class) => {
                     if self.decide(slot, class, cx) == Outcome::Settled {
                         return Outcome::Settled;
@@ -203,7 +314,13 @@ impl Inspection {
     fn ask_datagram(&self, slot: &Slot, segment: Segment<'_>, cx: &mut Workspace<'_>) -> Opinion {
         let earlier = self.earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, segment.payload, segment) };
-        classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number())
+        let packet = slot.packet_number();
+        let named = cx.plan.by_payload_identifier(segment.ppid).filter(|named| *named != self.excluded);
+        let opinion = match named.and_then(|named| confirm(&probe, named, packet)) {
+            Some(class) => Opinion::Is(class),
+            None => cx.opinion(&probe, self.excluded, packet),
+        };
+        self.or_announced(opinion, slot, &probe, cx)
     }
 
     /// Takes bytes that are next in their stream.
@@ -246,11 +363,7 @@ impl Inspection {
             }
             let kept = bytes.len() <= UNDECIDED_BYTES && cx.buffers.append(&mut held, bytes).is_ok();
             self.stream(segment.from).carry = held;
-            return if kept {
-                self.give_up_on_stream(segment.from, cx.max_payloads)
-            } else {
-                Outcome::Settled
-            };
+            return if kept { self.give_up_on_stream(segment, cx.max_payloads) } else { Outcome::Settled };
         }
         let fits = held.len() + bytes.len() <= UNDECIDED_BYTES;
         let kept = fits && cx.buffers.append(&mut held, bytes).is_ok();
@@ -261,7 +374,7 @@ impl Inspection {
                 Outcome::Settled => Outcome::Settled,
                 Outcome::Continue => self.read_first(slot, &[], segment, cx),
             },
-            Opinion::Open | Opinion::Nothing if kept => self.give_up_on_stream(segment.from, cx.max_payloads),
+            Opinion::Open | Opinion::Nothing if kept => self.give_up_on_stream(segment, cx.max_payloads),
             Opinion::Open | Opinion::Nothing => Outcome::Settled,
         }
     }
@@ -274,7 +387,8 @@ impl Inspection {
         }
         let earlier = earlier.views();
         let probe = Probe { earlier: &earlier, ..self.probe(slot, payload, segment) };
-        classify(cx.plan, cx.scanner, &probe, self.excluded, slot.packet_number())
+        let opinion = cx.opinion(&probe, self.excluded, slot.packet_number());
+        self.or_announced(opinion, slot, &probe, cx)
     }
 
     /// A parser was found: what each direction holds is read, the first speaker's first, `bytes` behind its own.
@@ -329,12 +443,7 @@ impl Inspection {
             self.hold(&mut held, bytes, segment, cx);
         }
         let stream = self.stream(segment.from);
-        let pushed = segment
-            .headers
-            .tcp
-            .flags
-            .intersects(wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0));
-        if held.len() < stream.worth_reading && !pushed {
+        if held.len() < stream.worth_reading && !is_pushed(&segment) {
             stream.carry = held;
             return Outcome::Continue;
         }
@@ -371,7 +480,7 @@ impl Inspection {
                 Outcome::Settled => Outcome::Settled,
                 Outcome::Continue => self.read_first(slot, &[], segment, cx),
             },
-            Opinion::Open | Opinion::Nothing => self.give_up_on_stream(segment.from, cx.max_payloads),
+            Opinion::Open | Opinion::Nothing => self.give_up_on_stream(segment, cx.max_payloads),
         }
     }
 
@@ -422,11 +531,17 @@ impl Inspection {
 
     fn read(&mut self, slot: &mut Slot, input: Input<'_>, cx: &mut Workspace<'_>) -> Progress {
         let Some(running) = &mut self.parser else { return Progress::done() };
+        let (protocol, from, shown, after_gap) = (running.id, input.from, input.bytes.len(), input.after_gap);
         cx.counters.add(Counter::InspectedBytes, input.bytes.len() as u64);
+        let first = cx.batch.records().len();
         let mut output = Output::new(cx.batch, cx.identity, input.now_ns);
         let progress = running.parser.read(input, &mut output);
         let notes = output.notes();
-        apply(slot, notes, cx.plan);
+        for expected in output.take_expected() {
+            cx.expectations.add(expected, slot.key.scope(), cx.identity.id, input.now_ns);
+        }
+        cx.tell(Step::Read { protocol, from, shown, after_gap, progress });
+        apply(slot, notes, first, cx);
         progress
     }
 
@@ -449,9 +564,17 @@ impl Inspection {
             cx.counters.add(Counter::FlowsClassified, 1);
         }
         self.verdicts = self.verdicts.saturating_add(1);
-        slot.class = Classification { service: slot.class.service, ..class };
+        let (service, basis) = (slot.class.service, slot.class.evidence.service);
+        slot.class = Classification { service, ..class };
+        slot.class.evidence.service = basis;
+        cx.tell(Step::Decided(slot.class));
         match cx.parsers.take(class.protocol) {
-            Some(parser) => {
+            Some(mut parser) => {
+                if let Some(announced) = &self.announced
+                    && cx.plan.protocol_id(announced.expected.protocol) == Some(class.protocol)
+                {
+                    parser.expected(&announced.expected, announced.parent);
+                }
                 self.parser = Some(Running { id: class.protocol, parser });
                 Outcome::Continue
             }
@@ -463,6 +586,7 @@ impl Inspection {
         if let Some(Running { id, parser }) = self.parser.take() {
             self.excluded = id;
             cx.parsers.give(id, parser);
+            cx.tell(Step::TakenBack { protocol: id });
         }
         slot.class = Classification::default();
         if self.verdicts >= MOST_VERDICTS { Outcome::Settled } else { Outcome::Continue }
@@ -471,6 +595,7 @@ impl Inspection {
     fn stop_parser(&mut self, cx: &mut Workspace<'_>) -> Outcome {
         if let Some(Running { id, parser }) = self.parser.take() {
             cx.parsers.give(id, parser);
+            cx.tell(Step::Upgraded { protocol: id });
         }
         self.payloads = 0;
         if self.verdicts >= MOST_VERDICTS { Outcome::Settled } else { Outcome::Continue }
@@ -481,14 +606,21 @@ impl Inspection {
         if self.stream_ref(from.reversed()).is_done { Outcome::Settled } else { Outcome::Continue }
     }
 
+    /// A packet of an association without user messages: of those many come, but not only those.
+    pub(super) const fn give_up_on_silence(&mut self) -> Outcome {
+        self.short_payloads = self.short_payloads.saturating_add(1);
+        if self.short_payloads == u8::MAX { Outcome::Settled } else { Outcome::Continue }
+    }
+
     const fn give_up_after(&mut self, max_payloads: u8) -> Outcome {
         self.payloads = self.payloads.saturating_add(1);
         if self.payloads >= max_payloads { Outcome::Settled } else { Outcome::Continue }
     }
 
-    /// Short pieces of a stream's start decide nothing: they are counted against a limit of their own.
-    fn give_up_on_stream(&mut self, from: Direction, max_payloads: u8) -> Outcome {
-        if self.stream_ref(from).carry.len() >= TELLING_BYTES {
+    /// Short pieces of a stream's start decide nothing, nor do pieces of a message that goes on (RFC 9293, 3.9.1.2: the
+    /// last is pushed): they are counted against a limit of their own.
+    fn give_up_on_stream(&mut self, segment: Segment<'_>, max_payloads: u8) -> Outcome {
+        if self.stream_ref(segment.from).carry.len() >= TELLING_BYTES && is_pushed(&segment) {
             return self.give_up_after(max_payloads);
         }
         self.short_payloads = self.short_payloads.saturating_add(1);
@@ -497,10 +629,9 @@ impl Inspection {
 
     fn probe<'a>(&self, slot: &Slot, payload: &'a [u8], segment: Segment<'a>) -> Probe<'a> {
         let sender = segment.headers.sender;
-        let missing = segment.headers.payload_wire_len.saturating_sub(segment.headers.payload_len);
         Probe {
             payload,
-            wire_len: u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(missing),
+            wire_len: u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(segment.missing),
             from: segment.from,
             carrier: segment.carrier,
             source_port: slot.key.port(sender),
@@ -528,20 +659,64 @@ impl Inspection {
     }
 }
 
+/// Whether the bytes of a protocol can be told from others.
+fn has_probe(protocol: ProtocolId) -> bool {
+    static_number(protocol).and_then(|number| protocols::ALL.get(number)?.probe).is_some()
+}
+
+/// The verdict on a flow that was announced.
+fn certain(protocol: ProtocolId, slot: &Slot) -> Classification {
+    let evidence = Evidence { packet: slot.packet_number(), ..Evidence::default() };
+    Classification { protocol, confidence: 98, tier: Tier::Parser, evidence, ..Classification::default() }
+}
+
+/// Whether a segment is the last of what its sender wrote.
+const fn is_pushed(segment: &Segment<'_>) -> bool {
+    let ends = wire::TcpFlags(wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0);
+    segment.headers.tcp.flags.intersects(ends)
+}
+
+/// Whether a segment's payload may be the padding of an Ethernet frame, which some senders count into the IP length:
+/// zeros that fill the packet up to the least payload of a frame (IEEE 802.3, 3.2.7: 46 bytes, 42 with a tag), and
+/// nothing that data has.
+fn is_maybe_padding(segment: &Segment<'_>) -> bool {
+    let headers = segment.headers;
+    let len =
+        headers.payload_offset.wrapping_sub(headers.network_offset).wrapping_add(headers.payload_wire_len);
+    let data = wire::TcpFlags::PSH.0 | wire::TcpFlags::FIN.0 | wire::TcpFlags::URG.0;
+    segment.payload.len() <= 6
+        && headers.key.kind() == wire::KeyKind::Ipv4
+        && matches!(len, 42 | 46)
+        && !headers.tcp.flags.intersects(wire::TcpFlags(data))
+        && segment.payload.iter().all(|byte| *byte == 0)
+}
+
 /// Which way packets of `side` go.
 pub(crate) fn direction_of(slot: &Slot, side: Side) -> Direction {
     if slot.client() == side { Direction::ToServer } else { Direction::ToClient }
 }
 
-fn apply(slot: &mut Slot, notes: Notes, plan: &Plan) {
+/// Takes what a parser said, and what the events from number `first` on tell.
+fn apply(slot: &mut Slot, notes: Notes, first: usize, cx: &mut Workspace<'_>) {
     if let Some((name, confidence)) = notes.refined
-        && let Some(protocol) = plan.protocol_id(name)
+        && let Some(protocol) = cx.plan.protocol_id(name)
     {
         slot.class.protocol = protocol;
         slot.class.confidence = confidence;
         slot.class.tier = Tier::Parser;
+        cx.tell(Step::Refined { protocol, confidence });
     }
-    if let Some(service) = notes.service.and_then(|name| plan.service_id(name)) {
+    let before = slot.class.service;
+    if let Some(service) = notes.service.and_then(|name| cx.plan.service_id(name)) {
         slot.class.service = service;
+        slot.class.evidence.service = ServiceBasis::Parser;
+    } else if slot.class.service == ServiceId::default()
+        && let Some((service, basis)) = cx.plan.service_of_events(cx.batch, first)
+    {
+        slot.class.service = service;
+        slot.class.evidence.service = basis;
+    }
+    if slot.class.service != before {
+        cx.tell(Step::Service { service: slot.class.service, basis: slot.class.evidence.service });
     }
 }

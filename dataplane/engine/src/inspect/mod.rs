@@ -4,11 +4,14 @@
 //! then a parser, also from a pool. When the verdict is final or nothing more is of interest everything goes back
 //! and the flow is settled: it costs only its counters from there on.
 
+mod association;
 mod classify;
 mod earlier;
+mod expectations;
 mod inspection;
 mod parsers;
 
+pub(crate) use expectations::Expectations;
 pub(crate) use inspection::{Inspection, Outcome, Segment, Workspace, direction_of};
 pub(crate) use parsers::ParserPool;
 
@@ -47,6 +50,14 @@ impl Inspections {
             }
         };
         self.pool.get_mut(index as usize)
+    }
+
+    /// Asks for the memory of a flow's inspection, if it has one.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: &Slot) {
+        if let Some(inspection) = slot.inspection().and_then(|index| self.pool.get(index as usize)) {
+            mem_sys::prefetch_value(inspection);
+        }
     }
 
     /// The inspection of a flow that has one.

@@ -1,6 +1,6 @@
 //! A flow and its parser on the bench: what unit tests of protocols send and look at.
 
-use super::{Carrier, Found, Input, Output, Parser, Probe, Protocol, Then};
+use super::{Carrier, Expected, Found, Input, Output, Parser, Probe, Protocol, Then};
 use crate::record::{Body, Datum, Direction, FlowIdentity, RecordBatch, TunnelIdentity};
 use wire::{FlowKey, KeyKind, Scope};
 
@@ -70,6 +70,7 @@ pub(super) struct Bench {
     skip: [usize; 2],
     pub(super) ending: Option<Then>,
     pub(super) refined: Option<&'static str>,
+    pub(super) expected: Vec<Expected>,
     batch: RecordBatch,
 }
 
@@ -81,6 +82,7 @@ impl Bench {
             skip: [0; 2],
             ending: None,
             refined: None,
+            expected: Vec::new(),
             batch: RecordBatch::default(),
         }
     }
@@ -113,6 +115,7 @@ impl Bench {
         let mut out = Output::new(&mut self.batch, identity(), 0);
         let progress =
             self.parser.read(Input { bytes, from, carrier, now_ns: 0, after_gap: false }, &mut out);
+        self.expected.extend(out.take_expected());
         self.refined = out.notes().refined.map(|(name, _)| name).or(self.refined);
         if !matches!(progress.then, Then::More | Then::Skip(_) | Then::DirectionDone) {
             self.ending = Some(progress.then);

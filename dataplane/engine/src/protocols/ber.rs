@@ -1,13 +1,21 @@
 //! Basic encoding rules (ITU-T X.690) with definite lengths, as far as SNMP, LDAP and Kerberos use them.
 
+use super::Found;
+
+/// BOOLEAN.
+pub(super) const BOOLEAN: u8 = 0x01;
 /// INTEGER.
 pub(super) const INTEGER: u8 = 0x02;
 /// OCTET STRING.
 pub(super) const OCTET_STRING: u8 = 0x04;
 /// OBJECT IDENTIFIER.
 pub(super) const OBJECT_ID: u8 = 0x06;
+/// ENUMERATED.
+pub(super) const ENUMERATED: u8 = 0x0a;
 /// SEQUENCE and SEQUENCE OF.
 pub(super) const SEQUENCE: u8 = 0x30;
+/// SET and SET OF.
+pub(super) const SET: u8 = 0x31;
 
 /// Bytes of an object identifier that are written.
 const OID_MAX: usize = 64;
@@ -47,6 +55,47 @@ pub(super) fn head(bytes: &[u8]) -> Head {
     Head::Element(tag, 2 + digits.len(), len)
 }
 
+/// An element of which not all may be there yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) tag: u8,
+    /// Bytes of the head.
+    pub(super) head: usize,
+    /// Bytes that the content has by its head.
+    pub(super) len: usize,
+    /// What is there of the content.
+    pub(super) content: &'a [u8],
+    /// What is there behind it.
+    pub(super) rest: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    /// The element at the start of `bytes`.
+    ///
+    /// # Errors
+    /// `Maybe` where its head needs more bytes, `No` where there is none.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Found> {
+        let (tag, head, len) = match head(bytes) {
+            Head::Open => return Err(Found::Maybe),
+            Head::Invalid => return Err(Found::No),
+            Head::Element(tag, head, len) => (tag, head, len),
+        };
+        let behind = bytes.get(head..).unwrap_or_default();
+        let (content, rest) = behind.split_at_checked(len).unwrap_or((behind, &[]));
+        Ok(Self { tag, head, len, content, rest })
+    }
+
+    /// Bytes of the whole element.
+    pub(super) const fn size(&self) -> usize {
+        self.head + self.len
+    }
+
+    /// Whether all of its content is there.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.content.len() == self.len
+    }
+}
+
 /// Elements that stand one behind the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Elements<'a> {
@@ -64,6 +113,31 @@ impl<'a> Elements<'a> {
             return None;
         }
         self.next().map(|(_, content)| content)
+    }
+
+    /// The next element, as far as it is there where the bytes end within it.
+    pub(super) fn next_cut(&mut self) -> Option<(u8, &'a [u8])> {
+        let part = Part::read(self.rest).ok()?;
+        self.rest = part.rest;
+        Some((part.tag, part.content))
+    }
+
+    /// Bytes that are left.
+    pub(super) const fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Tag of the next element.
+    pub(super) fn tag(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// Content of the next element if it has this tag, as far as it is there; else nothing is taken.
+    pub(super) fn cut_with_tag(&mut self, tag: u8) -> Option<&'a [u8]> {
+        if self.tag() != Some(tag) {
+            return None;
+        }
+        self.next_cut().map(|(_, content)| content)
     }
 
     /// The elements in the next one, if it has this tag.

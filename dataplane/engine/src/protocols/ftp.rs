@@ -1,8 +1,9 @@
 //! The File Transfer Protocol's control connection (RFC 959): commands with their replies, masked passwords, and TLS
-//! (RFC 4217).
+//! (RFC 4217). Data connections are announced to the engine.
 
 use super::framed::{self, Framing, Message, Messages, Next, Report, Transactions};
-use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
+use super::lines::Lines;
+use super::{Carrier, Expected, Exposure, Family, Found, Opening, Protocol, Subject, lines};
 use crate::record::Direction;
 
 /// FTP. Its openings are recognised by signatures.
@@ -32,6 +33,18 @@ struct Ftp {
     /// Lines of a reply that is not over.
     lines: Vec<Vec<u8>>,
     has_greeting: bool,
+    pieces: Lines,
+    /// Where the next data connection goes, if it was said.
+    data: Option<DataPort>,
+}
+
+/// Where a data connection goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DataPort {
+    /// To the server (PASV, EPSV).
+    Server(u16),
+    /// To the client (PORT, EPRT).
+    Client(u16),
 }
 
 /// Code of a reply's last line, or that of the only one.
@@ -66,6 +79,10 @@ impl Ftp {
             return Ok(Next::More);
         }
         let Some(command) = self.commands.pop() else { return Ok(Next::More) };
+        if let Some(port) = lines.first().and_then(|line| data_port(code, line)) {
+            self.data = Some(DataPort::Server(port));
+            self.announce(Subject::default(), report);
+        }
         let is_tls = is_tls(&command.bytes) && matches!(code, 234 | 334);
         write(Some(&command.bytes), &Reply { code, lines: &lines }, report);
         self.commands.recycle(command);
@@ -75,6 +92,80 @@ impl Ftp {
         }
         Ok(Next::More)
     }
+}
+
+impl Ftp {
+    /// A command: it waits for its reply, and may be about a data connection.
+    fn command(&mut self, line: &[u8], report: &mut Report<'_, '_>) {
+        let (verb, argument) = lines::words(line);
+        // The secret is not even kept.
+        let kept = if is_secret(verb) { verb } else { line };
+        if verb.is_empty() {
+            return;
+        }
+        if let Some(oldest) = self.commands.open((), kept) {
+            self.commands.recycle(oldest);
+        }
+        if let Some(port) = client_port(verb, argument) {
+            self.data = Some(DataPort::Client(port));
+        } else if let Some(name) = TRANSFERS.iter().find(|name| verb.eq_ignore_ascii_case(name.as_bytes())) {
+            self.announce(Subject::new(name, argument), report);
+            return;
+        } else {
+            return;
+        }
+        self.announce(Subject::default(), report);
+    }
+
+    /// Announces the data connection, again once it is known what for. It is between the same two hosts: other
+    /// addresses in commands and replies are those before translation, or not meant well (RFC 2577, 3).
+    fn announce(&self, subject: Subject, report: &mut Report<'_, '_>) {
+        let Some(data) = self.data else { return };
+        let flow = *report.flow();
+        let (called, port) = match data {
+            DataPort::Server(port) => (flow.client.opposite(), port),
+            DataPort::Client(port) => (flow.client, port),
+        };
+        let Some(address) = flow.key.ip(called) else { return };
+        let peer = flow.key.ip(called.opposite());
+        report.expect(Expected { carrier: Carrier::Tcp, address, port, peer, protocol: "ftp_data", subject });
+    }
+}
+
+/// Commands that use a data connection (RFC 959 4.1.3, RFC 3659).
+const TRANSFERS: [&str; 7] = ["RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD"];
+
+/// Verbs of commands (RFC 959, 2228, 2389, 2428, 3659, 4217): where the place in a stream was lost, other words may be
+/// the rest of a password.
+const VERBS: [&[u8]; 47] = [
+    b"USER", b"PASS", b"ACCT", b"CWD", b"CDUP", b"SMNT", b"QUIT", b"REIN", b"PORT", b"PASV", b"TYPE",
+    b"STRU", b"MODE", b"RETR", b"STOR", b"STOU", b"APPE", b"ALLO", b"REST", b"RNFR", b"RNTO", b"ABOR",
+    b"DELE", b"RMD", b"MKD", b"PWD", b"LIST", b"NLST", b"SITE", b"SYST", b"STAT", b"HELP", b"NOOP", b"AUTH",
+    b"ADAT", b"PBSZ", b"PROT", b"CCC", b"FEAT", b"OPTS", b"EPRT", b"EPSV", b"MDTM", b"SIZE", b"MLST",
+    b"MLSD", b"XPWD",
+];
+
+/// Port that the client waits on: PORT (RFC 959, 4.1.2), EPRT (RFC 2428, 2).
+fn client_port(verb: &[u8], argument: &[u8]) -> Option<u16> {
+    if verb.eq_ignore_ascii_case(b"PORT") {
+        return six_numbers(argument);
+    }
+    if !verb.eq_ignore_ascii_case(b"EPRT") {
+        return None;
+    }
+    let (delimiter, rest) = argument.split_first()?;
+    rest.split(|byte| byte == delimiter).nth(2).and_then(decimal)
+}
+
+fn decimal(digits: &[u8]) -> Option<u16> {
+    core::str::from_utf8(digits).ok()?.trim().parse().ok()
+}
+
+/// The port of an address and a port in six numbers.
+fn six_numbers(text: &[u8]) -> Option<u16> {
+    let mut parts = text.split(|byte| *byte == b',').skip(4).map(decimal);
+    let (high, low) = (parts.next()??, parts.next()??);
+    (high < 256 && low < 256).then_some(high << 8 | low)
 }
 
 /// Whether this is AUTH TLS, or one of its older names (RFC 4217, 4 and 17).
@@ -115,14 +206,9 @@ fn write(command: Option<&[u8]>, reply: &Reply<'_>, report: &mut Report<'_, '_>)
 fn data_port(code: u16, text: &[u8]) -> Option<u16> {
     let start = text.iter().position(|byte| *byte == b'(')?;
     let inside = text.get(start + 1..)?.split(|byte| *byte == b')').next()?;
-    let number = |digits: &[u8]| core::str::from_utf8(digits).ok()?.trim().parse::<u16>().ok();
     match code {
-        227 => {
-            let mut parts = inside.split(|byte| *byte == b',').skip(4).map(number);
-            let (high, low) = (parts.next()??, parts.next()??);
-            (high < 256 && low < 256).then_some(high << 8 | low)
-        }
-        229 => inside.split(|byte| *byte == b'|').nth(3).and_then(number),
+        227 => six_numbers(inside),
+        229 => inside.split(|byte| *byte == b'|').nth(3).and_then(decimal),
         _ => None,
     }
 }
@@ -135,24 +221,17 @@ impl Messages for Ftp {
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
-        let line = lines::content(message.bytes);
+        let Some(line) = self.pieces.begin(message.bytes, message.from) else { return Ok(Next::More) };
         if message.from == Direction::ToClient {
             return self.line(line, report);
         }
-        let (verb, _) = lines::words(line);
-        // The secret is not even kept.
-        let kept = if is_secret(verb) { verb } else { line };
-        if !verb.is_empty()
-            && let Some(oldest) = self.commands.open((), kept)
-        {
-            self.commands.recycle(oldest);
-        }
+        self.command(line, report);
         Ok(Next::More)
     }
 
     fn starts(&self, bytes: &[u8], from: Direction) -> Found {
         match from {
-            Direction::ToServer if bytes.first().is_some_and(u8::is_ascii_alphabetic) => Found::Likely(80),
+            Direction::ToServer => command_starts(bytes),
             Direction::ToClient if bytes.len() < 4 => Found::Maybe,
             Direction::ToClient if bytes.get(..4).is_some_and(|head| lines::reply(head).is_some()) => {
                 Found::Likely(90)
@@ -161,7 +240,8 @@ impl Messages for Ftp {
         }
     }
 
-    fn lost(&mut self, _: Direction) {
+    fn lost(&mut self, from: Direction) {
+        self.pieces.lost(from);
         // Replies no longer belong to the commands that wait.
         self.commands.clear();
         self.lines.clear();
@@ -170,7 +250,19 @@ impl Messages for Ftp {
     fn clear(&mut self) {
         self.commands.clear();
         self.lines.clear();
-        self.has_greeting = false;
+        (self.has_greeting, self.pieces, self.data) = (false, Lines::default(), None);
+    }
+}
+
+/// Whether a command starts here: a verb, and what ends it.
+fn command_starts(bytes: &[u8]) -> Found {
+    let end = bytes.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(bytes.len());
+    let (verb, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+    let is_verb = VERBS.iter().any(|known| verb.eq_ignore_ascii_case(known));
+    match rest.first() {
+        None if verb.len() <= 4 => Found::Maybe,
+        Some(b' ' | b'\r' | b'\n') if is_verb => Found::Likely(80),
+        _ => Found::No,
     }
 }
 
@@ -208,6 +300,51 @@ mod tests {
         );
         assert_eq!(bench.value("ftp", "dynamic_port"), Some(Datum::Unsigned(0x0405)));
         assert!(!bench.all().iter().any(|item| item.contains("104, 105, 100, 100")));
+    }
+
+    #[test]
+    fn the_rest_of_a_long_password_is_no_command() {
+        let mut bench = Bench::new(&FTP);
+        bench.stream(ToClient, b"220 FTP\r\n");
+        let secret = "CWD topsecret ".repeat(1000);
+        bench.stream(ToServer, format!("USER a\r\nPASS {secret}\r\n").as_bytes());
+        bench.stream(ToClient, b"331 more\r\n530 no\r\n");
+        bench.stream(ToServer, b"QUIT\r\n");
+        bench.stream(ToClient, b"221 bye\r\n");
+        let commands: Vec<_> = bench.all().into_iter().filter(|item| item.starts_with("command ")).collect();
+        assert_eq!(commands.len(), 3, "{commands:?}");
+        // "topsecret", as bytes are printed.
+        assert!(!bench.all().iter().any(|item| item.contains("116, 111, 112, 115")));
+    }
+
+    #[test]
+    fn after_lost_bytes_only_a_verb_is_a_command() {
+        for (bytes, found) in [
+            (&b"ord secret\r\n"[..], Found::No),
+            (b"RETR x", Found::Likely(80)),
+            (b"RET", Found::Maybe),
+            (b"secretsecret", Found::No),
+            (b"QUIT\r", Found::Likely(80)),
+        ] {
+            assert_eq!(command_starts(bytes), found, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn data_connections_are_announced_with_what_they_are_for() {
+        let mut bench = Bench::new(&FTP);
+        session().iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
+        bench.stream(ToServer, b"RETR notes.txt\r\n");
+        bench.stream(ToClient, b"150 here\r\n226 done\r\n");
+        bench.stream(ToServer, b"PORT 192,0,2,1,8,1\r\n");
+        let ends: Vec<_> = bench.expected.iter().map(|expected| (expected.address, expected.port)).collect();
+        let (server, client) =
+            (core::net::IpAddr::from([192, 0, 2, 2]), core::net::IpAddr::from([192, 0, 2, 1]));
+        assert_eq!(ends, [(server, 0x0405), (server, 0x0405), (client, 0x0801)]);
+        let subject = &bench.expected[1].subject;
+        assert_eq!((subject.command(), subject.name()), ("RETR", &b"notes.txt"[..]));
+        assert_eq!(bench.expected[1].peer, Some(client));
+        assert_eq!(client_port(b"EPRT", b"|2|2001:db8::1|5282|"), Some(5282));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use super::framed::Framing;
+use crate::record::Direction;
 
 /// Bytes of a line; what is longer is read in pieces of this size.
 const LINE_MAX: usize = 4096;
@@ -14,6 +15,31 @@ pub(super) fn framing(bytes: &[u8]) -> Framing {
         Some(end) => Framing::whole(end + 1),
         None if shown.len() == LINE_MAX => Framing::whole(LINE_MAX),
         None => Framing::Open,
+    }
+}
+
+/// Where the lines of both directions stand: what is longer than a piece goes on in the next ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lines {
+    goes_on: [bool; 2],
+}
+
+impl Lines {
+    /// The line that a piece begins, without its end; none where it goes on with a line that was shown before: what
+    /// follows a password must not be taken for a command.
+    pub(super) fn begin<'a>(&mut self, piece: &'a [u8], from: Direction) -> Option<&'a [u8]> {
+        let goes_on = self.goes_on.get_mut(from as usize)?;
+        let went_on = core::mem::replace(goes_on, !piece.ends_with(b"\n"));
+        (!went_on).then(|| content(piece))
+    }
+
+    /// Bytes of one direction were lost; what follows was looked for and is the start of a line.
+    pub(super) const fn lost(&mut self, from: Direction) {
+        let [to_server, to_client] = &mut self.goes_on;
+        match from {
+            Direction::ToServer => *to_server = false,
+            Direction::ToClient => *to_client = false,
+        }
     }
 }
 
@@ -57,6 +83,16 @@ mod tests {
         assert_eq!(reply(b"250"), Some((250, true, &b""[..])));
         assert_eq!(reply(b"25x ready"), None);
         assert_eq!(reply(b"999 ready"), None);
+    }
+
+    #[test]
+    fn only_the_first_piece_of_a_line_begins_it() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.begin(b"PASS aaaa", Direction::ToServer), Some(&b"PASS aaaa"[..]));
+        assert_eq!(lines.begin(b"331 ok\r\n", Direction::ToClient), Some(&b"331 ok"[..]));
+        assert_eq!(lines.begin(b"USER bbbb", Direction::ToServer), None);
+        assert_eq!(lines.begin(b"cc\r\n", Direction::ToServer), None);
+        assert_eq!(lines.begin(b"QUIT\r\n", Direction::ToServer), Some(&b"QUIT"[..]));
     }
 
     #[test]

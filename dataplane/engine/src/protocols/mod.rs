@@ -5,51 +5,121 @@
 //! file and two lines here.
 
 pub mod ads;
+pub mod amqp;
 pub mod bacnet;
 #[cfg(test)]
 mod bench;
 mod ber;
+pub mod bgp;
+pub mod bittorrent;
 mod carried;
+pub mod cassandra;
 pub mod coap;
+mod credentials;
+pub mod dcerpc;
 pub mod dhcp;
+pub mod diameter;
+pub mod dicom;
+pub mod discovery;
 pub mod dnp3;
 pub mod dns;
+pub mod drda;
 pub mod dtls;
 pub mod enip;
+pub mod ethercat;
+mod expected;
+mod fields;
 pub mod fins;
 pub mod fix;
 mod framed;
 pub mod ftp;
+pub mod ftp_data;
+pub mod goose;
+pub mod gtp;
+pub mod h323;
 pub mod hart_ip;
 pub mod hl7;
 pub mod http;
+pub mod ibm_mq;
 pub mod iec104;
 pub mod ike;
 pub mod imap;
+pub mod irc;
 pub mod iso8583;
+mod iso_transport;
+pub mod kafka;
+mod kept;
+pub mod kerberos;
 pub mod knx;
+pub mod l2tp;
+pub mod ldap;
 mod lines;
+pub mod managesieve;
+pub mod megaco;
+pub mod memcached;
+pub mod mgcp;
+pub mod mms;
 pub mod modbus;
+pub mod mongodb;
+pub mod mqtt;
+pub mod mysql;
+pub mod nats;
 pub mod netbios;
+pub mod nntp;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
 pub mod openvpn;
+pub mod oracle;
+pub mod pfcp;
 mod pieces;
 pub mod pop3;
+pub mod postgresql;
+pub mod pptp;
+pub mod profinet;
+pub mod proxy;
 pub mod quic;
+pub mod radius;
+pub mod ran;
+pub mod rdp;
+pub mod redis;
+mod repeated;
+pub mod rmcp;
+pub mod routing;
 pub mod rtp;
+pub mod rtsp;
 pub mod s7comm;
+pub mod sampled_values;
+pub mod sctp;
+mod sdp;
+pub mod sigtran;
+pub mod sip;
 pub mod smb;
+pub mod smpp;
 pub mod smtp;
 pub mod snmp;
+pub mod socks;
+mod sql;
 pub mod ssh;
+pub mod stomp;
 pub mod stun;
+pub mod sunrpc;
+pub mod swift;
 pub mod synchrophasor;
+pub mod syslog;
+pub mod tacacs;
+pub mod tds;
 pub mod telnet;
+pub mod tftp;
 pub mod tls;
+mod tlv;
+pub mod vnc;
 pub mod wireguard;
 pub mod x509;
+pub mod xmpp;
+pub mod zeromq;
+
+pub use expected::{Expected, Subject};
 
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -64,6 +134,7 @@ pub static ALL: &[&Protocol] = &[
     &dns::MDNS,
     &http::HTTP,
     &http::HTTP2,
+    &http::GRPC,
     &http::WEBSOCKET,
     &http::HTTP_PROXY,
     &http::HTTP_CONNECT,
@@ -81,25 +152,66 @@ pub static ALL: &[&Protocol] = &[
     &imap::IMAP,
     &pop3::POP3,
     &ftp::FTP,
+    &ftp_data::FTP_DATA,
+    &tftp::TFTP,
     &bacnet::BACNET,
     &dnp3::DNP3,
     &enip::ENIP,
     &iec104::IEC104,
     &modbus::MODBUS,
     &opcua::OPCUA,
+    &mms::MMS,
     &s7comm::S7COMM,
     &s7comm::S7COMM_PLUS,
     &ads::ADS,
+    &ethercat::ETHERCAT,
+    &goose::GOOSE,
+    &profinet::PROFINET,
+    &sampled_values::SAMPLED_VALUES,
+    &dicom::DICOM,
     &fins::FINS,
     &fix::FIX,
     &hart_ip::HART_IP,
     &hl7::HL7,
     &iso8583::ISO8583,
+    &ibm_mq::IBM_MQ,
+    &drda::DRDA,
     &knx::KNX,
+    &swift::SWIFT,
     &synchrophasor::SYNCHROPHASOR,
     &telnet::TELNET,
     &telnet::TN3270,
     &ssh::SSH,
+    &ldap::LDAP,
+    &kerberos::KERBEROS,
+    &radius::RADIUS,
+    &dcerpc::DCERPC,
+    &rdp::RDP,
+    &sunrpc::SUNRPC,
+    &sunrpc::NFS,
+    &vnc::VNC,
+    &syslog::SYSLOG,
+    &sip::SIP,
+    &rtsp::RTSP,
+    &mgcp::MGCP,
+    &diameter::DIAMETER,
+    &tacacs::TACACS_PLUS,
+    &postgresql::POSTGRESQL,
+    &mysql::MYSQL,
+    &tds::TDS,
+    &redis::REDIS,
+    &mongodb::MONGODB,
+    &mqtt::MQTT,
+    &oracle::ORACLE,
+    &cassandra::CASSANDRA,
+    &memcached::MEMCACHED,
+    &kafka::KAFKA,
+    &nats::NATS,
+    &amqp::AMQP,
+    &stomp::STOMP,
+    &smpp::SMPP,
+    &zeromq::ZEROMQ,
+    &bittorrent::BITTORRENT,
     &dtls::PROTOCOL,
     &ike::PROTOCOL,
     &openvpn::PROTOCOL,
@@ -110,10 +222,53 @@ pub static ALL: &[&Protocol] = &[
     &stun::PROTOCOL,
     &wireguard::PROTOCOL,
     &tls::PROTOCOL,
+    &bgp::BGP,
+    &proxy::HAPROXY,
+    &socks::SOCKS,
+    &irc::IRC,
+    &managesieve::MANAGESIEVE,
+    &nntp::NNTP,
+    &xmpp::XMPP,
+    &routing::OSPF,
+    &routing::EIGRP,
+    &routing::PIM,
+    &routing::IGMP,
+    &routing::VRRP,
+    &routing::HSRP,
+    &routing::RIP,
+    &routing::BFD,
+    &h323::H323,
+    &megaco::MEGACO,
+    &discovery::LLDP,
+    &discovery::CDP,
+    &l2tp::L2TP,
+    &pptp::PPTP,
+    &rmcp::RMCP,
+    &gtp::GTPC,
+    &gtp::GTPU,
+    &pfcp::PFCP,
+    &sigtran::M3UA,
+    &sigtran::M2UA,
+    &sigtran::M2PA,
+    &sigtran::SUA,
+    &sigtran::IUA,
+    &ran::S1AP,
+    &ran::X2AP,
+    &ran::M2AP,
+    &ran::M3AP,
+    &ran::NGAP,
+    &ran::XNAP,
+    &ran::F1AP,
+    &ran::E1AP,
+    &ran::W1AP,
+    &ran::HNBAP,
+    &ran::RUA,
+    &ran::SBC_AP,
+    &ran::LCS_AP,
 ];
 
 /// Names of services that parsers themselves can tell, by protocol.
-pub static SERVICES: &[&[&str]] = &[http::SERVICES, stun::SERVICES];
+pub static SERVICES: &[&[&str]] = &[http::SERVICES, proxy::SERVICES, socks::SERVICES, stun::SERVICES];
 
 /// What a protocol rides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,11 +277,12 @@ pub enum Carrier {
     Tcp,
     /// UDP and UDP-Lite datagrams.
     Udp,
-    /// SCTP packets (payload after the common header).
+    /// User messages of SCTP, each whole.
     Sctp,
-    /// An IP protocol number (IANA): the number itself is the verdict.
+    /// An IP protocol number (IANA): the number itself is the verdict. A parser is shown each packet's payload.
     Ip(u8),
-    /// An EtherType (IEEE): the number itself is the verdict.
+    /// An EtherType (IEEE): the number itself is the verdict. A parser is shown each frame's payload, with what fills the
+    /// frame up.
     Ethernet(u16),
 }
 
@@ -376,6 +532,11 @@ pub trait Parser: Debug + Send {
     /// the engine holds at most [`CARRY_BYTES`] for a direction and then says so with a gap.
     fn read(&mut self, input: Input<'_>, out: &mut Output<'_>) -> Progress;
 
+    /// This flow is one that another flow, of id `parent`, announced; said once, before the first bytes.
+    fn expected(&mut self, expected: &Expected, parent: u64) {
+        let _ = (expected, parent);
+    }
+
     /// The flow ended: writes what is half known and worth telling.
     fn finish(&mut self, out: &mut Output<'_>) {
         let _ = out;
@@ -403,12 +564,13 @@ pub struct Output<'a> {
     flow: FlowIdentity,
     now_ns: u64,
     notes: Notes,
+    expected: Vec<Expected>,
 }
 
 impl<'a> Output<'a> {
     /// Writes about `flow` into `batch`.
     pub fn new(batch: &'a mut RecordBatch, flow: FlowIdentity, now_ns: u64) -> Self {
-        Self { batch, flow, now_ns, notes: Notes::default() }
+        Self { batch, flow, now_ns, notes: Notes::default(), expected: Vec::new() }
     }
 
     /// Starts an event of EVE type `kind` ("tls", "dns"): its values are the members of the object of that name.
@@ -429,6 +591,18 @@ impl<'a> Output<'a> {
     /// Says what a copy of the wire gives away.
     pub const fn exposure(&mut self, exposure: Exposure) {
         self.notes.exposure = Some(exposure);
+    }
+
+    /// Announces a flow that is to come; of more than a few in one call the rest is not waited for.
+    pub fn expect(&mut self, expected: Expected) {
+        if self.expected.len() < expected::ANNOUNCED_MAX && expected.port != 0 {
+            self.expected.push(expected);
+        }
+    }
+
+    /// The flows that were announced, which are forgotten here.
+    pub fn take_expected(&mut self) -> Vec<Expected> {
+        core::mem::take(&mut self.expected)
     }
 
     /// What was said beside the events.

@@ -1,4 +1,4 @@
-//! Protocols that an IP protocol number or an EtherType names by itself.
+//! Protocols that an IP protocol number or an EtherType names by itself, and that have no parser.
 
 use super::{Carrier, Exposure, Family, Opening, Protocol};
 
@@ -36,36 +36,25 @@ macro_rules! numbered {
 
 numbered! {
     ICMP = "icmp", "ICMP", [Carrier::Ip(1)], Cleartext, "RFC 792";
-    IGMP = "igmp", "IGMP", [Carrier::Ip(2)], Cleartext, "RFC 9776";
     EGP = "egp", "EGP", [Carrier::Ip(8)], Cleartext, "RFC 904";
     DCCP = "dccp", "DCCP", [Carrier::Ip(33)], Unknown, "RFC 4340";
     RSVP = "rsvp", "RSVP", [Carrier::Ip(46)], Cleartext, "RFC 2205";
     GRE = "gre", "GRE", [Carrier::Ip(47)], Unknown, "RFC 2784";
     IPSEC = "ipsec", "IPsec ESP and AH", [Carrier::Ip(50), Carrier::Ip(51)], Encrypted, "RFC 4303, RFC 4302";
     ICMPV6 = "icmpv6", "ICMPv6", [Carrier::Ip(58)], Cleartext, "RFC 4443";
-    EIGRP = "eigrp", "EIGRP", [Carrier::Ip(88)], Cleartext, "RFC 7868";
-    OSPF = "ospf", "OSPF", [Carrier::Ip(89)], Cleartext, "RFC 2328, RFC 5340";
-    PIM = "pim", "PIM", [Carrier::Ip(103)], Cleartext, "RFC 7761";
     IPCOMP = "ipcomp", "IP payload compression", [Carrier::Ip(108)], Cleartext, "RFC 3173";
-    VRRP = "vrrp", "VRRP", [Carrier::Ip(112)], Cleartext, "RFC 9568";
     PGM = "pgm", "PGM", [Carrier::Ip(113)], Cleartext, "RFC 3208";
     ISIS = "isis", "IS-IS over IPv4", [Carrier::Ip(124)], Cleartext, "RFC 1195";
-    L2TPV3 = "l2tp", "L2TPv3", [Carrier::Ip(115)], Unknown, "RFC 3931";
+    SCTP = "sctp", "SCTP", [Carrier::Ip(132)], Unknown, "RFC 9260";
 
     ARP = "arp", "ARP", [Carrier::Ethernet(0x0806)], Cleartext, "RFC 826";
     RARP = "rarp", "RARP", [Carrier::Ethernet(0x8035)], Cleartext, "RFC 903";
-    LLDP = "lldp", "LLDP", [Carrier::Ethernet(0x88cc)], Cleartext, "IEEE 802.1AB";
     STP = "stp", "Spanning tree", [Carrier::Ethernet(0x4242)], Cleartext, "IEEE 802.1D";
-    CDP = "cdp", "Cisco discovery", [Carrier::Ethernet(0x2000)], Cleartext, "Cisco: CDP, SNAP 0x2000";
     SLOW = "lacp", "LACP and slow protocols", [Carrier::Ethernet(0x8809)], Cleartext, "IEEE 802.3 annex 57A";
     EAPOL = "eapol", "EAP over LAN", [Carrier::Ethernet(0x888e)], Negotiated, "IEEE 802.1X";
     MACSEC = "macsec", "MACsec", [Carrier::Ethernet(0x88e5)], Encrypted, "IEEE 802.1AE";
     PPPOE_DISCOVERY = "pppoe", "PPPoE discovery", [Carrier::Ethernet(0x8863)], Cleartext, "RFC 2516";
     PTP_LAYER_2 = "ptp", "PTP over Ethernet", [Carrier::Ethernet(0x88f7)], Cleartext, "IEEE 1588 annex E";
-    GOOSE = "goose", "GOOSE", [Carrier::Ethernet(0x88b8)], Cleartext, "IEC 61850-8-1";
-    SAMPLED_VALUES = "sv", "IEC 61850 sampled values", [Carrier::Ethernet(0x88ba)], Cleartext, "IEC 61850-9-2";
-    PROFINET = "profinet", "PROFINET RT and DCP", [Carrier::Ethernet(0x8892)], Cleartext, "IEC 61158-6-10";
-    ETHERCAT = "ethercat", "EtherCAT", [Carrier::Ethernet(0x88a4)], Cleartext, "IEC 61158-6-12";
     POWERLINK = "powerlink", "Ethernet POWERLINK", [Carrier::Ethernet(0x88ab)], Cleartext, "EPSG DS 301";
     SERCOS = "sercos", "SERCOS III", [Carrier::Ethernet(0x88cd)], Cleartext, "IEC 61158-6-19";
     HOMEPLUG = "homeplug", "HomePlug AV", [Carrier::Ethernet(0x88e1)], Cleartext, "IEEE 1901";

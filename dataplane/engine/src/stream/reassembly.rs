@@ -22,7 +22,12 @@ pub(crate) struct Stream {
     pending_bytes: usize,
     /// The other side acknowledged bytes that are missing here.
     missing_acknowledged: bool,
+    /// Zeros that may be padding: where, and how many.
+    aside: Option<(u32, u8)>,
 }
+
+/// Zeros behind the headers of a segment that may be the padding of its frame.
+const PADDING: [u8; 6] = [0; 6];
 
 #[derive(Debug)]
 struct Pending {
@@ -69,6 +74,12 @@ impl Stream {
         }
     }
 
+    /// Takes a segment whose payload may be the padding of its frame: it counts once what follows it goes on behind it.
+    pub(crate) fn set_aside(&mut self, seq: u32, payload: &[u8]) {
+        self.start(seq);
+        self.aside = u8::try_from(payload.len()).ok().map(|len| (seq, len));
+    }
+
     /// Takes a segment's payload.
     pub(crate) fn accept<'a>(
         &mut self,
@@ -79,6 +90,12 @@ impl Stream {
         counters: &Counters,
     ) -> Accepted<'a> {
         self.start(seq);
+        if let Some((at, len)) = self.aside.take()
+            && at == self.next_seq
+            && seq == at.wrapping_add(u32::from(len))
+        {
+            self.hold(at, PADDING.get(..usize::from(len)).unwrap_or_default(), buffers, limits, counters);
+        }
         let ahead = distance(self.next_seq, seq);
         if ahead > 0 {
             counters.add(Counter::SegmentsOutOfOrder, 1);

@@ -7,8 +7,10 @@
     reason = "tests fail by panicking"
 )]
 
+mod associations;
 mod bench;
 mod conservation;
 mod defragmentation;
+mod expectations;
 mod flows;
 mod streams;

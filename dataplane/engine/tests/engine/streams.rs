@@ -128,3 +128,28 @@ proptest! {
         prop_assert!(!bench.ended[0].summary.gaps);
     }
 }
+
+#[test]
+fn padding_that_the_ip_length_counts_is_no_data() {
+    let (client, server) = (v4(2, 40_000), v4(1, 8080));
+    let mut bench = Bench::new();
+    bench.tcp(client, server, (100, 0), SYN, b"");
+    bench.tcp(server, client, (900, 101), SYN | ACK, b"");
+    bench.tcp(client, server, (101, 901), ACK, &[0; 6]);
+    bench.tcp(client, server, (101, 901), ACK | PSH, &request());
+    end(&mut bench);
+    assert_eq!(bench.ended[0].protocol, "http");
+}
+
+#[test]
+fn zeros_that_the_next_segment_goes_on_behind_are_data() {
+    let (client, server) = (v4(2, 40_000), v4(1, 8080));
+    let mut bench = Bench::new();
+    bench.tcp(client, server, (100, 0), SYN, b"");
+    bench.tcp(server, client, (900, 101), SYN | ACK, b"");
+    bench.tcp(client, server, (101, 901), ACK, &[0; 6]);
+    bench.tcp(client, server, (107, 901), ACK | PSH, &request());
+    end(&mut bench);
+    assert_eq!(bench.ended[0].protocol, "unknown");
+    assert!(!bench.ended[0].summary.gaps);
+}

@@ -222,6 +222,36 @@ fn services_are_named_by_fields_and_bodies() {
 }
 
 #[test]
+fn records_of_patients_are_told_of_without_whose_they_are() {
+    let seen = outcome(&[
+        (
+            ToServer,
+            "GET /fhir/Patient?family=Doe&_count=2 HTTP/1.1\r\nHost: h\r\nAccept: application/fhir+json\r\n\
+             Referer: http://h/fhir/Patient/4711\r\n\r\n",
+        ),
+        (
+            ToClient,
+            "HTTP/1.1 201 Created\r\nLocation: http://h/fhir/Patient/4711/_history/1\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (ToServer, "GET /fhir/Observation/4711 HTTP/1.1\r\nHost: h\r\n\r\n"),
+        (
+            ToClient,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json; fhirVersion=4.0\r\nContent-Length: 0\r\n\r\n",
+        ),
+    ]);
+    let events = seen.of("http");
+    assert_eq!(events[0]["fhir"], json!({"resource": "Patient", "interaction": "search", "phi": true}));
+    assert_eq!(
+        (&events[0]["url"], &events[0]["uri"]),
+        (&json!("/fhir/Patient?family=***&_count=2"), &json!("h/fhir/Patient?family=***&_count=2"))
+    );
+    assert_eq!(events[0]["redirect"], "http://h/fhir/Patient/***/_history/***");
+    assert_eq!(events[1]["fhir"], json!({"resource": "Observation", "interaction": "read", "phi": true}));
+    let text = format!("{events:?}");
+    assert!(!text.contains("Doe") && !text.contains("4711"));
+}
+
+#[test]
 fn what_is_not_http_is_given_back() {
     for text in [
         "SSH-2.0-OpenSSH\r\n",

@@ -69,7 +69,7 @@ fn a_parser_that_was_reset_is_as_new() {
 
 #[test]
 fn the_first_turn_is_found_and_no_prefix_of_it_says_otherwise() {
-    for sample in samples() {
+    for sample in samples().into_iter().filter(|sample| sample.protocol.probe.is_some()) {
         let (from, bytes) = &sample.turns[0];
         let whole = probe(sample.protocol, sample.carrier, *from, bytes);
         assert!(is_taken(whole), "{}: {whole:?}", sample.protocol.name);

@@ -47,7 +47,54 @@ pub(crate) fn samples() -> Vec<Sample> {
         ),
         (ToServer, message("FIXT.1.1", &format!("35=5|34=4|1128=9|{HEAD}58=bye|"))),
     ];
-    vec![Sample { protocol: &FIX, carrier: Carrier::Tcp, turns }]
+    let fast = |content: &[u8]| framed(0xfa01, content);
+    let binary = framed(0xeb50, &[16, 0, 100, 0, 1, 0, 3, 0, 7, 7, 7, 7]);
+    let encoded = vec![
+        (
+            ToServer,
+            [fast(&[0xc0, 0x85, 1, 2, 3, 4, 5, 0x86]), fast(&[0xc0, 0x85, 1, 2, 3, 4, 5, 0x87])].concat(),
+        ),
+        (ToClient, [binary.clone(), binary, fast(&[0xc0, 0x01, 0x80, 2, 3, 4, 5, 0x86])].concat()),
+    ];
+    vec![
+        Sample { protocol: &FIX, carrier: Carrier::Tcp, turns },
+        Sample { protocol: &FIX, carrier: Carrier::Tcp, turns: encoded },
+    ]
+}
+
+/// A message in another encoding behind the simple open framing header.
+fn framed(encoding: u16, content: &[u8]) -> Vec<u8> {
+    [&(content.len() as u32 + 6).to_be_bytes()[..], &encoding.to_be_bytes(), content].concat()
+}
+
+#[test]
+fn other_encodings_are_told_by_template_and_counted() {
+    let outcome = play(&FIX, Carrier::Tcp, &samples()[1].turns);
+    assert_eq!(outcome.anomalies(), [""; 0]);
+    let events = outcome.of("fix");
+    assert_eq!(events[0], &json!({"framing": "sofh", "encoding": "fast", "template_id": 5}));
+    assert_eq!(
+        events[1],
+        &json!({"framing": "sofh", "encoding": "sbe", "template_id": 100, "schema_id": 1, "schema_version": 3})
+    );
+    assert_eq!(
+        events[3],
+        &json!({
+            "templates": [
+                {"encoding": "fast", "template_id": 5, "messages": 2},
+                {"encoding": "sbe", "template_id": 100, "messages": 2},
+                {"encoding": "fast", "template_id": 128, "messages": 1},
+            ],
+            "other_messages": 0,
+        })
+    );
+    let right = samples()[1].turns[0].1.clone();
+    // Length, encoding, a presence map without template, an encoding of private use.
+    for (at, value) in [(3, 13), (3, 15), (4, 0xf9), (4, 0), (6, 0x80)] {
+        let mut wrong = right.clone();
+        wrong[at] = value;
+        assert!(!is_taken(probe(&FIX, Carrier::Tcp, ToServer, &wrong)), "{at}");
+    }
 }
 
 #[test]

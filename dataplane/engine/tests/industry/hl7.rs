@@ -72,8 +72,8 @@ fn messages_are_paired_with_acknowledgements_and_patients_are_not_written() {
         (&json!("M2"), &json!(false))
     );
     assert_eq!(
-        (&events[2]["request"]["message_type"], &events[2]["request"]["phi"]),
-        (&json!("QRY"), &json!(false))
+        (&events[2]["request"]["message_type"], &events[2]["request"]["phi_segments"]),
+        (&json!("QRY"), &json!(["QRD"]))
     );
     let text = format!("{events:?}");
     for secret in ["JONES", "Jones", "PATID1234", "182", "19610615", "SECURE"] {

@@ -14,18 +14,24 @@ mod ads;
 mod bacnet;
 mod captures;
 mod conformance;
+mod dicom;
 mod dnp3;
+mod drda;
 mod enip;
+mod fieldbus;
 mod fins;
 mod fix;
 mod hart_ip;
 mod hl7;
+mod ibm_mq;
 mod iec104;
 mod iso8583;
 mod knx;
+mod mms;
 mod modbus;
 mod opcua;
 mod s7comm;
+mod swift;
 mod synchrophasor;
 mod talk;
 mod telnet;
@@ -56,18 +62,24 @@ fn samples() -> Vec<Sample> {
     let all = [
         ads::samples(),
         bacnet::samples(),
+        dicom::samples(),
         dnp3::samples(),
+        drda::samples(),
         enip::samples(),
+        fieldbus::samples(),
         fins::samples(),
         fix::samples(),
         hart_ip::samples(),
         hl7::samples(),
+        ibm_mq::samples(),
         iec104::samples(),
         iso8583::samples(),
         knx::samples(),
+        mms::samples(),
         modbus::samples(),
         opcua::samples(),
         s7comm::samples(),
+        swift::samples(),
         synchrophasor::samples(),
         telnet::samples(),
     ];

@@ -1,5 +1,5 @@
 use engine::record::{Body, Datum, FlowIdentity, FlowSummary, Item, Record};
-use engine::{Classification, Names, ProtocolId, RecordBatch, Tier};
+use engine::{Classification, Names, ProtocolId, RecordBatch, ServiceBasis, Tier};
 use wire::{FlowKey, KeyKind, TcpFlags, TunnelKind};
 
 use super::{Format, json, names};
@@ -236,11 +236,13 @@ fn classification(out: &mut Vec<u8>, class: &Classification, names: &Names) {
         json::key(out, "app_service");
         json::string(out, service.as_bytes());
     }
-    if class.tier == Tier::None {
+    let has_service = class.evidence.service != ServiceBasis::None;
+    if class.tier != Tier::None {
+        json::key(out, "app_confidence");
+        json::unsigned(out, class.confidence.into());
+    } else if !has_service {
         return;
     }
-    out.extend_from_slice(br#","app_confidence":"#);
-    json::unsigned(out, class.confidence.into());
     out.extend_from_slice(br#","app_evidence":{"tier":""#);
     out.extend_from_slice(class.tier.name().as_bytes());
     out.push(b'"');
@@ -250,10 +252,19 @@ fn classification(out: &mut Vec<u8>, class: &Classification, names: &Names) {
         json::key(out, "signature");
         json::string(out, signature.as_bytes());
     }
-    out.extend_from_slice(br#","packet":"#);
-    json::unsigned(out, class.evidence.packet.into());
-    out.extend_from_slice(br#","offset":"#);
-    json::unsigned(out, class.evidence.offset.into());
+    let place: &[(&str, u64)] = match class.tier {
+        Tier::None => &[],
+        Tier::Guess => &[("port", class.evidence.offset.into())],
+        _ => &[("packet", class.evidence.packet.into()), ("offset", class.evidence.offset.into())],
+    };
+    for (name, value) in place {
+        json::key(out, name);
+        json::unsigned(out, *value);
+    }
+    if has_service {
+        json::key(out, "service");
+        json::string(out, class.evidence.service.name().as_bytes());
+    }
     out.push(b'}');
 }
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use engine::protocols::{Exposure, Family};
 use engine::record::{Datum, EndReason, EventWriter, FlowIdentity, FlowState, FlowSummary, TunnelIdentity};
-use engine::{Classification, Evidence, ProtocolName, Tier};
+use engine::{Classification, Evidence, ProtocolName, ServiceBasis, Tier};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{FlowKey, KeyKind, Scope, TunnelKind};
@@ -86,7 +86,7 @@ fn summary() -> FlowSummary {
             service: engine::ServiceId(1),
             confidence: 97,
             tier: Tier::Signature,
-            evidence: Evidence { signature: 0, offset: 5, packet: 4 },
+            evidence: Evidence { offset: 5, packet: 4, ..Evidence::default() },
         },
     }
 }
@@ -118,6 +118,27 @@ fn a_tcp_flow_reads_as_suricata_writes_it() {
         ["timestamp", "flow_id", "event_type", "src_ip", "proto", "app_proto", "flow", "tcp"].to_vec();
     let positions: Vec<_> = order.iter().map(|name| line.find(&format!("\"{name}\":")).unwrap()).collect();
     assert!(positions.is_sorted(), "{line}");
+}
+
+#[test]
+fn a_guess_names_its_port_and_a_service_what_told_it() {
+    let evidence_of = |class: Classification| {
+        let mut batch = RecordBatch::default();
+        let flow = identity(6, ("192.168.1.10", 51000), ("203.0.113.5", 443));
+        batch.push_flow(0, flow, FlowSummary { class, ..summary() });
+        let value: Value = serde_json::from_str(&one_line(&batch)).unwrap();
+        (value.get("app_proto").cloned(), value["app_evidence"].clone())
+    };
+    let evidence = Evidence { offset: 443, service: ServiceBasis::Address, ..Evidence::default() };
+    let guess = Classification { tier: Tier::Guess, confidence: 20, evidence, ..summary().class };
+    let wanted = serde_json::json!({"tier": "guess", "port": 443, "service": "address"});
+    assert_eq!(evidence_of(guess), (Some("tls".into()), wanted));
+    let service_alone = Classification {
+        service: engine::ServiceId(1),
+        evidence: Evidence { service: ServiceBasis::Address, ..Evidence::default() },
+        ..Classification::default()
+    };
+    assert_eq!(evidence_of(service_alone), (None, serde_json::json!({"tier": "none", "service": "address"})));
 }
 
 #[test]

@@ -172,7 +172,7 @@ pub fn run(config: &Config, stop: &AtomicBool, tell: &dyn Fn(&str)) -> Result<Ru
         return Err(RunError::NoPorts);
     }
     let plan = Arc::new(match &config.live.classify.signatures_dir {
-        Some(folder) => Plan::new(engine::detectors::signatures::SignatureSet::builtin_and(folder)?),
+        Some(folder) => Plan::builtin_and(folder)?,
         None => Plan::builtin()?,
     });
     let start = Start { config, plan: &plan, stop, tell };

@@ -1,7 +1,7 @@
 //! What a configuration means for an engine.
 
 use api::config::{BootConfig, Checksums, Config, Eviction, FlowTableSize, Overlap};
-use engine::{DefragLimits, EngineConfig, Inspection, PagePolicy, Share, StreamLimits, Timeouts};
+use engine::{DefragLimits, EngineConfig, Guesses, Inspection, PagePolicy, Share, StreamLimits, Timeouts};
 use wire::ParseOptions;
 
 /// Bytes of table that a flow takes: its slot and its share of the buckets.
@@ -62,6 +62,7 @@ pub(super) fn engine(config: &Config, workers: usize) -> EngineConfig {
             ..DefragLimits::default()
         },
         max_payloads: config.live.classify.max_payloads,
+        guesses: if config.live.classify.guesses { Guesses::On } else { Guesses::Off },
         inspection: Inspection::Full,
         share: Share::ALL,
     }

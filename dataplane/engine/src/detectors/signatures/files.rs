@@ -30,13 +30,24 @@ pub struct SignatureFile {
 
 impl SignatureFile {
     /// The same file, taking the place of an earlier one.
-    pub(super) fn overriding(self) -> Self {
+    pub(crate) fn overriding(self) -> Self {
         Self { overrides: true, ..self }
     }
 }
 
+/// Folders beside those of the families: who owns which names, and what ports are used for.
+const OTHER_FOLDERS: &[&str] = &["services/", "guesses/"];
+
+/// The files of `folder`, which is one of [`OTHER_FOLDERS`].
+pub(in crate::detectors) fn below<'f>(
+    files: &'f [SignatureFile],
+    folder: &'static str,
+) -> impl Iterator<Item = &'f SignatureFile> {
+    files.iter().filter(move |file| file.path.starts_with(folder))
+}
+
 /// The files that the program carries.
-pub(super) fn builtin() -> Vec<SignatureFile> {
+pub(crate) fn builtin() -> Vec<SignatureFile> {
     let file = |(path, text): &(&str, &'static str)| SignatureFile {
         path: (*path).to_owned(),
         text: Cow::Borrowed(*text),
@@ -46,7 +57,7 @@ pub(super) fn builtin() -> Vec<SignatureFile> {
 }
 
 /// The `.toml` files of a folder and of the folders in it, ordered by path.
-pub(super) fn of_folder(folder: &Path) -> Result<Vec<SignatureFile>, SignatureErrors> {
+pub(crate) fn of_folder(folder: &Path) -> Result<Vec<SignatureFile>, SignatureErrors> {
     let mut errors = Vec::new();
     let mut files = Vec::new();
     for (name, path) in listed(folder, "", &mut errors) {
@@ -109,7 +120,9 @@ pub(super) fn read(files: &[SignatureFile]) -> (Vec<Definition>, Vec<SignatureEr
     let mut errors = Vec::new();
     let mut definitions: Vec<Definition> = Vec::new();
     let mut by_id: BTreeMap<String, (usize, bool)> = BTreeMap::new();
-    for file in files {
+    let is_signature =
+        |file: &&SignatureFile| !OTHER_FOLDERS.iter().any(|folder| file.path.starts_with(folder));
+    for file in files.iter().filter(is_signature) {
         let mut problems = Problems::new(&file.path);
         let definition = definition::read(&file.path, &file.text, &mut problems);
         if let Some(definition) = definition {

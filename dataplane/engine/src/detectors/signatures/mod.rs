@@ -8,13 +8,13 @@
 mod database;
 mod definition;
 mod expression;
-mod files;
+pub(in crate::detectors) mod files;
 mod hex;
 mod lane;
 mod opening;
 mod pattern;
-mod problem;
-mod reader;
+pub(in crate::detectors) mod problem;
+pub(in crate::detectors) mod reader;
 mod report;
 mod scanner;
 mod sequence;
@@ -30,7 +30,7 @@ pub use files::SignatureFile;
 pub use hex::HexError;
 pub use pattern::{PatternError, SCAN_BYTES};
 pub use problem::{Problem, SignatureError, SignatureErrors};
-pub use report::{Overlap, Price, Report, ReportError, SampleFailure, SignatureReport};
+pub use report::{Benign, Overlap, Price, Report, ReportError, SampleFailure, SignatureReport, Trial};
 pub use scanner::{Scanner, ScannerError};
 
 use crate::protocols::{Carrier, Exposure, Family, Protocol};
@@ -106,9 +106,7 @@ impl SignatureSet {
     /// The signatures that the program carries and those of a folder; where both have an id, the folder's is taken, and
     /// a file with `enabled = false` switches an id off.
     pub fn builtin_and(folder: &Path) -> Result<Self, SignatureErrors> {
-        let mut files = files::builtin();
-        files.extend(files::of_folder(folder)?.into_iter().map(SignatureFile::overriding));
-        Self::from_files(&files)
+        Self::from_files(&builtin_files_and(folder)?)
     }
 
     /// Compiles files. Errors: everything that is wrong, with file and line.
@@ -185,6 +183,30 @@ impl SignatureSet {
             fingerprint: self.fingerprint ^ (u64::from(index) + 1),
         })
     }
+}
+
+/// The files that the program carries: signatures, services and guesses.
+#[must_use]
+pub fn builtin_files() -> Vec<SignatureFile> {
+    files::builtin()
+}
+
+/// The files of a folder.
+///
+/// # Errors
+/// Files that cannot be read.
+pub fn files_of(folder: &Path) -> Result<Vec<SignatureFile>, SignatureErrors> {
+    files::of_folder(folder)
+}
+
+/// The files that the program carries and those of a folder, which go before them.
+///
+/// # Errors
+/// Files that cannot be read.
+pub fn builtin_files_and(folder: &Path) -> Result<Vec<SignatureFile>, SignatureErrors> {
+    let mut files = files::builtin();
+    files.extend(files::of_folder(folder)?.into_iter().map(SignatureFile::overriding));
+    Ok(files)
 }
 
 /// A set while its files are put together.

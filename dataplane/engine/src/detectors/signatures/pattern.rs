@@ -38,6 +38,25 @@ const COMMON: &[&[u8]] = &[
     b"\x01\x00\x00\x00",
     b"\x16\x03\x01\x02",
     b"\x17\x03\x03\x00",
+    b"ttp/",
+    b"tp:/",
+    b"ttps",
+    b"tps:",
+    b"ps:/",
+    b"p://",
+    b"s://",
+    b"://w",
+    b"html",
+    b"text",
+    b"json",
+    b"type",
+    b"name",
+    b"date",
+    b"\x02\x00\x00\x00",
+    b"\x00\x00\x00\x02",
+    b"\x00\x00\x01\x00",
+    b"\x00\x01\x00\x00",
+    b"\x16\x03\x03\x00",
 ];
 
 /// A pattern that passed the lint.
@@ -173,8 +192,14 @@ fn lint_search(hir: &Hir) -> Result<(), PatternError> {
     if run.len() < LEAST_RUN {
         return Err(PatternError::NoLiteral { longest: run.len(), least: LEAST_RUN });
     }
-    let is_one_byte = run.windows(2).all(|pair| pair.first() == pair.last());
-    if is_one_byte || COMMON.contains(&run.as_slice()) {
+    // Hyperscan looks for a part of the run only: none of its words may be everywhere.
+    let is_common = |word: &[u8]| {
+        let is_one_byte = word.windows(2).all(|pair| pair.first() == pair.last());
+        is_one_byte || COMMON.contains(&word)
+    };
+    let words = || run.windows(LEAST_RUN);
+    let has_zeros = words().any(|word| word.iter().all(|byte| *byte == 0));
+    if has_zeros || words().all(is_common) {
         return Err(PatternError::CommonLiteral { literal: run.escape_ascii().to_string() });
     }
     Ok(())

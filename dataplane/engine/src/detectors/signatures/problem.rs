@@ -222,6 +222,30 @@ pub enum Problem {
         /// What is wrong.
         error: ExpressionError,
     },
+    /// A domain that is none, or that says nothing.
+    #[error("\"{value}\" is no domain of a service: {why}")]
+    Domain {
+        /// As written.
+        value: String,
+        /// What is wrong with it, and what to write.
+        why: &'static str,
+    },
+    /// A network that is none.
+    #[error("\"{value}\" is no network: write an address with zeros behind its prefix, `192.0.2.0/24`")]
+    Network {
+        /// As written.
+        value: String,
+    },
+    /// Something that belongs to one only.
+    #[error("the {what} \"{value}\" is {first}'s already: keep it in one place")]
+    Taken {
+        /// What it is.
+        what: &'static str,
+        /// Its name.
+        value: String,
+        /// Who has it.
+        first: String,
+    },
     /// A pattern that Hyperscan refuses.
     #[error("Hyperscan refuses the pattern: {0}")]
     Hyperscan(String),
@@ -229,25 +253,25 @@ pub enum Problem {
 
 /// Collects problems of one file.
 #[derive(Debug)]
-pub(super) struct Problems<'f> {
+pub(in crate::detectors) struct Problems<'f> {
     file: &'f str,
     found: Vec<SignatureError>,
 }
 
 impl<'f> Problems<'f> {
-    pub(super) const fn new(file: &'f str) -> Self {
+    pub(in crate::detectors) const fn new(file: &'f str) -> Self {
         Self { file, found: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, line: u32, problem: Problem) {
+    pub(in crate::detectors) fn add(&mut self, line: u32, problem: Problem) {
         self.found.push(SignatureError { file: self.file.to_owned(), line, problem });
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::detectors) fn count(&self) -> usize {
         self.found.len()
     }
 
-    pub(super) fn into_errors(self) -> Vec<SignatureError> {
+    pub(in crate::detectors) fn into_errors(self) -> Vec<SignatureError> {
         self.found
     }
 }

@@ -7,22 +7,22 @@ use super::problem::{Problem, Problems};
 
 /// A value and the line it stands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Located<T> {
-    pub(super) value: T,
-    pub(super) line: u32,
+pub(in crate::detectors) struct Located<T> {
+    pub(in crate::detectors) value: T,
+    pub(in crate::detectors) line: u32,
 }
 
 /// Where the lines of a text start.
 #[derive(Debug)]
-pub(super) struct Lines(Vec<usize>);
+pub(in crate::detectors) struct Lines(Vec<usize>);
 
 impl Lines {
-    pub(super) fn of(text: &str) -> Self {
+    pub(in crate::detectors) fn of(text: &str) -> Self {
         Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset).collect())
     }
 
     /// The line of a byte, counted from 1.
-    pub(super) fn line(&self, offset: usize) -> u32 {
+    pub(in crate::detectors) fn line(&self, offset: usize) -> u32 {
         let before = self.0.partition_point(|end| *end < offset);
         u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
     }
@@ -30,16 +30,16 @@ impl Lines {
 
 /// One table of a file, and where its problems go.
 #[derive(Debug)]
-pub(super) struct Section<'t> {
+pub(in crate::detectors) struct Section<'t> {
     table: &'t DeTable<'t>,
     lines: &'t Lines,
     /// The line the table starts on.
-    pub(super) line: u32,
+    pub(in crate::detectors) line: u32,
 }
 
 impl<'t> Section<'t> {
     /// Reports every key that is not in `known`.
-    pub(super) fn new(
+    pub(in crate::detectors) fn new(
         table: &'t Spanned<DeTable<'t>>,
         lines: &'t Lines,
         known: &[&str],
@@ -70,17 +70,21 @@ impl<'t> Section<'t> {
     }
 
     /// The line of a key, or of the table where the key is not there.
-    pub(super) fn line_of(&self, key: &str) -> u32 {
+    pub(in crate::detectors) fn line_of(&self, key: &str) -> u32 {
         self.value(key).map_or(self.line, |(_, line)| line)
     }
 
     /// Whether the key is there.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(in crate::detectors) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
     /// A text.
-    pub(super) fn text(&self, key: &str, problems: &mut Problems<'_>) -> Option<Located<&'t str>> {
+    pub(in crate::detectors) fn text(
+        &self,
+        key: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Located<&'t str>> {
         let (value, line) = self.value(key)?;
         match value.as_str() {
             Some("") => problems.add(line, Problem::Empty { key: key.to_owned() }),
@@ -91,7 +95,11 @@ impl<'t> Section<'t> {
     }
 
     /// A text that may be empty.
-    pub(super) fn any_text(&self, key: &str, problems: &mut Problems<'_>) -> Option<Located<&'t str>> {
+    pub(in crate::detectors) fn any_text(
+        &self,
+        key: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Located<&'t str>> {
         let (value, line) = self.value(key)?;
         let text = value.as_str();
         if text.is_none() {
@@ -101,7 +109,7 @@ impl<'t> Section<'t> {
     }
 
     /// A text that must be there; `mend` says what to write.
-    pub(super) fn required(
+    pub(in crate::detectors) fn required(
         &self,
         key: &'static str,
         mend: &'static str,
@@ -114,7 +122,7 @@ impl<'t> Section<'t> {
     }
 
     /// A number from `low` to `high`.
-    pub(super) fn number(
+    pub(in crate::detectors) fn number(
         &self,
         key: &str,
         (low, high): (u32, u32),
@@ -126,7 +134,7 @@ impl<'t> Section<'t> {
     }
 
     /// A yes or no.
-    pub(super) fn switch(&self, key: &str, problems: &mut Problems<'_>) -> Option<bool> {
+    pub(in crate::detectors) fn switch(&self, key: &str, problems: &mut Problems<'_>) -> Option<bool> {
         let (value, line) = self.value(key)?;
         let found = value.as_bool();
         if found.is_none() {
@@ -136,7 +144,11 @@ impl<'t> Section<'t> {
     }
 
     /// A list of texts, none of them empty.
-    pub(super) fn texts(&self, key: &str, problems: &mut Problems<'_>) -> Option<Vec<Located<&'t str>>> {
+    pub(in crate::detectors) fn texts(
+        &self,
+        key: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Vec<Located<&'t str>>> {
         let mut texts = Vec::new();
         for item in self.list(key, "a list of texts", problems)? {
             let line = self.lines.line(item.span().start);
@@ -150,7 +162,7 @@ impl<'t> Section<'t> {
     }
 
     /// A list of numbers from `low` to `high`.
-    pub(super) fn numbers(
+    pub(in crate::detectors) fn numbers(
         &self,
         key: &str,
         range: (u32, u32),
@@ -165,7 +177,7 @@ impl<'t> Section<'t> {
     }
 
     /// A table within this one.
-    pub(super) fn section(
+    pub(in crate::detectors) fn section(
         &self,
         key: &str,
         known: &[&str],
@@ -180,7 +192,7 @@ impl<'t> Section<'t> {
     }
 
     /// The tables of an array of tables.
-    pub(super) fn sections(
+    pub(in crate::detectors) fn sections(
         &self,
         key: &str,
         known: &[&str],
@@ -244,6 +256,6 @@ fn wrong_type(key: &str, value: &DeValue<'_>, wanted: &'static str, line: u32, p
 }
 
 /// `` `a`, `b`, `c` ``
-pub(super) fn quoted_list(names: &[&str]) -> String {
+pub(in crate::detectors) fn quoted_list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -5,7 +5,7 @@ use core::hint::black_box;
 use thiserror::Error;
 
 use super::scanner::{Scanner, ScannerError};
-use super::{Sample, SignatureErrors, SignatureMatch, SignatureSet};
+use super::{Label, Sample, SignatureErrors, SignatureMatch, SignatureSet};
 use crate::protocols::{Carrier, EARLIER_BYTES, Earlier, Probe};
 use crate::record::Direction;
 
@@ -33,8 +33,42 @@ pub struct Report {
     pub random_payloads: u32,
     /// How many of them were taken for something.
     pub random_labels: u32,
+    /// Bytes of everyday traffic that were scanned.
+    pub benign_bytes: u64,
     /// What the whole set costs.
     pub price: Price,
+}
+
+/// What a set is tried on beside its own samples, and how much of it is tried.
+pub struct Trial<'t> {
+    /// Which signatures are tried alone: each takes some ten milliseconds.
+    pub wanted: &'t dyn Fn(&Label) -> bool,
+    /// Everyday traffic.
+    pub benign: &'t [Benign],
+}
+
+impl core::fmt::Debug for Trial<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Trial").field("benign", &self.benign.len()).finish_non_exhaustive()
+    }
+}
+
+impl Trial<'_> {
+    /// Every signature, and nothing beside the samples.
+    const ALL: Trial<'static> = Trial { wanted: &|_| true, benign: &[] };
+}
+
+/// A payload of everyday traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Benign {
+    /// What it is, as in `app_proto`; empty where that is not known.
+    pub protocol: String,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// TCP, UDP or SCTP.
+    pub carrier: Carrier,
+    /// Which way it goes.
+    pub from: Direction,
 }
 
 /// What scanning costs.
@@ -71,6 +105,10 @@ pub struct SignatureReport {
     pub samples: u32,
     /// Random payloads that it took for its protocol.
     pub random: u32,
+    /// Payloads of everyday traffic that it matches though they are another protocol, or none that is known.
+    pub benign: u32,
+    /// It was tried alone.
+    pub is_tried: bool,
     /// What it costs alone, on all samples and some random payloads.
     pub price: Price,
 }
@@ -89,6 +127,15 @@ pub enum ReportError {
 impl Report {
     /// Tests `set`. `clock` gives nanoseconds from any start.
     pub fn run(set: &SignatureSet, clock: &mut dyn FnMut() -> u64) -> Result<Self, ReportError> {
+        Self::of(set, &Trial::ALL, clock)
+    }
+
+    /// Tests what `trial` wants of `set`. `clock` gives nanoseconds from any start.
+    pub fn of(
+        set: &SignatureSet,
+        trial: &Trial<'_>,
+        clock: &mut dyn FnMut() -> u64,
+    ) -> Result<Self, ReportError> {
         let mut scanner = Scanner::new(set)?;
         let mut report = Self { samples: set.samples.len(), ..Self::default() };
         report.signatures.resize(set.len(), SignatureReport::default());
@@ -109,10 +156,28 @@ impl Report {
             }
         }
         report.price = price(set, &set.samples, &mut scanner, clock);
+        report.add_benign(set, trial.benign, &mut scanner);
         for index in (0..=u16::MAX).take(set.len()) {
-            report.add_signature(set, index, clock)?;
+            if set.label(index).is_some_and(trial.wanted) {
+                report.add_signature(set, index, clock)?;
+            }
         }
         Ok(report)
+    }
+
+    /// Counts what each signature takes of everyday traffic.
+    fn add_benign(&mut self, set: &SignatureSet, benign: &[Benign], scanner: &mut Scanner) {
+        for one in benign {
+            self.benign_bytes += one.payload.len() as u64;
+            scanner.each_match(set, &probe(&one.payload, one.carrier, one.from), &mut |matched| {
+                let name = set.protocols.get(usize::from(matched.protocol)).map(|own| own.name.as_str());
+                if let Some(own) = self.signatures.get_mut(usize::from(matched.signature))
+                    && name != Some(one.protocol.as_str())
+                {
+                    own.benign += 1;
+                }
+            });
+        }
     }
 
     /// Whether every sample is right, every signature has one, no two protocols match one sample, and fewer than one
@@ -121,7 +186,7 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         self.failures.is_empty()
             && self.overlaps.is_empty()
-            && self.signatures.iter().all(|signature| signature.samples > 0)
+            && self.signatures.iter().all(|signature| signature.samples > 0 || !signature.is_tried)
             && self.random_labels.saturating_mul(1000) < self.random_payloads.max(1)
     }
 
@@ -147,6 +212,7 @@ impl Report {
                 self.overlaps.push(Overlap { signature: index, sample: place });
             }
         }
+        own.is_tried = true;
         own.price = price(&alone, &set.samples, &mut scanner, clock);
         Ok(())
     }

@@ -8,7 +8,8 @@ use super::lane::{LANES, Start, lane_of};
 use super::pattern::SCAN_BYTES;
 use super::signature::Signature;
 use super::{SignatureMatch, SignatureSet};
-use crate::protocols::Probe;
+use crate::protocols::{Carrier, Probe};
+use crate::record::Direction;
 
 /// What one worker needs to scan with one set: Hyperscan's scratch space (about 50 KiB a lane) and a bit a signature.
 #[derive(Debug)]
@@ -45,7 +46,8 @@ impl Scanner {
 
     /// The best signature that matches: the surest, then the most specific. `set` is the one the scanner was made for.
     ///
-    /// Looks at the first [`SCAN_BYTES`] bytes. In midstream the direction is a guess: both are tried.
+    /// Looks at the first [`SCAN_BYTES`] bytes. In midstream the direction is a guess: both are tried; so is it of
+    /// datagrams that nobody answered and that come from the lower port.
     pub fn scan(&mut self, set: &SignatureSet, probe: &Probe<'_>) -> Option<SignatureMatch> {
         debug_assert!(self.is_for(set), "a scanner serves the set it was made for");
         if !self.is_for(set) {
@@ -53,7 +55,7 @@ impl Scanner {
         }
         let mut best = Best { index: u16::MAX, offset: 0 };
         self.scan_lane(set, probe, lane_of(probe.carrier, probe.from)?, &mut best);
-        if probe.midstream && probe.is_stream() {
+        if (probe.midstream && probe.is_stream()) || is_maybe_answer(probe) {
             self.scan_lane(set, probe, lane_of(probe.carrier, probe.from.reversed())?, &mut best);
         }
         let signature = set.signatures.get(usize::from(best.index))?;
@@ -65,6 +67,48 @@ impl Scanner {
         })
     }
 
+    /// Every signature that matches, best first: for those who want to know why. Slower than [`Scanner::scan`].
+    pub fn each_match(
+        &mut self,
+        set: &SignatureSet,
+        probe: &Probe<'_>,
+        found: &mut dyn FnMut(SignatureMatch),
+    ) {
+        let Some(lane_index) = lane_of(probe.carrier, probe.from).filter(|_| self.is_for(set)) else {
+            return;
+        };
+        let other = probe.midstream && probe.is_stream();
+        let other = other.then(|| lane_of(probe.carrier, probe.from.reversed())).flatten();
+        let view = view_of(probe);
+        for (index, signature) in (0_u16..).zip(&set.signatures) {
+            let matched = [Some(lane_index), other].into_iter().flatten().find_map(|lane_index| {
+                let from = if lane_index % 2 == 0 { Direction::ToServer } else { Direction::ToClient };
+                let rides = signature.carriers.get(lane_index / 2) == Some(&true) && signature.goes(from);
+                let holds = rides
+                    && signature.admits(view, probe)
+                    && self.earlier_holds(set, index, signature, probe);
+                if !holds {
+                    return None;
+                }
+                if signature.payload.searched().is_none() {
+                    return Some(signature.offset());
+                }
+                let database = set.lanes.get(lane_index)?.database.as_ref()?;
+                let scratch = self.scratch.get(lane_index)?.as_ref()?;
+                let mut best = Best { index: u16::MAX, offset: 0 };
+                self.wanted.insert(index);
+                search(set, database, scratch, &self.wanted, (probe.payload, index), &mut best);
+                self.wanted.clear();
+                (best.index == index).then_some(best.offset)
+            });
+            if let Some(offset) = matched {
+                let (protocol, confidence) = (signature.protocol, signature.confidence);
+                let offset = u16::try_from(offset).unwrap_or(u16::MAX);
+                found(SignatureMatch { protocol, signature: index, confidence, offset });
+            }
+        }
+    }
+
     fn scan_lane(&mut self, set: &SignatureSet, probe: &Probe<'_>, lane_index: usize, best: &mut Best) {
         let Some(lane) = set.lanes.get(lane_index) else { return };
         let mut buckets = lane.candidates(probe.payload);
@@ -72,6 +116,7 @@ impl Scanner {
             return;
         }
         let (view, start) = (view_of(probe), Start::of(probe.payload));
+        let is_guess = lane_of(probe.carrier, probe.from) != Some(lane_index);
         let mut first_wanted = u16::MAX;
         while buckets != 0 {
             let bucket = buckets.trailing_zeros();
@@ -85,7 +130,10 @@ impl Scanner {
                     continue;
                 }
                 let Some(signature) = set.signatures.get(usize::from(index)) else { continue };
-                if !signature.admits(view, probe) || !self.earlier_holds(set, index, signature, probe) {
+                if (is_guess && !signature.serves_midstream)
+                    || !signature.admits(view, probe)
+                    || !self.earlier_holds(set, index, signature, probe)
+                {
                     continue;
                 }
                 if signature.payload.searched().is_some() {
@@ -133,6 +181,14 @@ impl Scanner {
             is_found
         })
     }
+}
+
+/// Whether a datagram may be an answer whose question was not captured: whoever was seen first is taken for the client.
+fn is_maybe_answer(probe: &Probe<'_>) -> bool {
+    probe.carrier == Carrier::Udp
+        && probe.from == Direction::ToServer
+        && probe.source_port < probe.destination_port
+        && probe.earlier.iter().all(|earlier| earlier.from == probe.from)
 }
 
 /// The payload as checks see it: for datagrams the length is that on the wire.

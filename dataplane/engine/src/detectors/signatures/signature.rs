@@ -76,7 +76,8 @@ pub(super) struct Signature {
     pub(super) confidence: u8,
     /// Payloads that may have been seen before this one.
     pub(super) most_earlier: u8,
-    /// It also decides where the start of a stream was not seen; see [`Signature::with_midstream`].
+    /// It also decides where the start of a stream, or the question to an answer, was not seen; see
+    /// [`Signature::with_midstream`].
     pub(super) serves_midstream: bool,
     /// What the payload must be.
     pub(super) payload: Condition,

@@ -1,12 +1,15 @@
 //! Financial Information eXchange: sessions and messages in tag value encoding, FIX 4.0 to 5.0 and FIXT 1.1.
 //!
 //! `message` finds messages and their fields, `names` has the names; what an analyst filters on is written here.
-//! Accounts and passwords are not.
+//! Accounts and passwords are not. `open_framing` tells of messages in other encodings (FAST, SBE) behind the simple open
+//! framing header.
 
 mod message;
 mod names;
+mod open_framing;
 
 use self::message::{Fields, Head, WHOLE_MAX, framing, is_checksum_right, number};
+use self::open_framing::{Header, Traffic};
 use super::framed::{self, Framing, Masked, Message, Messages, Next, Report};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::{Direction, EventWriter};
@@ -19,11 +22,11 @@ pub static FIX: Protocol = Protocol {
     carriers: &[Carrier::Tcp],
     ports: &[],
     exposure: Exposure::Cleartext,
-    opening: Opening::one_of(1, b"8"),
+    opening: Opening::one_of(1, b"8\0"),
     probe: Some(probe),
     parser: Some(framed::parser::<Fix>),
     events: &["fix", "anomaly"],
-    source: "FIX Trading Community: FIX session layer; FIX 4.2, 4.4, 5.0 SP2",
+    source: "FIX Trading Community: FIX session layer; FIX 4.2, 4.4, 5.0 SP2; SOFH 1.0; FAST 1.1",
 };
 
 fn probe(probe: &Probe<'_>) -> Found {
@@ -31,6 +34,9 @@ fn probe(probe: &Probe<'_>) -> Found {
 }
 
 fn look(bytes: &[u8]) -> Found {
+    if bytes.first() == Some(&0) {
+        return open_framing::look(bytes);
+    }
     match framing(bytes) {
         Framing::Open => Found::Maybe,
         Framing::Message { .. } => match Head::read(bytes) {
@@ -46,16 +52,25 @@ fn look(bytes: &[u8]) -> Found {
 struct Fix {
     /// Sequence number that the next message of each direction must have, where it is known.
     expected: [Option<u64>; 2],
+    /// Messages in other encodings.
+    traffic: Traffic,
 }
 
 impl Messages for Fix {
     const NAME: &'static str = "fix";
 
     fn framing(&mut self, bytes: &[u8], _: Direction) -> Framing {
-        framing(bytes)
+        if bytes.first() == Some(&0) { open_framing::framing(bytes) } else { framing(bytes) }
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
+        if message.bytes.first() == Some(&0) {
+            let header = Header::read(message.bytes).ok_or("invalid_framing_header")?;
+            if self.traffic.count(&header) {
+                write_template(&header, &mut report.event("fix"));
+            }
+            return Ok(Next::More);
+        }
         let head = Head::read(message.bytes)?.ok_or("invalid_body_length")?;
         let is_whole = message.bytes.len() == head.len();
         let body = message.bytes.get(head.body.start..).unwrap_or_default();
@@ -102,6 +117,24 @@ impl Messages for Fix {
 
     fn clear(&mut self) {
         self.expected = [None; 2];
+        self.traffic.clear();
+    }
+
+    fn finish(&mut self, report: &mut Report<'_, '_>) {
+        if !self.traffic.is_empty() {
+            self.traffic.write(&mut report.event("fix"));
+        }
+    }
+}
+
+/// The first message of a template.
+fn write_template(header: &Header<'_>, event: &mut EventWriter<'_>) {
+    event.label("framing", "sofh").label("encoding", header.encoding.name());
+    if let Some((template, versions)) = header.template() {
+        event.number("template_id", template);
+        if let Some((schema, version)) = versions {
+            event.number("schema_id", schema).number("schema_version", version);
+        }
     }
 }
 

@@ -60,6 +60,20 @@ impl<'a> Cursor<'a> {
         self.array().map(|bytes| u64::from_le_bytes(*bytes))
     }
 
+    /// Little-endian.
+    pub(in crate::protocols) fn u24_le(&mut self) -> Option<u32> {
+        let [a, b, c] = *self.array()?;
+        Some(u32::from_le_bytes([a, b, c, 0]))
+    }
+
+    /// Text up to a zero, which is taken too.
+    pub(in crate::protocols) fn c_string(&mut self) -> Option<&'a [u8]> {
+        let end = memchr::memchr(0, self.rest)?;
+        let text = self.take(end)?;
+        self.u8()?;
+        Some(text)
+    }
+
     pub(in crate::protocols) fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let (first, rest) = self.rest.split_first_chunk()?;
         self.rest = rest;

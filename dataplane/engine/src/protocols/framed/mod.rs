@@ -4,17 +4,19 @@
 //! ones; a [`Messages`] knows one protocol: where a message ends and what it says.
 
 mod cursor;
+mod pair;
 mod text;
 mod transactions;
 
 pub(super) use cursor::Cursor;
+pub(super) use pair::two_messages;
 pub(super) use text::{Masked, from_ebcdic, push_decimal};
 pub(super) use transactions::{Request, Transactions};
 
 use core::fmt::Debug;
 
-use super::{Carrier, Exposure, Found, Input, Output, Parser, Progress, Then};
-use crate::record::{Direction, EventWriter};
+use super::{Carrier, Expected, Exposure, Found, Input, Output, Parser, Progress, Then};
+use crate::record::{Direction, EventWriter, FlowIdentity};
 
 /// Where the message at the start of some bytes ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,11 @@ pub(super) trait Messages: Debug + Default + Send + 'static {
         let _ = from;
     }
 
+    /// The flow is one that another one, of id `parent`, announced.
+    fn expected(&mut self, expected: &Expected, parent: u64) {
+        let _ = (expected, parent);
+    }
+
     /// Forgets everything about the flow, keeps allocations.
     fn clear(&mut self);
 
@@ -129,6 +136,21 @@ impl Report<'_, '_> {
     /// Says that the flow is `protocol`, more precisely than so far.
     pub(super) const fn refine(&mut self, protocol: &'static str, confidence: u8) {
         self.out.refine(protocol, confidence);
+    }
+
+    /// Announces a flow that is to come.
+    pub(super) fn expect(&mut self, expected: Expected) {
+        self.out.expect(expected);
+    }
+
+    /// Whose packets these are.
+    pub(super) const fn flow(&self) -> &FlowIdentity {
+        self.out.flow()
+    }
+
+    /// Says which service the flow belongs to.
+    pub(super) const fn service(&mut self, name: &'static str) {
+        self.out.service(name);
     }
 
     /// Says what a copy of the wire gives away.
@@ -308,6 +330,10 @@ impl<M: Messages> Parser for Framed<M> {
             self.messages.lost(input.from);
         }
         self.stream(&input, out)
+    }
+
+    fn expected(&mut self, expected: &Expected, parent: u64) {
+        self.messages.expected(expected, parent);
     }
 
     fn finish(&mut self, out: &mut Output<'_>) {

@@ -43,6 +43,11 @@ impl<K> Transactions<K> {
         excess
     }
 
+    /// The oldest request that something belongs to which does not end it.
+    pub(in crate::protocols) fn waiting(&mut self, belongs: impl Fn(&K) -> bool) -> Option<&mut K> {
+        self.waiting.iter_mut().map(|request| &mut request.key).find(|key| belongs(key))
+    }
+
     /// Takes out the oldest request that a response belongs to.
     pub(in crate::protocols) fn close(&mut self, belongs: impl Fn(&K) -> bool) -> Option<Request<K>> {
         let at = self.waiting.iter().position(|request| belongs(&request.key))?;
@@ -52,6 +57,11 @@ impl<K> Transactions<K> {
     /// Takes out the oldest request.
     pub(in crate::protocols) fn pop(&mut self) -> Option<Request<K>> {
         self.waiting.pop_front()
+    }
+
+    /// Puts what [`Self::pop`] gave back to the front: more of its response is to come.
+    pub(in crate::protocols) fn put_back(&mut self, request: Request<K>) {
+        self.waiting.push_front(request);
     }
 
     /// Number for a message without a request.

@@ -64,23 +64,42 @@ struct Content {
     /// Segments after the header.
     segments: u32,
     /// One bit for each of [`HEALTH_SEGMENTS`].
-    health: u16,
+    health: u32,
 }
 
-/// Segments that tell of a person.
-const HEALTH_SEGMENTS: [(&[u8; 3], &str); 12] = [
+/// Segments that tell of a person, or ask for one.
+const HEALTH_SEGMENTS: [(&[u8; 3], &str); 31] = [
     (b"PID", "PID"),
+    (b"PD1", "PD1"),
+    (b"PDA", "PDA"),
     (b"NK1", "NK1"),
     (b"PV1", "PV1"),
+    (b"PV2", "PV2"),
+    (b"ARV", "ARV"),
+    (b"ACC", "ACC"),
     (b"IN1", "IN1"),
+    (b"IN2", "IN2"),
+    (b"IN3", "IN3"),
     (b"GT1", "GT1"),
     (b"DG1", "DG1"),
+    (b"PR1", "PR1"),
     (b"AL1", "AL1"),
+    (b"IAM", "IAM"),
+    (b"OBR", "OBR"),
     (b"OBX", "OBX"),
     (b"NTE", "NTE"),
     (b"MRG", "MRG"),
+    (b"RXA", "RXA"),
     (b"RXE", "RXE"),
+    (b"FT1", "FT1"),
     (b"TXA", "TXA"),
+    (b"SPM", "SPM"),
+    (b"CON", "CON"),
+    (b"FAM", "FAM"),
+    (b"SCH", "SCH"),
+    (b"QRD", "QRD"),
+    (b"QRF", "QRF"),
+    (b"QPD", "QPD"),
 ];
 
 impl Content {

@@ -1,7 +1,9 @@
 //! The `http` event: one for each request with its response, in the names of Suricata's EVE output.
 
+use super::fhir;
 use super::field::without_parameters;
 use super::message::{Kept, Message, Method, Role, Upgrade};
+use super::service::FHIR;
 use super::start_line::Version;
 use crate::protocols::Output;
 use crate::record::EventWriter;
@@ -14,11 +16,16 @@ pub(super) fn write(
     out: &mut Output<'_>,
 ) {
     let mut event = out.event("http");
+    let is_fhir = [request, response].into_iter().flatten().any(|message| message.service == Some(FHIR));
     if let Some(request) = request {
-        write_request(request, scratch, &mut event);
+        if is_fhir {
+            fhir::Request::read(request.text(Kept::Method), request.text(Kept::Target)).write(&mut event);
+        }
+        write_request(request, is_fhir, scratch, &mut event);
     }
     if let Some(response) = response {
         write_response(response, request, &mut event);
+        write_redirect(response.text(Kept::Location), is_fhir, scratch, &mut event);
     } else if let Some(request) = request {
         write_version(request.version, &mut event);
     }
@@ -28,26 +35,29 @@ pub(super) fn write(
     write_anomalies(request, response, &mut event);
 }
 
-fn write_request(request: &Message, scratch: &mut Vec<u8>, event: &mut EventWriter<'_>) {
+fn write_request(request: &Message, is_fhir: bool, scratch: &mut Vec<u8>, event: &mut EventWriter<'_>) {
     let target = request.text(Kept::Target);
     let host = request.text(Kept::Host);
     text(event, "hostname", request.hostname());
     if let Some(port) = request.port {
         event.number("http_port", port);
     }
-    text(event, "url", target);
     if !target.is_empty() {
         // The whole of it, as far as a request says it: host and port as sent, and the target.
         scratch.clear();
         if request.method != Method::Connect && !request.is_to_proxy() && target != b"*" {
             scratch.extend_from_slice(host);
         }
-        scratch.extend_from_slice(target);
+        let start = scratch.len();
+        append(target, is_fhir, scratch);
+        text(event, "url", scratch.get(start..).unwrap_or_default());
         event.text("uri", scratch);
     }
     text(event, "http_user_agent", request.text(Kept::UserAgent));
     text(event, "xff", request.text(Kept::ForwardedFor));
-    text(event, "http_refer", request.text(Kept::Referer));
+    scratch.clear();
+    append(request.text(Kept::Referer), is_fhir, scratch);
+    text(event, "http_refer", scratch);
     text(event, "http_method", request.text(Kept::Method));
     text(event, "request_content_type", without_parameters(request.text(Kept::ContentType)));
     if let Some(length) = request.framing.length {
@@ -77,7 +87,6 @@ fn write_response(response: &Message, request: Option<&Message>, event: &mut Eve
     let version = request.map_or(response.version, |request| request.version);
     write_version(version, event);
     event.number("status", response.status);
-    text(event, "redirect", response.text(Kept::Location));
     let to_head = request.is_some_and(|request| request.method == Method::Head);
     if to_head || matches!(response.status, 204 | 304) {
         event.number("length", 0_u8);
@@ -87,6 +96,21 @@ fn write_response(response: &Message, request: Option<&Message>, event: &mut Eve
         event.number("length", length);
     }
     text(event, "server", response.text(Kept::Server));
+}
+
+fn write_redirect(location: &[u8], is_fhir: bool, scratch: &mut Vec<u8>, event: &mut EventWriter<'_>) {
+    scratch.clear();
+    append(location, is_fhir, scratch);
+    text(event, "redirect", scratch);
+}
+
+/// Appends a target, masked where patients stand in it.
+fn append(target: &[u8], is_fhir: bool, into: &mut Vec<u8>) {
+    if is_fhir {
+        fhir::mask(target, into);
+    } else {
+        into.extend_from_slice(target);
+    }
 }
 
 /// Of a request line that was too long, the version was not read.

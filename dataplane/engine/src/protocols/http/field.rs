@@ -8,6 +8,7 @@ pub(super) const FIELD_MAX: usize = 16 * 1024;
 /// Names with a meaning here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
+    Accept,
     Authorization,
     Connection,
     ContentLength,
@@ -34,6 +35,7 @@ impl Name {
         let (candidate, wanted): (Self, &[u8]) = match (name.len(), name.first()?.to_ascii_lowercase()) {
             (2, b'n') => (Self::NotificationType, b"nt"),
             (4, b'h') => (Self::Host, b"host"),
+            (6, b'a') => (Self::Accept, b"accept"),
             (6, b's') => (Self::Server, b"server"),
             (7, b'r') => (Self::Referer, b"referer"),
             (7, b'u') => (Self::Upgrade, b"upgrade"),

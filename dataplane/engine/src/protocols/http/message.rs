@@ -345,6 +345,7 @@ impl Message {
             }
             Name::XForwardedFor => self.keep(Kept::ForwardedFor, value),
             Name::Authorization | Name::ProxyAuthorization => self.authorization(value),
+            Name::Accept => self.service = self.service.or_else(|| service::of_accepted(value)),
             Name::SoapAction => self.service = self.service.or(Some(service::of_soap_action())),
             Name::NotificationType => {
                 self.service = self.service.or_else(|| service::of_notification_type(value));

@@ -1,14 +1,16 @@
-//! HTTP/1 (RFC 9110, RFC 9112), and what rides on it.
+//! HTTP/1 (RFC 9110, RFC 9112) and HTTP/2 in clear (RFC 9113), and what rides on them.
 //!
 //! `start_line` knows request and status lines, `field` header fields, `framing` where a body ends, `message`
 //! holds what is kept of one message, `credentials` finds what should not be sent in clear and masks it,
-//! `service` names what the header fields say is carried, and `parser` puts them together: bodies are counted
-//! and never stored, one `http` event is written for each transaction.
+//! `service` names what the header fields say is carried, `fhir` keeps patients out of what is written, and `parser`
+//! puts them together: bodies are counted and never stored, one `http` event is written for each transaction.
 
 mod credentials;
 mod event;
+mod fhir;
 mod field;
 mod framing;
+mod h2;
 mod lane;
 mod message;
 mod parser;
@@ -17,6 +19,7 @@ mod probe;
 mod service;
 mod start_line;
 
+pub use h2::GRPC;
 pub use service::SERVICES;
 
 use super::{Carrier, Exposure, Family, Opening, Parser, Protocol};
@@ -36,7 +39,7 @@ pub static HTTP: Protocol = Protocol {
     source: "RFC 9110, RFC 9112",
 };
 
-/// HTTP/2 in clear: with prior knowledge, or after `Upgrade: h2c`. The verdict is all there is.
+/// HTTP/2 in clear: with prior knowledge, or after `Upgrade: h2c`.
 pub static HTTP2: Protocol = Protocol {
     name: "http2",
     title: "HTTP/2",
@@ -47,9 +50,9 @@ pub static HTTP2: Protocol = Protocol {
     // `P` of the connection preface, or the high byte of the length of a SETTINGS frame.
     opening: Opening::one_of(4, b"P\0"),
     probe: Some(probe::http2),
-    parser: None,
-    events: &[],
-    source: "RFC 9113",
+    parser: Some(h2::parser),
+    events: &["http", "http2", "anomaly"],
+    source: "RFC 9113, RFC 7541",
 };
 
 /// WebSocket, found by its opening handshake in HTTP, or in midstream by its frames.

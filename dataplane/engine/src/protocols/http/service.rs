@@ -1,5 +1,6 @@
 //! What HTTP carries, where its header fields or the start of a body say so by specification.
 
+use super::fhir;
 use super::field::without_parameters;
 
 /// Names that the parser gives to services, so that a plan can number them.
@@ -23,6 +24,7 @@ pub static SERVICES: &[&str] = &[
     SSTP,
     RPC_OVER_HTTP,
     BITTORRENT,
+    FHIR,
 ];
 
 const OCSP: &str = "OCSP";
@@ -44,6 +46,8 @@ const WEBDAV: &str = "WebDAV";
 const SSTP: &str = "SSTP";
 const RPC_OVER_HTTP: &str = "RPC over HTTP";
 const BITTORRENT: &str = "BitTorrent";
+/// Records of patients: what is written of targets is masked.
+pub(super) const FHIR: &str = "FHIR";
 
 /// Media types that belong to one protocol.
 const MEDIA_TYPES: &[(&[u8], &str)] = &[
@@ -106,7 +110,13 @@ const METHODS: &[(&[u8], &str)] = &[
 /// The service of a Content-Type value.
 pub(super) fn of_content_type(value: &[u8]) -> Option<&'static str> {
     let media_type = without_parameters(value);
-    MEDIA_TYPES.iter().find(|(wanted, _)| media_type.eq_ignore_ascii_case(wanted)).map(|(_, name)| *name)
+    let known = MEDIA_TYPES.iter().find(|(wanted, _)| media_type.eq_ignore_ascii_case(wanted));
+    known.map(|(_, name)| *name).or_else(|| fhir::is_media_type(value).then_some(FHIR))
+}
+
+/// The service of an Accept value.
+pub(super) fn of_accepted(value: &[u8]) -> Option<&'static str> {
+    fhir::is_media_type(value).then_some(FHIR)
 }
 
 /// The service of a method.
@@ -191,7 +201,7 @@ mod tests {
     #[test]
     fn every_name_given_is_listed() {
         let named = MEDIA_TYPES.iter().chain(METHODS).map(|(_, name)| *name);
-        for name in named.chain([ELASTICSEARCH, BITTORRENT, of_icy_name(), of_soap_action()]) {
+        for name in named.chain([ELASTICSEARCH, BITTORRENT, FHIR, of_icy_name(), of_soap_action()]) {
             assert!(SERVICES.contains(&name), "{name}");
         }
     }

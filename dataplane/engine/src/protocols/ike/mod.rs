@@ -13,6 +13,7 @@ mod probe;
 mod proposal;
 mod registry;
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "messages made here are short")]
 mod tests;
 mod vendor;
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use wire::{FlowKey, KeyKind, Scope};
 
 use super::PROTOCOL;
-use crate::protocols::{Carrier, Earlier, Found, Input, Notes, Output, Parser, Probe, Then};
+use crate::protocols::{Carrier, Earlier, Found, Input, Notes, Output, Probe, Then};
 use crate::record::Direction::{ToClient, ToServer};
 use crate::record::{Datum, Direction, FlowIdentity, TunnelIdentity};
 use crate::{CryptoClass, RecordBatch};
@@ -150,7 +150,8 @@ fn read(
 
 #[test]
 fn an_additional_exchange_of_ml_kem_makes_it_hybrid() {
-    let cases: [(&[(u8, u16, Option<u16>)], &str, Option<CryptoClass>); 5] = [
+    type Case<'a> = (&'a [(u8, u16, Option<u16>)], &'a str, Option<CryptoClass>);
+    let cases: [Case<'_>; 5] = [
         (
             &[(1, 20, Some(256)), (2, 5, None), (4, 31, None), (6, 36, None)],
             "hybrid",

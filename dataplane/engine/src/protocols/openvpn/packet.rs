@@ -32,6 +32,10 @@ impl Opcode {
         })
     }
 
+    pub(super) const fn is_reset(self) -> bool {
+        matches!(self, Self::ClientReset | Self::ServerReset | Self::ClientResetWithKey)
+    }
+
     pub(super) const fn is_data(self) -> bool {
         matches!(self, Self::DataV1 | Self::DataV2)
     }

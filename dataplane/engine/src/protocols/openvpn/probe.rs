@@ -32,7 +32,12 @@ pub(super) fn probe(probe: &Probe<'_>) -> Found {
 }
 
 fn judge(packet: &[u8], from: Direction, earlier: &[Earlier<'_>]) -> Found {
-    let Some(opcode) = packet.first().copied().and_then(Opcode::of) else { return Found::No };
+    let Some(&first) = packet.first() else { return Found::No };
+    let Some(opcode) = Opcode::of(first) else { return Found::No };
+    // A session begins with key 0.
+    if opcode.is_reset() && first & 7 != 0 {
+        return Found::No;
+    }
     let mut best = Found::No;
     for wrap in Wrap::ALL {
         let Some(control) = Control::parse(packet, wrap).filter(|control| control.is_plausible(wrap)) else {

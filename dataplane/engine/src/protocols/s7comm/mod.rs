@@ -1,17 +1,15 @@
 //! Siemens S7 communication and its successor over ISO transport on TCP (RFC 1006).
 //!
-//! `transport` takes packets and transport units apart, `message` the messages of S7comm, `plus` those of
-//! S7comm-plus, `names` has the names. Both go by the same parser: a connection turns out to be one or the other
-//! only after it was set up.
+//! `message` reads the messages of S7comm, `plus` those of S7comm-plus, `names` has the names. Both go by the same
+//! parser: a connection turns out to be one or the other only after it was set up.
 
 mod message;
 mod names;
 mod plus;
-mod transport;
 
 use self::message::Message;
-use self::transport::{Parameters, Unit, framing};
 use super::framed::{self, Framing, Messages, Next, Report, Transactions};
+use super::iso_transport::{Parameters, Unit, framing};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::{Direction, EventWriter};
 

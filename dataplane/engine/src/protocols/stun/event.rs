@@ -10,7 +10,7 @@ use crate::record::{Datum, EventWriter};
 /// Names that the parser gives to services, so that a plan can number them.
 pub(in crate::protocols) static SERVICES: &[&str] = &[MICROSOFT];
 
-const MICROSOFT: &str = "Microsoft Teams";
+const MICROSOFT: &str = "Teams";
 
 /// What was seen so far.
 #[derive(Debug, Default)]

@@ -1,0 +1,265 @@
+//! The last resort: what a port is usually used for, and whose an address is, by data.
+//!
+//! `signatures/guesses/*.toml` says it. A guess names a flow that nothing else did, only where both sides spoke and
+//! what they said does not contradict, and is always marked: [`crate::Tier::Guess`] for a protocol,
+//! [`crate::ServiceBasis::Address`] for a service. `docs/services.md` is the guide for those who write the files.
+
+mod networks;
+
+use std::collections::BTreeMap;
+
+use toml::de::DeTable;
+
+use super::signatures::files::below;
+use super::signatures::problem::Problems;
+use super::signatures::reader::{Lines, Section};
+use super::signatures::{Problem, SignatureErrors, SignatureFile};
+use crate::protocols::Carrier;
+use crate::{Names, ProtocolId, ServiceId};
+use networks::{Network, Networks};
+
+const FOLDER: &str = "guesses/";
+const FILE_KEYS: &[&str] = &["port", "network"];
+const PORT_KEYS: &[&str] = &["protocol", "tcp", "udp", "sctp", "confidence"];
+const NETWORK_KEYS: &[&str] = &["service", "addresses"];
+/// A port alone is weak: more than this is for those who looked.
+const MOST_CONFIDENCE: u32 = 40;
+const USUAL_CONFIDENCE: u32 = 20;
+
+/// What a port is usually used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortGuess {
+    /// The protocol.
+    pub protocol: ProtocolId,
+    /// Per cent, 1 to 40.
+    pub confidence: u8,
+}
+
+/// Ports and addresses, compiled.
+#[derive(Debug, Default)]
+pub struct GuessTable {
+    /// Ascending by carrier and port.
+    ports: Vec<((u8, u16), PortGuess)>,
+    networks: Networks,
+}
+
+impl GuessTable {
+    /// Compiles the guess files among `files`, whose protocols and services must be in `names`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with file and line.
+    pub fn from_files(files: &[SignatureFile], names: &Names) -> Result<Self, SignatureErrors> {
+        let mut errors = Vec::new();
+        let mut table = Assembly { names, ports: BTreeMap::new(), networks: BTreeMap::new() };
+        for file in below(files, FOLDER) {
+            let mut problems = Problems::new(&file.path);
+            table.read(file, &mut problems);
+            let mut found = problems.into_errors();
+            found.sort_by_key(|error| error.line);
+            errors.extend(found);
+        }
+        if !errors.is_empty() {
+            return Err(SignatureErrors(errors));
+        }
+        Ok(Self { ports: table.ports.into_iter().collect(), networks: Networks::compile(&table.networks) })
+    }
+
+    /// What a server's port is usually used for.
+    #[must_use]
+    pub fn of_port(&self, carrier: Carrier, port: u16) -> Option<PortGuess> {
+        let key = (number(carrier)?, port);
+        let at = self.ports.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        self.ports.get(at).map(|(_, guess)| *guess)
+    }
+
+    /// Whose a server's address is.
+    #[must_use]
+    pub fn of_address(&self, address: core::net::IpAddr) -> Option<ServiceId> {
+        self.networks.owner(address)
+    }
+
+    /// All ports of a protocol, with their carriers.
+    pub fn ports_of(&self, protocol: ProtocolId) -> impl Iterator<Item = (Carrier, u16)> + '_ {
+        self.ports
+            .iter()
+            .filter(move |(_, guess)| guess.protocol == protocol)
+            .filter_map(|((number, port), _)| Some((CARRIERS.get(usize::from(*number))?.1, *port)))
+    }
+}
+
+const CARRIERS: &[(&str, Carrier)] = &[("tcp", Carrier::Tcp), ("udp", Carrier::Udp), ("sctp", Carrier::Sctp)];
+
+fn number(carrier: Carrier) -> Option<u8> {
+    u8::try_from(CARRIERS.iter().position(|(_, known)| *known == carrier)?).ok()
+}
+
+/// A table while its files are put together.
+#[derive(Debug)]
+struct Assembly<'n> {
+    names: &'n Names,
+    ports: BTreeMap<(u8, u16), PortGuess>,
+    networks: BTreeMap<Network, ServiceId>,
+}
+
+impl Assembly<'_> {
+    fn read(&mut self, file: &SignatureFile, problems: &mut Problems<'_>) {
+        let lines = Lines::of(&file.text);
+        let table = match DeTable::parse(&file.text) {
+            Ok(table) => table,
+            Err(error) => {
+                let line = lines.line(error.span().map_or(0, |span| span.start));
+                return problems.add(line, Problem::Syntax(error.message().to_owned()));
+            }
+        };
+        let root = Section::new(&table, &lines, FILE_KEYS, problems);
+        for section in root.sections("port", PORT_KEYS, problems) {
+            self.port(&section, file, problems);
+        }
+        for section in root.sections("network", NETWORK_KEYS, problems) {
+            self.network(&section, file, problems);
+        }
+    }
+
+    fn port(&mut self, section: &Section<'_>, file: &SignatureFile, problems: &mut Problems<'_>) {
+        let name = section.required("protocol", "write its name in `app_proto`", problems);
+        let confidence = section.number("confidence", (1, MOST_CONFIDENCE), problems);
+        let confidence = confidence.map_or(USUAL_CONFIDENCE, |confidence| confidence.value);
+        if !CARRIERS.iter().any(|(carrier, _)| section.has(carrier)) {
+            let mend = "write the ports, or `udp` or `sctp`";
+            problems.add(section.line, Problem::MissingKey { key: "tcp", mend });
+        }
+        let Some(name) = name else { return };
+        let Some(protocol) = self.names.protocol_id(name.value) else {
+            let known = "the protocols that have code or a signature".to_owned();
+            let value = name.value.to_owned();
+            problems.add(name.line, Problem::UnknownName { key: "protocol".to_owned(), value, known });
+            return;
+        };
+        let guess = PortGuess { protocol, confidence: u8::try_from(confidence).unwrap_or(1) };
+        for (number, (carrier, _)) in (0..).zip(CARRIERS) {
+            for port in section.numbers(carrier, (1, 65_535), problems).unwrap_or_default() {
+                let Ok(port) = u16::try_from(port) else { continue };
+                let before = self.ports.insert((number, port), guess).filter(|_| !file.overrides);
+                let Some(first) = before.and_then(|before| self.names.protocol(before.protocol)) else {
+                    continue;
+                };
+                let (value, first) = (format!("{carrier} {port}"), first.name.clone().into_owned());
+                problems.add(section.line_of(carrier), Problem::Taken { what: "port", value, first });
+            }
+        }
+    }
+
+    fn network(&mut self, section: &Section<'_>, file: &SignatureFile, problems: &mut Problems<'_>) {
+        let name = section.required("service", "write its name in `app_service`", problems);
+        if !section.has("addresses") {
+            let mend = "write its networks, `[\"192.0.2.0/24\"]`";
+            problems.add(section.line, Problem::MissingKey { key: "addresses", mend });
+        }
+        let addresses = section.texts("addresses", problems).unwrap_or_default();
+        let Some(name) = name else { return };
+        let Some(service) = self.names.service_id(name.value) else {
+            let known = "the services of `signatures/services/`".to_owned();
+            let value = name.value.to_owned();
+            problems.add(name.line, Problem::UnknownName { key: "service".to_owned(), value, known });
+            return;
+        };
+        for text in addresses {
+            let Some(network) = Network::parse(text.value) else {
+                problems.add(text.line, Problem::Network { value: text.value.to_owned() });
+                continue;
+            };
+            let before = self.networks.insert(network, service).filter(|_| !file.overrides);
+            if let Some(first) = before.and_then(|before| self.names.service(before)) {
+                let (value, first) = (text.value.to_owned(), first.to_owned());
+                problems.add(text.line, Problem::Taken { what: "network", value, first });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::ProtocolName;
+    use crate::protocols::{Exposure, Family};
+
+    fn names() -> Names {
+        let mut names = Names::default();
+        for name in ["smtp", "ntp"] {
+            names
+                .add_protocol(ProtocolName {
+                    name: name.into(),
+                    title: name.into(),
+                    family: Family::Network,
+                    exposure: Exposure::Unknown,
+                })
+                .unwrap();
+        }
+        names.add_service("One").unwrap();
+        names.add_service("Two").unwrap();
+        names
+    }
+
+    fn table(text: &str) -> Result<GuessTable, SignatureErrors> {
+        let text = Cow::Owned(text.to_owned());
+        let file = SignatureFile { path: "guesses/a.toml".to_owned(), text, overrides: false };
+        GuessTable::from_files(&[file], &names())
+    }
+
+    #[test]
+    fn ports_are_known_by_carrier() {
+        let table = table(
+            "[[port]]\nprotocol = \"smtp\"\ntcp = [25, 587]\nconfidence = 30\n[[port]]\nprotocol = \"ntp\"\nudp = [123]\n",
+        )
+        .unwrap();
+        let smtp = PortGuess { protocol: ProtocolId(1), confidence: 30 };
+        assert_eq!(table.of_port(Carrier::Tcp, 25), Some(smtp));
+        assert_eq!(table.of_port(Carrier::Udp, 25), None);
+        assert_eq!(table.of_port(Carrier::Udp, 123).map(|guess| guess.confidence), Some(20));
+        assert_eq!(table.of_port(Carrier::Ip(1), 25), None);
+        let ports: Vec<_> = table.ports_of(ProtocolId(1)).collect();
+        assert_eq!(ports, [(Carrier::Tcp, 25), (Carrier::Tcp, 587)]);
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_with_its_line() {
+        let errors = table(
+            "[[port]]\nprotocol = \"smpt\"\ntcp = [25]\n[[port]]\nprotocol = \"smtp\"\ntcp = [25]\nconfidence = 90\n\
+             [[port]]\nprotocol = \"ntp\"\ntcp = [25, 0]\n[[port]]\nprotocol = \"ntp\"\n\
+             [[network]]\nservice = \"Three\"\naddresses = [\"192.0.2.0/24\"]\n\
+             [[network]]\nservice = \"One\"\naddresses = [\"192.0.2.1/24\", \"198.51.100.0/24\"]\n\
+             [[network]]\nservice = \"Two\"\naddresses = [\"198.51.100.0/24\"]\n[[network]]\nservice = \"Two\"\n",
+        )
+        .unwrap_err();
+        let lines: Vec<u32> = errors.0.iter().map(|error| error.line).collect();
+        assert_eq!(lines, [2, 7, 10, 10, 11, 14, 18, 21, 22], "{errors}");
+    }
+
+    #[test]
+    fn networks_are_known_by_the_longest_prefix() {
+        let table = table(
+            "[[network]]\nservice = \"One\"\naddresses = [\"198.51.100.0/24\", \"2001:db8::/32\"]\n\
+             [[network]]\nservice = \"Two\"\naddresses = [\"198.51.100.64/26\", \"203.0.113.7/32\"]\n",
+        )
+        .unwrap();
+        for (address, owner) in [
+            ("198.51.100.1", 1),
+            ("198.51.100.64", 2),
+            ("198.51.100.127", 2),
+            ("198.51.100.128", 1),
+            ("198.51.101.0", 0),
+            ("198.51.99.255", 0),
+            ("203.0.113.7", 2),
+            ("203.0.113.8", 0),
+            ("2001:db8:ffff::1", 1),
+            ("2001:db9::1", 0),
+            ("::", 0),
+            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 0),
+        ] {
+            let found = table.of_address(address.parse().unwrap());
+            assert_eq!(found.map_or(0, |service| service.0), owner, "{address}");
+        }
+    }
+}
