@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::error::AfXdpError;
 use super::frames::Frames;
@@ -165,7 +167,7 @@ fn bind(fd: &OwnedFd, target: &Target, binding: Binding, first: Option<&Socket>)
         // How the memory is used was settled with its first socket.
         address.sxdp_flags = libc::XDP_SHARED_UMEM;
         address.sxdp_shared_umem_fd = u32::try_from(first.fd.as_raw_fd()).unwrap_or(0);
-        return linux::bind(fd, &address);
+        return bind_when_free(fd, &address);
     }
     address.sxdp_flags = libc::XDP_USE_NEED_WAKEUP
         | match binding.copy {
@@ -176,8 +178,25 @@ fn bind(fd: &OwnedFd, target: &Target, binding: Binding, first: Option<&Socket>)
     if binding.in_pieces {
         address.sxdp_flags |= libc::XDP_USE_SG;
     }
-    linux::bind(fd, &address)
+    bind_when_free(fd, &address)
 }
+
+/// Binds, and waits a while for a queue that is taken: the kernel gives the queue of a closed socket back only later,
+/// when nobody can be reading its rings any more, and whoever starts anew would be too early.
+fn bind_when_free(fd: &OwnedFd, address: &libc::sockaddr_xdp) -> io::Result<()> {
+    let deadline = Instant::now() + RELEASED_AFTER;
+    loop {
+        match linux::bind(fd, address) {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// How long the queue of a closed socket is waited for; longer, and it is somebody else's.
+const RELEASED_AFTER: Duration = Duration::from_secs(2);
 
 #[expect(clippy::cast_possible_wrap, reason = "both are below 2^33, and offsets have 63 bits")]
 const FILL_OFFSET: libc::off_t = libc::XDP_UMEM_PGOFF_FILL_RING as libc::off_t;
