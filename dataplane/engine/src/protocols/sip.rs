@@ -289,7 +289,9 @@ impl Messages for Sip {
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
-        if message.bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        // Telephones behind a translation keep it open with a few bytes of anything.
+        let is_keep_alive = message.carrier != Carrier::Tcp && message.bytes.len() < 8;
+        if is_keep_alive || message.bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return Ok(Next::More);
         }
         let end = head_len(message.bytes).unwrap_or(message.bytes.len());
