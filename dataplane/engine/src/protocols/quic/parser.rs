@@ -106,6 +106,9 @@ impl QuicParser {
                 self.seen.client_hello(message.body);
             }
         }
+        if let Some(service) = self.handshake.service() {
+            out.service(service);
+        }
         event::write(&self.seen, &mut self.handshake, &mut self.text, &mut out.event("quic"));
     }
 

@@ -97,3 +97,25 @@ fn near_misses_are_refused() {
         assert_eq!(probe(&tcp(&other, ToServer, 40_002)), Found::No, "{at}");
     }
 }
+
+#[test]
+fn the_tls_session_within_packets_is_read_and_what_follows_it_in_clear() {
+    let mut hello = vec![1, 0, 0, 43, 3, 3];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0xc0, 0x2f, 1, 0, 0, 0]);
+    let mut record = vec![0x16, 3, 1, 0, u8::try_from(hello.len()).unwrap()];
+    record.extend(hello);
+    let mut bench = Bench::new(&TDS);
+    bench.stream(ToServer, &prelogin(18, 0));
+    bench.stream(ToClient, &prelogin(4, 0));
+    let (first, second) = record.split_at(20);
+    bench.stream(ToServer, &packet(18, first));
+    bench.stream(ToServer, &packet(18, second));
+    // Only the login is encrypted: a record without a packet around it, then packets again.
+    bench.stream(ToServer, &[0x17, 3, 3, 0, 4, 1, 2, 3, 4]);
+    bench.stream(ToServer, &packet(1, &wide("SELECT 1")));
+    bench.finish();
+    assert_eq!(bench.kinds(), ["tds", "tds", "tds", "tls"]);
+    assert_eq!(bench.text("tds", "encryption"), "off");
+    assert!(bench.value("tls", "ja3").is_some());
+}

@@ -1,7 +1,9 @@
 //! A handshake apart from the records that carry it: TLS brings it in records, DTLS in fragments, QUIC in frames.
 
+use super::alpn;
 use super::event::{self, Scratch};
 use super::fingerprint::Transport;
+use super::hello::{ClientHello, ServerHello};
 use super::recycled;
 use super::session::Session;
 use crate::protocols::Exposure;
@@ -71,11 +73,27 @@ impl Handshake {
         self.session.exposure()
     }
 
+    /// The service whose name the server chose; where that cannot be seen, the only one that the client offers (RFC 7301).
+    #[must_use]
+    pub fn service(&self) -> Option<&'static str> {
+        let client = ClientHello::parse(&self.session.client_hello, self.session.carriage());
+        let server = ServerHello::parse(&self.session.server_hello);
+        if let Some(chosen) = server.and_then(|hello| hello.known.protocols().next()) {
+            return alpn::service(chosen);
+        }
+        let mut offered = client?.known.protocols().take(OFFERED_MAX).map(alpn::service);
+        let first = offered.next()??;
+        offered.all(|other| other == Some(first)).then_some(first)
+    }
+
     /// Writes the members of the `tls` object; for QUIC all but the version, which is QUIC's own there.
     pub fn write(&mut self, event: &mut EventWriter<'_>) {
         event::write(&self.session, &mut self.scratch, event);
     }
 }
+
+/// Protocols of an offer that are looked at.
+const OFFERED_MAX: usize = 16;
 
 /// Whether a record can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! is skipped. Sources: RFC 8446, RFC 5246, RFC 4346, RFC 2246, RFC 6101 (SSLv3), RFC 5246 E.2 (SSLv2's hello),
 //! GB/T 38636 (TLCP).
 
+mod alpn;
 mod chain;
 mod event;
 pub mod fingerprint;
@@ -22,6 +23,7 @@ use super::{Carrier, Exposure, Family, Input, Opening, Output, Parser, Progress,
 use crate::record::Direction;
 use records::{Lane, Step};
 
+pub use alpn::SERVICES;
 pub use handshake::{Handshake, Protection};
 pub use posture::{Class, Weakness};
 pub use stream::TlsStream;
@@ -56,6 +58,9 @@ impl TlsParser {
         }
         self.is_written = true;
         out.exposure(self.handshake.exposure());
+        if let Some(service) = self.handshake.service() {
+            out.service(service);
+        }
         self.handshake.write(&mut out.event("tls"));
     }
 }
