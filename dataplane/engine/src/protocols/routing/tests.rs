@@ -10,14 +10,9 @@ fn hex(digits: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| value(pair[0]) << 4 | value(pair[1])).collect()
 }
 
-/// A protocol, a message of it, and what it must say.
-type Sample = (&'static Protocol, Vec<u8>, &'static [&'static str]);
-
-fn samples() -> Vec<Sample> {
-    [over_ip(), over_udp()].concat()
-}
-
-fn over_ip() -> Vec<Sample> {
+/// A message of each protocol, and what it must say.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn samples() -> Vec<(&'static Protocol, Vec<u8>, &'static [&'static str])> {
     vec![
         (
             &OSPF,
@@ -58,11 +53,6 @@ fn over_ip() -> Vec<Sample> {
         (&IGMP, hex("1164 0000 00000000"), &["membership_query", "version Unsigned(2)"]),
         (&VRRP, hex("3101 64 01 0064 0000 c0000201"), &["priority Unsigned(100)", "192.0.2.1"]),
         (&VRRP, hex("2101 64 01 01 01 0000 c0000201 7365637265740000"), &["password", "192.0.2.1"]),
-    ]
-}
-
-fn over_udp() -> Vec<Sample> {
-    vec![
         (
             &HSRP,
             hex("00 00 10 03 0a 64 01 00 636973636f000000 c0000201"),
