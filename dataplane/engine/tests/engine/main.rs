@@ -13,4 +13,6 @@ mod conservation;
 mod defragmentation;
 mod expectations;
 mod flows;
+mod naming;
 mod streams;
+mod walkthrough;
