@@ -15,4 +15,5 @@ mod expectations;
 mod flows;
 mod naming;
 mod streams;
+mod upgrades;
 mod walkthrough;

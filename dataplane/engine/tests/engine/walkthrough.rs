@@ -1,5 +1,7 @@
 //! The parser of `docs/adding-a-protocol.md`, line for line, so that the walk-through goes on to work.
 
+#![expect(unreachable_pub, reason = "in the program it is reached")]
+
 use engine::protocols::{
     Carrier, Exposure, Family, Found, Input, Opening, Output, Parser, Probe, Progress, Protocol,
 };
