@@ -13,5 +13,7 @@ mod conservation;
 mod defragmentation;
 mod expectations;
 mod flows;
+mod naming;
 mod streams;
 mod upgrades;
+mod walkthrough;
