@@ -83,6 +83,10 @@ impl Ftp {
             self.data = Some(DataPort::Server(port));
             self.announce(Subject::default(), report);
         }
+        if transfer(lines::words(&command.bytes).0).is_some() {
+            // Over: the next one is announced anew.
+            self.data = None;
+        }
         let is_tls = is_tls(&command.bytes) && matches!(code, 234 | 334);
         write(Some(&command.bytes), &Reply { code, lines: &lines }, report);
         self.commands.recycle(command);
@@ -108,7 +112,7 @@ impl Ftp {
         }
         if let Some(port) = client_port(verb, argument) {
             self.data = Some(DataPort::Client(port));
-        } else if let Some(name) = TRANSFERS.iter().find(|name| verb.eq_ignore_ascii_case(name.as_bytes())) {
+        } else if let Some(name) = transfer(verb) {
             self.announce(Subject::new(name, argument), report);
             return;
         } else {
@@ -134,6 +138,11 @@ impl Ftp {
 
 /// Commands that use a data connection (RFC 959 4.1.3, RFC 3659).
 const TRANSFERS: [&str; 7] = ["RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD"];
+
+/// The name of a command that uses a data connection.
+fn transfer(verb: &[u8]) -> Option<&'static str> {
+    TRANSFERS.into_iter().find(|name| verb.eq_ignore_ascii_case(name.as_bytes()))
+}
 
 /// Verbs of commands (RFC 959, 2228, 2389, 2428, 3659, 4217): where the place in a stream was lost, other words may be
 /// the rest of a password.

@@ -1,9 +1,10 @@
-//! DCE/RPC, connection-oriented (The Open Group C706 12.6, [MS-RPCE]): interfaces that are bound, calls with their
-//! responses, and how they are protected.
+//! DCE/RPC (The Open Group C706, [MS-RPCE]): interfaces that are bound, calls with their responses, and how they are
+//! protected.
 //!
-//! `pdu` reads packets, `session` pairs them and writes events, `names` names interfaces; `session` reads named pipes
-//! of SMB as well as streams.
+//! `pdu` reads packets of connections, `session` pairs them and writes events, also of named pipes of SMB;
+//! `connectionless` does the same for datagrams, `names` names interfaces.
 
+mod connectionless;
 mod names;
 mod pdu;
 mod session;
@@ -13,18 +14,19 @@ mod tests;
 use super::framed::{self, Framing, Message, Messages, Next, Report};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::Direction;
+use connectionless::Calls;
 use pdu::{HEADER, Header};
-use session::Session;
+pub(in crate::protocols) use session::Session;
 
-/// DCE/RPC over TCP.
+/// DCE/RPC over TCP and UDP.
 pub static DCERPC: Protocol = Protocol {
     name: "dcerpc",
     title: "DCE/RPC",
     family: Family::Infrastructure,
-    carriers: &[Carrier::Tcp],
-    ports: &[135],
+    carriers: &[Carrier::Tcp, Carrier::Udp],
+    ports: &[135, 34964],
     exposure: Exposure::Negotiated,
-    opening: Opening::one_of(4, &[5]),
+    opening: Opening::one_of(4, &[4, 5]),
     probe: Some(probe),
     parser: Some(framed::parser::<Dcerpc>),
     events: &["dcerpc", "anomaly"],
@@ -35,6 +37,9 @@ pub static DCERPC: Protocol = Protocol {
 const SHOWN_MAX: usize = 8 * 1024;
 
 fn probe(probe: &Probe<'_>) -> Found {
+    if !probe.is_stream() {
+        return connectionless::look(probe.payload, probe.wire_len);
+    }
     look(probe.payload, probe.midstream)
 }
 
@@ -64,6 +69,7 @@ fn look(bytes: &[u8], is_midstream: bool) -> Found {
 #[derive(Debug, Default)]
 struct Dcerpc {
     session: Session,
+    calls: Calls,
 }
 
 impl Messages for Dcerpc {
@@ -79,7 +85,15 @@ impl Messages for Dcerpc {
         }
     }
 
+    fn datagram_framing(&mut self, bytes: &[u8], _: Direction) -> Framing {
+        Framing::whole(bytes.len())
+    }
+
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
+        if message.carrier != Carrier::Tcp {
+            self.calls.packet(message.bytes, report)?;
+            return Ok(Next::More);
+        }
         self.session.pdu(message.bytes, message.from, report)?;
         Ok(Next::More)
     }
@@ -94,9 +108,11 @@ impl Messages for Dcerpc {
 
     fn clear(&mut self) {
         self.session.clear();
+        self.calls.clear();
     }
 
     fn finish(&mut self, report: &mut Report<'_, '_>) {
         self.session.finish(report);
+        self.calls.finish(report);
     }
 }

@@ -54,6 +54,11 @@ pub(in crate::protocols) struct Session {
 }
 
 impl Session {
+    /// Bytes of the fragment that these begin with, if they do.
+    pub(in crate::protocols) fn pdu_len(bytes: &[u8]) -> Option<usize> {
+        Header::read(bytes).filter(Header::is_sound).map(|header| usize::from(header.len))
+    }
+
     /// Reads a fragment.
     ///
     /// # Errors
@@ -317,7 +322,7 @@ fn stub_len(header: &Header, fields: &Fields<'_>) -> u64 {
     usize::from(header.len).saturating_sub(super::HEADER + fields.consumed() + auth) as u64
 }
 
-fn write_syntax(syntax: &Syntax, event: &mut EventWriter<'_>) {
+pub(super) fn write_syntax(syntax: &Syntax, event: &mut EventWriter<'_>) {
     event.text("uuid", names::printed(&syntax.uuid).as_bytes());
     event.text("version", format!("{}.{}", syntax.major, syntax.minor).as_bytes());
     if let Some(name) = names::interface(&syntax.uuid) {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocols::bench::{Bench, assert_any_cut_agrees, taken_of_random, tcp};
+use crate::protocols::bench::{Bench, assert_any_cut_agrees, taken_of_random, tcp, udp};
 use crate::record::Datum;
 use crate::record::Direction::{ToClient, ToServer};
 use proptest::prelude::*;
@@ -60,6 +60,36 @@ fn calls_name_the_interface_that_was_bound() {
     );
     assert_eq!(bench.text("dcerpc", "fault_name"), "access_denied");
     assert!(bench.all().iter().any(|item| item.contains("frag_cnt Unsigned(2)")));
+}
+
+fn call(kind: u8, flags: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![4, kind, flags, 0, 0x10, 0, 0, 0];
+    bytes.extend([0; 16]);
+    bytes.extend(&SAMR[..16]);
+    bytes.extend([0xac; 16]);
+    bytes.extend([0, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 13, 0, 0xff, 0xff, 0xff, 0xff]);
+    bytes.extend([u8::try_from(body.len()).unwrap(), 0, 0, 0, 0, 0]);
+    bytes.extend(body);
+    bytes
+}
+
+#[test]
+fn datagrams_are_paired_by_activity_and_number() {
+    let request = call(0, 0x20, &[7; 12]);
+    assert_eq!(probe(&udp(&request, ToServer, 4000)), Found::Likely(98));
+    assert_eq!(probe(&udp(&request[..90], ToServer, 135)), Found::No);
+    let mut bench = Bench::new(&DCERPC);
+    bench.datagram(ToServer, &request);
+    bench.datagram(ToServer, &request);
+    bench.datagram(ToClient, &call(2, 0, &[7; 4]));
+    bench.finish();
+    assert_eq!(bench.kinds(), ["dcerpc"]);
+    assert_eq!(
+        (bench.text("dcerpc", "interface"), bench.text("dcerpc", "version")),
+        ("samr".into(), "1.0".into())
+    );
+    assert_eq!(bench.text("dcerpc", "operation"), "SamrEnumerateUsersInDomain");
+    assert_eq!(bench.value("dcerpc", "seqnum"), Some(Datum::Unsigned(7)));
 }
 
 #[test]

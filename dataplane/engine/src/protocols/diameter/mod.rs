@@ -19,7 +19,7 @@ pub static DIAMETER: Protocol = Protocol {
     carriers: &[Carrier::Tcp, Carrier::Sctp],
     ports: &[3868, 5868],
     exposure: Exposure::Negotiated,
-    opening: Opening::one_of(4, &[0, 1]),
+    opening: Opening::one_of(4, &[1]),
     probe: Some(probe),
     parser: Some(framed::parser::<Diameter>),
     events: &["diameter", "anomaly"],
@@ -84,22 +84,10 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u32, u32, &[u8])> {
     })
 }
 
-/// What a chunk of SCTP carries, where packets are shown as they are: the data of the first (RFC 9260, 3.3.1).
-fn unchunked(bytes: &[u8]) -> &[u8] {
-    match bytes {
-        [0, flags, a, b, rest @ ..] if flags & 3 == 3 => {
-            let len = usize::from(u16::from_be_bytes([*a, *b])).saturating_sub(16);
-            let data = rest.get(12..).unwrap_or_default();
-            data.get(..len).unwrap_or(data)
-        }
-        _ => bytes,
-    }
-}
-
 fn probe(probe: &Probe<'_>) -> Found {
     match probe.carrier {
         Carrier::Tcp => look(probe.payload),
-        _ => match look(unchunked(probe.payload)) {
+        _ => match look(probe.payload) {
             Found::Maybe => Found::No,
             found => found,
         },
@@ -170,11 +158,7 @@ impl Messages for Diameter {
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
-        let bytes = if message.carrier == Carrier::Tcp { message.bytes } else { unchunked(message.bytes) };
-        if message.carrier != Carrier::Tcp && bytes.first() != Some(&1) {
-            // Another chunk of SCTP.
-            return Ok(Next::More);
-        }
+        let bytes = message.bytes;
         let header = Header::read(bytes).ok_or("malformed_data")?;
         let content = bytes.get(HEADER..).unwrap_or_default();
         let key = Key { hop: header.hop, command: header.command, application: header.application };

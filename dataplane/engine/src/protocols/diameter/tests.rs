@@ -67,15 +67,6 @@ fn tls_is_handed_on_when_both_want_it() {
 }
 
 #[test]
-fn chunks_of_sctp_are_opened() {
-    let request = &session()[0].1;
-    let len = u16::try_from(16 + request.len()).unwrap().to_be_bytes();
-    let chunk = [&[0, 3, len[0], len[1], 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 46][..], request].concat();
-    assert_eq!(unchunked(&chunk), request);
-    assert_eq!(unchunked(request), request);
-}
-
-#[test]
 fn near_misses_are_refused() {
     let right = &session()[0].1;
     for (at, value) in [(0, 2), (3, 1), (4, 0xc1), (4, 0xe0), (8, 0x77), (20, 1), (24, 0x5f)] {

@@ -163,7 +163,7 @@ struct Ldap {
     requests: Transactions<Asked>,
     /// A SASL mechanism was agreed on that may protect what follows.
     may_be_wrapped: bool,
-    /// Version of the last bind.
+    /// That a password went in clear was said.
     is_told: bool,
 }
 

@@ -1,8 +1,10 @@
 //! Server Message Block, versions 1 to 3 ([MS-CIFS], [MS-SMB], [MS-SMB2]), over TCP and NetBIOS sessions (RFC 1002, 4.3).
 //!
-//! `first` reads messages of version 1, `second` those of versions 2 and 3, `security` who logs on.
+//! `first` reads messages of version 1, `second` those of versions 2 and 3, `security` who logs on, `pipes` remote
+//! procedure calls.
 
 mod first;
+mod pipes;
 mod second;
 mod security;
 
@@ -10,6 +12,7 @@ use super::framed::{self, Framing, Message, Messages, Next, Report, Transactions
 use super::netbios::Name;
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::Direction;
+use pipes::Pipes;
 
 /// SMB, of all versions.
 pub static SMB: Protocol = Protocol {
@@ -22,7 +25,7 @@ pub static SMB: Protocol = Protocol {
     opening: Opening::one_of(4, &[0]),
     probe: Some(probe),
     parser: Some(framed::parser::<Smb>),
-    events: &["smb", "nbss", "anomaly"],
+    events: &["smb", "nbss", "dcerpc", "anomaly"],
     source: "[MS-SMB2], [MS-SMB], [MS-CIFS]",
 };
 
@@ -37,7 +40,7 @@ pub static NBSS: Protocol = Protocol {
     opening: Opening::one_of(4, &[0x81, 0x82, 0x83, 0x84]),
     probe: Some(session),
     parser: Some(framed::parser::<Smb>),
-    events: &["smb", "nbss", "anomaly"],
+    events: &["smb", "nbss", "dcerpc", "anomaly"],
     source: "RFC 1002, 4.3",
 };
 
@@ -105,6 +108,7 @@ enum Key {
 #[derive(Debug, Default)]
 struct Smb {
     transactions: Transactions<Key>,
+    pipes: Pipes,
     /// What is said once of a flow: that it is SMB, encrypted, compressed.
     is_told: bool,
     is_encrypted: bool,
@@ -147,6 +151,10 @@ impl Smb {
         let mut rest = bytes;
         for _ in 0..COMPOUND_MAX {
             let next = second::read(rest, &mut self.transactions, report)?;
+            if let Some(place) = second::place(rest) {
+                let message = if next == 0 { rest } else { rest.get(..next).unwrap_or(rest) };
+                self.pipes.message(place, message, report);
+            }
             if next == 0 {
                 break;
             }
@@ -202,8 +210,13 @@ impl Messages for Smb {
         look(bytes)
     }
 
+    fn finish(&mut self, report: &mut Report<'_, '_>) {
+        self.pipes.finish(report);
+    }
+
     fn clear(&mut self) {
         self.transactions.clear();
+        self.pipes.clear();
         (self.is_told, self.is_encrypted, self.is_compressed) = (false, false, false);
     }
 }

@@ -1,5 +1,6 @@
 //! Messages of versions 2 and 3 ([MS-SMB2] 2.2).
 
+use super::pipes::Place;
 use super::{Key, security, status, utf16};
 use crate::protocols::framed::{Cursor, Report, Transactions};
 use crate::record::EventWriter;
@@ -38,6 +39,12 @@ impl Header {
     const fn is_response(&self) -> bool {
         self.flags & 1 != 0
     }
+}
+
+/// Where a message that may go through a pipe stands in its conversation: those of files, and of controls.
+pub(super) fn place(bytes: &[u8]) -> Option<Place> {
+    let header = Header::read(bytes).filter(|header| matches!(header.command, 6 | 8 | 9 | 11))?;
+    Some(Place { command: header.command, is_response: header.is_response(), message: header.message })
 }
 
 /// Reads a message: requests wait, responses are written with them. Gives where the next one of the compound is.

@@ -60,6 +60,67 @@ fn a_negotiation_says_dialect_signing_and_cipher() {
 }
 
 #[test]
+fn remote_procedure_calls_through_a_pipe_are_read() {
+    let pdu = |kind: u8, call: u8, body: &[u8]| {
+        let len = u8::try_from(16 + body.len()).unwrap();
+        [&[5, 0, kind, 3, 16, 0, 0, 0, len, 0, 0, 0, call, 0, 0, 0][..], body].concat()
+    };
+    let svcctl = [
+        0x81, 0xbb, 0x7a, 0x36, 0x44, 0x98, 0xf1, 0x35, 0xad, 0x32, 0x98, 0xf0, 0x38, 0, 0x10, 3, 2, 0, 0, 0,
+    ];
+    let bind =
+        [&[0xb8, 0x10, 0xb8, 0x10, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0][..], &svcctl, &[4; 20]].concat();
+    let taken = [
+        &[0xb8, 0x10, 0xb8, 0x10, 9, 0, 0, 0, 4, 0][..],
+        b"\\x\0\0\0\0",
+        &[1, 0, 0, 0, 0, 0, 0, 0],
+        &[4; 20],
+    ]
+    .concat();
+    let file = [0xf1; 16];
+    let write = |pdu: &[u8]| {
+        let len = u8::try_from(pdu.len()).unwrap();
+        second(
+            9,
+            0,
+            5,
+            &[&[49, 0, 112, 0, len, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &file, &[0; 16], pdu].concat(),
+        )
+    };
+    let read =
+        second(8, 0, 6, &[&[49, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &file, &[0; 17]].concat());
+    let answer = |pdu: &[u8]| {
+        let len = u8::try_from(pdu.len()).unwrap();
+        second(8, 1, 6, &[&[17, 0, 80, 0, len, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], pdu].concat())
+    };
+    let control = |is_response: u8, pdu: &[u8]| {
+        let len = u8::try_from(pdu.len()).unwrap();
+        let head = [&[57, 0, 0, 0, 0x17, 0xc0, 0x11, 0][..], &file].concat();
+        let place = [120, 0, 0, 0, len, 0, 0, 0];
+        let [input, output] = if is_response == 0 { [place, [0; 8]] } else { [[0; 8], place] };
+        let gap: &[u8] = if is_response == 0 { &[0; 4] } else { &[] };
+        let mut body = [&head[..], &input, gap, &output].concat();
+        body.resize(56, 0);
+        second(11, is_response, 7, &[&body[..], pdu].concat())
+    };
+    let turns = [
+        (ToServer, write(&pdu(11, 1, &bind))),
+        (ToServer, read),
+        (ToClient, answer(&pdu(12, 1, &taken))),
+        (ToServer, control(0, &pdu(0, 2, &[8, 0, 0, 0, 0, 0, 12, 0, 1, 2, 3, 4]))),
+        (ToClient, control(1, &pdu(2, 2, &[0; 16]))),
+    ];
+    let mut bench = Bench::new(&SMB);
+    turns.iter().for_each(|(from, bytes)| bench.stream(*from, bytes));
+    assert_eq!(bench.kinds(), ["dcerpc"; 2]);
+    assert_eq!(
+        (bench.text("dcerpc", "interface"), bench.text("dcerpc", "operation")),
+        ("svcctl".into(), "RCreateServiceW".into())
+    );
+    assert_any_cut_agrees(&SMB, &turns);
+}
+
+#[test]
 fn a_file_that_is_opened_has_its_name() {
     let turns = create();
     let mut bench = Bench::new(&SMB);
