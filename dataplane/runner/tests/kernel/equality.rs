@@ -220,6 +220,7 @@ fn without_times(value: &mut Value) {
         Value::Object(members) => {
             for aside in [
                 "timestamp",
+                "flow_id",
                 "in_iface",
                 "start",
                 "end",

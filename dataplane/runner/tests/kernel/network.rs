@@ -59,6 +59,9 @@ impl Drop for Namespace {
     }
 }
 
+/// Longest that a start may take, on a machine that is busy otherwise.
+const OPENING: Duration = Duration::from_secs(240);
+
 /// A data plane in a namespace, killed when dropped.
 pub(crate) struct DataPlane {
     child: Child,
@@ -75,7 +78,7 @@ impl DataPlane {
         let plane = Self { child: command.spawn().unwrap(), said };
         let started = Instant::now();
         while !plane.said().contains(opened) {
-            assert!(started.elapsed() < Duration::from_secs(60), "not opened: {}", plane.said());
+            assert!(started.elapsed() < OPENING, "not opened: {}", plane.said());
             sleep(Duration::from_millis(5));
         }
         plane
