@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::AfXdpError;
 use super::frames::Frames;
@@ -184,19 +184,19 @@ fn bind(fd: &OwnedFd, target: &Target, binding: Binding, first: Option<&Socket>)
 /// Binds, and waits a while for a queue that is taken: the kernel gives the queue of a closed socket back only later,
 /// when nobody can be reading its rings any more, and whoever starts anew would be too early.
 fn bind_when_free(fd: &OwnedFd, address: &libc::sockaddr_xdp) -> io::Result<()> {
-    let deadline = Instant::now() + RELEASED_AFTER;
-    loop {
+    for _ in 0..RELEASED_AFTER.as_millis() / PAUSE.as_millis() {
         match linux::bind(fd, address) {
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline => {
-                thread::sleep(Duration::from_millis(5));
-            }
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => thread::sleep(PAUSE),
             result => return result,
         }
     }
+    linux::bind(fd, address)
 }
 
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(5);
 /// How long the queue of a closed socket is waited for; longer, and it is somebody else's.
-const RELEASED_AFTER: Duration = Duration::from_secs(2);
+const RELEASED_AFTER: Duration = Duration::from_secs(5);
 
 #[expect(clippy::cast_possible_wrap, reason = "both are below 2^33, and offsets have 63 bits")]
 const FILL_OFFSET: libc::off_t = libc::XDP_UMEM_PGOFF_FILL_RING as libc::off_t;
