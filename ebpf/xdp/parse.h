@@ -41,6 +41,17 @@ struct cursor {
 	__u32 end;
 };
 
+/* Bytes that can be read here. */
+static __always_inline __u32 linear_len(const struct xdp_md *context)
+{
+	void *start = (void *)(long)context->data, *end = (void *)(long)context->data_end;
+
+	/* The compiler knows that they have 32 bits in the context, and must not keep them as such: they are pointers. */
+	asm volatile("" : "+r"(start));
+	asm volatile("" : "+r"(end));
+	return end - start;
+}
+
 /* `len` bytes at the cursor; none where they are not there, or too deep. */
 static __always_inline void *peek(const struct cursor *at, __u32 len)
 {

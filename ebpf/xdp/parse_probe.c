@@ -12,13 +12,13 @@ struct {
 SEC("xdp")
 int parse_probe(struct xdp_md *context)
 {
-	__u32 zero = 0, len = context->data_end - context->data;
+	__u32 zero = 0;
 	struct probe *probe = bpf_map_lookup_elem(&probed, &zero);
 
 	if (!probe)
 		return XDP_ABORTED;
 	struct parsed parsed = {};
-	parse(context, len, &parsed);
+	parse(context, linear_len(context), &parsed);
 	probe->parsed = parsed;
 	probe->side = key_of(&parsed, SETTING_KEY_VLAN, &probe->key);
 	probe->hash = hash_of(&parsed);

@@ -305,7 +305,7 @@ static __always_inline int decide(struct xdp_md *context, __u32 len)
 SEC("xdp")
 int wirewarden(struct xdp_md *context)
 {
-	return decide(context, context->data_end - context->data);
+	return decide(context, linear_len(context));
 }
 
 /* Also for packets in several pieces (jumbo frames). */

@@ -10,6 +10,8 @@ use crate::doctor::DoctorArgs;
 use crate::explain::ExplainArgs;
 use crate::protocols::ProtocolsArgs;
 use crate::signatures::SignaturesArgs;
+#[cfg(feature = "xdp")]
+use crate::xdp::XdpArgs;
 
 /// Looks into capture files and runs the appliance.
 #[derive(Debug, Parser)]
@@ -42,6 +44,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Look at this machine: what the data plane needs, what is there, how to mend the rest
     Doctor(DoctorArgs),
+    /// Look at the XDP programs of this machine, and tell ours what to do
+    #[cfg(feature = "xdp")]
+    Xdp(XdpArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
 }

@@ -17,6 +17,8 @@ mod signatures;
 mod stop;
 mod summary;
 mod tell;
+#[cfg(feature = "xdp")]
+mod xdp;
 
 use std::io;
 use std::process::ExitCode;
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args).into(),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),
+        #[cfg(feature = "xdp")]
+        Command::Xdp(args) => xdp::run(args).into(),
         Command::Completions(args) => completions(args).into(),
     }
 }

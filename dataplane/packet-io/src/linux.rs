@@ -216,6 +216,19 @@ pub(crate) fn promiscuous(index: u32) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// Lets the calling thread run on one core only.
+pub(crate) fn pin(core: u16) -> io::Result<()> {
+    let mut mask = [0_u64; MASK_WORDS];
+    let word =
+        mask.get_mut(usize::from(core) / 64).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    *word |= 1 << (core % 64);
+    // SAFETY: the mask is as long as said, and the kernel reads it as an array of words of bits.
+    check(unsafe { libc::sched_setaffinity(0, size_of_val(&mask), mask.as_ptr().cast()) }).map(drop)
+}
+
+/// Words of the affinity mask: 1,024 cores, as many as `cpu_set_t` has.
+const MASK_WORDS: usize = 16;
+
 /// Lets this process lock as much memory as it needs, where it may.
 pub(crate) fn lift_memlock() {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };

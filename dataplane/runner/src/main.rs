@@ -49,7 +49,10 @@ fn main() -> ExitCode {
             return fail(UNREACHABLE, &error);
         }
     }
-    match runner::run(&config, &stop) {
+    let tell = |what: &str| {
+        let _ = writeln!(io::stderr(), "wirewarden-dataplane: {what}");
+    };
+    match runner::run(&config, &stop, &tell) {
         Ok(report) => summarise(&report),
         Err(error) if error.is_configuration() => fail(USAGE, &error),
         Err(error) => fail(UNREACHABLE, &error),
@@ -85,6 +88,9 @@ fn write_summary(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
             stats.tx_packets,
             stats.tx_errors
         )?;
+    }
+    for (name, count) in report.xdp.iter().filter(|(_, count)| *count > 0) {
+        writeln!(out, "{name} {count}")?;
     }
     let drops: Vec<_> = report.drops().filter(|(_, count)| *count > 0).collect();
     let dropped: u64 = drops.iter().map(|(_, count)| count).sum();

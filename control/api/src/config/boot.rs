@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::config::device::{Device, DeviceKind};
 use crate::config::reader::{Section, shortened};
-use crate::config::{BadValue, BrokenRule, ByteSize, Choice, Timeout, rules};
+use crate::config::{BadValue, BrokenRule, ByteSize, Choice, Timeout, XdpConfig, rules};
 
 /// Cores, ports, memory and backend: fixed for the life of a data plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct BootConfig {
     pub stop_when_idle: Option<Timeout>,
     /// Memory of the packet buffers.
     pub memory: MemoryConfig,
+    /// The kernel's part, for ports that are kernel interfaces.
+    pub xdp: XdpConfig,
     /// Ports, names and devices all different.
     pub ports: Vec<PortConfig>,
 }
@@ -60,6 +62,7 @@ impl Default for BootConfig {
             flow_capacity: None,
             stop_when_idle: None,
             memory: MemoryConfig::default(),
+            xdp: XdpConfig::default(),
             ports: Vec::new(),
         }
     }
@@ -238,12 +241,13 @@ pub(super) fn read(section: &Section<'_, '_>) -> BootConfig {
     }
     let memory_section = section.section("memory");
     let memory = read_memory(&memory_section);
+    let xdp = super::xdp::read(&section.section("xdp"));
     let sections = section.sections("ports", MAX_PORTS);
     let drafts: Vec<PortDraft> = sections.iter().map(|port| read_port(port, cores.len().max(1))).collect();
     rules::ports(&sections, &drafts, backend);
     rules::buffers(&memory_section, &drafts, &memory);
     let ports = drafts.into_iter().filter_map(PortDraft::finish).collect();
-    BootConfig { backend, cores, main_core, flow_memory, flow_capacity, stop_when_idle, memory, ports }
+    BootConfig { backend, cores, main_core, flow_memory, flow_capacity, stop_when_idle, memory, xdp, ports }
 }
 
 fn read_cores(section: &Section<'_, '_>) -> Vec<u16> {

@@ -22,6 +22,7 @@ mod rules;
 mod schema;
 mod units;
 mod write;
+mod xdp;
 
 pub use boot::{
     Backend, BootConfig, FlowTableSize, HugepageSize, MemoryConfig, PortConfig, PortMode, port_buffers_mib,
@@ -36,6 +37,7 @@ pub use nearest::nearest;
 pub use problem::{BadValue, BrokenRule, Problem};
 pub use schema::{Key, SCHEMA};
 pub use units::{ByteSize, NotASize, NotATimeout, Timeout};
+pub use xdp::{Neighbours, XdpConfig, XdpCopy, XdpFrameSize, XdpMode};
 
 use reader::{Problems, Section};
 use toml::de::DeTable;

@@ -6,7 +6,7 @@ use toml::Value;
 
 use crate::config::boot::{BootConfig, ModeName, PortConfig, PortMode};
 use crate::config::live::{EveOutput, FlowConfig, LiveConfig, StreamConfig};
-use crate::config::{Choice, Config, VERSION};
+use crate::config::{Choice, Config, VERSION, XdpConfig};
 
 pub(super) fn to_toml(config: &Config) -> String {
     let mut toml = Toml { text: String::new() };
@@ -36,9 +36,27 @@ fn boot(toml: &mut Toml, boot: &BootConfig) {
     toml.text("hugepage_size", boot.memory.hugepage_size.name());
     toml.plain("mib", boot.memory.mib);
     toml.plain("in_memory", boot.memory.in_memory);
+    xdp(toml, &boot.xdp);
     for one in &boot.ports {
         port(toml, one);
     }
+}
+
+fn xdp(toml: &mut Toml, xdp: &XdpConfig) {
+    let list = |ports: &[u16]| {
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        format!("[{}]", ports.join(", "))
+    };
+    toml.header("[boot.xdp]");
+    toml.text("mode", xdp.mode.name());
+    toml.text("copy", xdp.copy.name());
+    toml.text("frame_size", xdp.frame_size.name());
+    toml.plain("busy_poll", xdp.busy_poll);
+    toml.text("watchdog", xdp.watchdog);
+    toml.text("protect_neighbours", xdp.protect_neighbours.name());
+    toml.plain("protect_tcp", list(&xdp.protect_tcp));
+    toml.plain("protect_udp", list(&xdp.protect_udp));
+    toml.plain("pass_own", xdp.pass_own);
 }
 
 fn port(toml: &mut Toml, port: &PortConfig) {

@@ -44,7 +44,8 @@ impl Inspection {
             }
         }
         self.association = Some(association);
-        if is_silent { self.give_up_on_silence() } else { outcome }
+        // What is known goes on, however long only acknowledgements come.
+        if is_silent && self.parser.is_none() { self.give_up_on_silence() } else { outcome }
     }
 
     fn user_message(&mut self, slot: &mut Slot, message: Segment<'_>, cx: &mut Workspace<'_>) -> Outcome {

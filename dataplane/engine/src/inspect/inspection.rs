@@ -588,7 +588,11 @@ impl Inspection {
             cx.parsers.give(id, parser);
             cx.tell(Step::TakenBack { protocol: id });
         }
-        slot.class = Classification::default();
+        // What the number of the carrier says stays true (SCTP).
+        slot.class = match cx.plan.by_ip_protocol(slot.key.protocol()) {
+            ProtocolId::UNKNOWN => Classification::default(),
+            carrier => certain(carrier, slot),
+        };
         if self.verdicts >= MOST_VERDICTS { Outcome::Settled } else { Outcome::Continue }
     }
 

@@ -100,6 +100,7 @@ pub mod smtp;
 pub mod snmp;
 pub mod socks;
 mod sql;
+pub mod ssdp;
 pub mod ssh;
 pub mod stomp;
 pub mod stun;
@@ -181,6 +182,8 @@ pub static ALL: &[&Protocol] = &[
     &synchrophasor::SYNCHROPHASOR,
     &telnet::TELNET,
     &telnet::TN3270,
+    &telnet::TN5250,
+    &ssdp::SSDP,
     &ssh::SSH,
     &ldap::LDAP,
     &kerberos::KERBEROS,

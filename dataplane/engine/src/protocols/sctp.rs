@@ -19,10 +19,16 @@ pub static PAYLOAD_PROTOCOLS: &[(u32, &str)] = &[
     (44, "m3ap"),
     (45, "ssh"),
     (46, "diameter"),
+    // Of Diameter, and below of NGAP, XnAP, F1AP and E1AP: records of DTLS (RFC 6083).
+    (47, "dtls"),
     (60, "ngap"),
     (61, "xnap"),
     (62, "f1ap"),
     (64, "e1ap"),
+    (66, "dtls"),
+    (67, "dtls"),
+    (68, "dtls"),
+    (69, "dtls"),
     (73, "w1ap"),
 ];
 

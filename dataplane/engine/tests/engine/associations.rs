@@ -30,8 +30,9 @@ fn protocol_of(chunks: &[Vec<u8>]) -> String {
     for chunk in chunks {
         send(&mut bench, v4(1, 40_000), v4(2, 4_000), std::slice::from_ref(chunk));
     }
-    let [flow] = bench.shut_down() else { panic!("one flow") };
-    flow.protocol.clone()
+    let flows = bench.shut_down();
+    assert_eq!(flows.len(), 1);
+    flows[0].protocol.clone()
 }
 
 #[test]
@@ -65,4 +66,17 @@ fn events_are_written_of_messages_after_the_first_and_not_of_retransmissions() {
     bench.shut_down();
     let events = bench.events.iter().filter(|(kind, _)| *kind == "ngap").count();
     assert_eq!((events, bench.events.len()), (3, 3));
+}
+
+#[test]
+fn acknowledgements_alone_do_not_end_what_is_known() {
+    let mut bench = Bench::new();
+    let (client, server) = (v4(1, 40_000), v4(2, 38_412));
+    send(&mut bench, client, server, &[data(3, 1, 60, NG_SETUP)]);
+    for _ in 0..300 {
+        send(&mut bench, server, client, &[vec![3, 0, 0, 16, 0, 0, 0, 1, 0, 0, 16, 0, 0, 0, 0, 0]]);
+    }
+    send(&mut bench, client, server, &[data(3, 2, 60, NG_SETUP)]);
+    bench.shut_down();
+    assert_eq!(bench.events.len(), 2);
 }

@@ -14,3 +14,4 @@ mod defragmentation;
 mod expectations;
 mod flows;
 mod streams;
+mod upgrades;

@@ -169,17 +169,19 @@ fn encodings_and_headers_are_found_by_the_message_itself() {
         (&logon["request"]["network_management_code"], &logon["response"]["response_code"]),
         (&json!("301"), &json!("00"))
     );
-    // A header of a link, and lengths that count themselves, or have four bytes.
+    // A header of a link, and lengths that count themselves, have four bytes, or are packed digits.
     for (message, framing, header) in [
         (two(&[b"ISO026000050", &ascii_answer("05")[..]].concat()), "binary_2", json!("iso")),
         ([&0_u32.to_be_bytes()[..3], &[83], &ascii_answer("05")].concat(), "binary_4", json!(null)),
         ([&[0, 85], &ascii_answer("05")[..]].concat(), "binary_2_inclusive", json!(null)),
+        ([&[0, 0], &ascii_answer("05")[..]].concat(), "packed_2", json!(null)),
     ] {
         let mut message = message;
         let len = message.len();
         match framing {
             "binary_4" => message[3] = (len - 4) as u8,
             "binary_2_inclusive" => message[1] = len as u8,
+            "packed_2" => message[1] = ((((len - 2) / 10) << 4) | ((len - 2) % 10)) as u8,
             _ => {}
         }
         let outcome = play(&ISO8583, Carrier::Tcp, &[(ToClient, message)]);

@@ -65,8 +65,26 @@ fn extended() -> Vec<Turn> {
     ]
 }
 
+/// A 5250 session: variables with a device's name and a password's substitute, then records.
+fn midrange() -> Vec<Turn> {
+    let variables = "fffa27 00 00 55534552 01 51534543 03 4445564e414d45 01 44535031 03 49424d5253454544 01 c3 0200 17 \
+                     03 49424d5355425350 57 01 a1 0203 b2 fff0";
+    vec![
+        (ToClient, hex("fffd27 fffd18")),
+        (ToServer, hex("fffb27 fffb18")),
+        (ToClient, hex("fffa27 01 03 49424d5253454544 c1c2c3 00 03 fff0 fffa18 01 fff0")),
+        (ToServer, hex(variables)),
+        (ToServer, hex("fffa18 00 49424d2d333137392d32 fff0")),
+        (ToClient, hex("fffd19 fffb19 fffd00 fffb00")),
+        (ToServer, hex("fffb19 fffd19 fffb00 fffd00")),
+        (ToClient, hex("0011 12a0 0000 04 0000 03 0440 0411 0014 01 ffef")),
+        (ToServer, hex("000f 12a0 0000 04 0000 03 0635 f1 d7e6 ffef")),
+        (ToClient, hex("000a 12a0 0000 04 0000 0a ffef")),
+    ]
+}
+
 pub(crate) fn samples() -> Vec<Sample> {
-    [login("hunter2", "\r\nLast login: Mon\r\n$ "), extended()]
+    [login("hunter2", "\r\nLast login: Mon\r\n$ "), extended(), midrange()]
         .map(|turns| Sample { protocol: &TELNET, carrier: Carrier::Tcp, turns })
         .into()
 }
@@ -96,6 +114,21 @@ fn a_login_is_noticed_and_neither_user_nor_password_written() {
     assert!(!text.contains("root") && !text.contains("hunter2"));
     let failed = talk(&login("guess", "\r\nLogin incorrect\r\nlogin: "));
     assert_eq!(failed.of("telnet")[0]["result"], "failure");
+}
+
+#[test]
+fn a_midrange_terminal_is_told_with_its_device_and_without_its_user() {
+    let outcome = talk(&samples()[2].turns);
+    assert_eq!((outcome.refined, outcome.anomalies()), (Some("tn5250"), vec![]));
+    assert_eq!(
+        outcome.of("tn5250"),
+        [&json!({
+            "type": "session", "terminal_type": "IBM-3179-2", "device_name": "DSP1",
+            "credentials": {"user": "Q***", "password_in_clear": false, "password_substitute": true},
+            "records_to_server": 1, "records_to_client": 2,
+        })]
+    );
+    assert!(outcome.of("telnet").is_empty());
 }
 
 #[test]

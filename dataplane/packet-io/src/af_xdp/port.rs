@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use super::error::AfXdpError;
 use super::frames::Memory;
-use super::queue::AfXdpQueue;
+use super::queue::{AfXdpQueue, Meter};
 use super::socket::{Binding, CopyChoice, RingSizes, Socket, Target};
-use crate::BURST;
 use crate::linux;
 use crate::xdp::{Mode, XdpConfig, XdpError, XdpProgram};
+use crate::{BURST, IoStats};
 
 /// How a port is opened.
 #[derive(Clone, Debug)]
@@ -79,11 +79,27 @@ pub struct Port {
     program: XdpProgram,
     // Held for what it does while it is open.
     _promiscuous: Option<OwnedFd>,
+    meters: Vec<Meter>,
     unserved: u32,
     is_zero_copy: bool,
 }
 
 impl Port {
+    /// Counters of all queues together.
+    #[must_use]
+    pub fn stats(&self) -> IoStats {
+        self.meters.iter().map(Meter::read).fold(IoStats::default(), |sum, queue| IoStats {
+            rx_packets: sum.rx_packets + queue.rx_packets,
+            rx_bytes: sum.rx_bytes + queue.rx_bytes,
+            tx_packets: sum.tx_packets + queue.tx_packets,
+            tx_bytes: sum.tx_bytes + queue.tx_bytes,
+            rx_missed: sum.rx_missed + queue.rx_missed,
+            rx_errors: sum.rx_errors + queue.rx_errors,
+            rx_no_buffer: sum.rx_no_buffer + queue.rx_no_buffer,
+            tx_errors: sum.tx_errors + queue.tx_errors,
+        })
+    }
+
     /// The XDP program of the port.
     #[must_use]
     pub fn program(&self) -> &XdpProgram {
@@ -149,6 +165,7 @@ struct Plan<'c> {
     needed: u32,
     may_come_in_pieces: bool,
     is_zero_copy: bool,
+    meters: Vec<Meter>,
 }
 
 impl<'c> Plan<'c> {
@@ -174,7 +191,16 @@ impl<'c> Plan<'c> {
         };
         // The generic mode also sees packets that the kernel has put together, whatever the MTU.
         let may_come_in_pieces = is_long || mode == Mode::Generic;
-        Ok(Self { config, program, promiscuous, shift, needed, may_come_in_pieces, is_zero_copy: false })
+        Ok(Self {
+            config,
+            program,
+            promiscuous,
+            shift,
+            needed,
+            may_come_in_pieces,
+            is_zero_copy: false,
+            meters: Vec::new(),
+        })
     }
 
     fn finish(self) -> Port {
@@ -183,6 +209,7 @@ impl<'c> Plan<'c> {
             unserved: queues.saturating_sub(u32::from(self.config.queues)),
             program: self.program,
             _promiscuous: self.promiscuous,
+            meters: self.meters,
             is_zero_copy: self.is_zero_copy,
         }
     }
@@ -236,7 +263,10 @@ fn queues_of(worker: u16, plans: &mut [Plan<'_>], shift: u32) -> Result<Vec<AfXd
     for ((number, plan), socket) in numbered.zip(opening.sockets) {
         let busy = plan.config.busy_poll.is_some();
         plan.program.set_socket(u32::from(worker), &socket.fd)?;
-        queues.push(AfXdpQueue::new(socket, Arc::clone(&memory), number, in_pieces, busy));
+        let queue = AfXdpQueue::new(socket, Arc::clone(&memory), number, in_pieces, busy);
+        let meter = queue.meter();
+        plan.meters.push(meter.map_err(|source| XdpError::System { step: "a second descriptor", source })?);
+        queues.push(queue);
     }
     Ok(queues)
 }
@@ -287,4 +317,12 @@ impl Opening {
         self.sockets.push(socket);
         Ok(())
     }
+}
+
+/// Lets the calling thread run on one core only.
+///
+/// # Errors
+/// [`XdpError::System`] where the core is not there or not allowed.
+pub fn pin_thread(core: u16) -> Result<(), XdpError> {
+    linux::pin(core).map_err(|source| XdpError::System { step: "pinning a thread to its core", source })
 }

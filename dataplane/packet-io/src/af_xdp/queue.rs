@@ -1,8 +1,10 @@
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::buf::{AfXdpBuf, Framed};
 use super::frames::{Frames, Memory};
-use super::socket::Socket;
+use super::socket::{self, Socket};
 use crate::{BURST, Burst, IoStats, PacketBuf, PacketIo, PacketMeta};
 
 /// The queue pair of one worker: an AF_XDP socket.
@@ -13,6 +15,7 @@ pub struct AfXdpQueue {
     memory: Arc<Memory>,
     plain: PacketMeta,
     stats: IoStats,
+    counters: Arc<Counters>,
     /// Frames in the transmit and completion rings.
     sending: u32,
     pieces: Pieces,
@@ -51,12 +54,18 @@ impl AfXdpQueue {
             memory,
             plain: PacketMeta { link_type: ETHERNET, interface, ..PacketMeta::default() },
             stats: IoStats::default(),
+            counters: Arc::default(),
             sending: 0,
             pieces: Pieces { most, bytes: Vec::new(), is_dropping: false, is_open: false },
             is_busy_polling,
         };
         queue.refill(1);
         queue
+    }
+
+    /// What the queue counts, for another thread, while the socket is open or a copy of it.
+    pub(super) fn meter(&self) -> std::io::Result<Meter> {
+        Ok(Meter { counters: Arc::clone(&self.counters), fd: self.socket.fd.try_clone()? })
     }
 
     /// Whether the driver writes packets where the worker reads them.
@@ -278,6 +287,9 @@ impl PacketIo for AfXdpQueue {
         if self.sending > 0 && is_idle {
             self.kick();
         }
+        if !is_idle {
+            self.counters.publish(&self.stats);
+        }
     }
 
     fn transmit(&mut self, burst: &mut Burst<AfXdpBuf>) {
@@ -308,6 +320,7 @@ impl PacketIo for AfXdpQueue {
         if self.sending > 0 {
             self.kick();
         }
+        self.counters.publish(&self.stats);
     }
 
     fn set_clock(&mut self, now_ns: u64) {
@@ -315,15 +328,68 @@ impl PacketIo for AfXdpQueue {
     }
 
     fn stats(&self) -> IoStats {
-        let Ok(kernel) = self.socket.statistics() else { return self.stats };
-        // Without a free frame a packet is dropped, and the missing frame counted besides.
-        let no_buffer = kernel.rx_dropped.min(kernel.rx_fill_ring_empty_descs);
+        with_kernel(self.stats, &self.socket.fd)
+    }
+}
+
+/// Counts of a queue, with what the kernel counted of its socket.
+fn with_kernel(own: IoStats, fd: &OwnedFd) -> IoStats {
+    let Ok(kernel) = socket::statistics(fd) else { return own };
+    // Without a free frame a packet is dropped, and the missing frame counted besides.
+    let no_buffer = kernel.rx_dropped.min(kernel.rx_fill_ring_empty_descs);
+    IoStats {
+        rx_missed: kernel.rx_ring_full,
+        rx_no_buffer: no_buffer,
+        rx_errors: own.rx_errors + kernel.rx_invalid_descs + (kernel.rx_dropped - no_buffer),
+        tx_errors: own.tx_errors + kernel.tx_invalid_descs,
+        ..own
+    }
+}
+
+/// What a queue counts, for the thread that controls its port.
+#[derive(Debug)]
+pub(super) struct Meter {
+    counters: Arc<Counters>,
+    fd: OwnedFd,
+}
+
+impl Meter {
+    pub(super) fn read(&self) -> IoStats {
+        with_kernel(self.counters.read(), &self.fd)
+    }
+}
+
+/// Counts of one queue, written by its worker alone.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Counters {
+    rx_packets: AtomicU64,
+    rx_bytes: AtomicU64,
+    rx_errors: AtomicU64,
+    tx_packets: AtomicU64,
+    tx_bytes: AtomicU64,
+    tx_errors: AtomicU64,
+}
+
+impl Counters {
+    fn publish(&self, stats: &IoStats) {
+        self.rx_packets.store(stats.rx_packets, Ordering::Relaxed);
+        self.rx_bytes.store(stats.rx_bytes, Ordering::Relaxed);
+        self.rx_errors.store(stats.rx_errors, Ordering::Relaxed);
+        self.tx_packets.store(stats.tx_packets, Ordering::Relaxed);
+        self.tx_bytes.store(stats.tx_bytes, Ordering::Relaxed);
+        self.tx_errors.store(stats.tx_errors, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> IoStats {
         IoStats {
-            rx_missed: kernel.rx_ring_full,
-            rx_no_buffer: no_buffer,
-            rx_errors: self.stats.rx_errors + kernel.rx_invalid_descs + (kernel.rx_dropped - no_buffer),
-            tx_errors: self.stats.tx_errors + kernel.tx_invalid_descs,
-            ..self.stats
+            rx_packets: self.rx_packets.load(Ordering::Relaxed),
+            rx_bytes: self.rx_bytes.load(Ordering::Relaxed),
+            rx_errors: self.rx_errors.load(Ordering::Relaxed),
+            tx_packets: self.tx_packets.load(Ordering::Relaxed),
+            tx_bytes: self.tx_bytes.load(Ordering::Relaxed),
+            tx_errors: self.tx_errors.load(Ordering::Relaxed),
+            ..IoStats::default()
         }
     }
 }

@@ -125,12 +125,6 @@ impl Socket {
         sent < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)
     }
 
-    /// What the kernel counted.
-    pub(super) fn statistics(&self) -> io::Result<libc::xdp_statistics> {
-        linux::option::<libc::xdp_statistics>(&self.fd, libc::SOL_XDP, libc::XDP_STATISTICS)
-            .map(|(statistics, _)| statistics)
-    }
-
     /// Turns busy polling on (kernel 5.11): the worker's calls do the driver's work.
     pub(super) fn busy_poll(&self, micros: u32, budget: u32) -> io::Result<()> {
         for (name, value) in
@@ -140,6 +134,11 @@ impl Socket {
         }
         Ok(())
     }
+}
+
+/// What the kernel counted of a socket.
+pub(super) fn statistics(fd: &OwnedFd) -> io::Result<libc::xdp_statistics> {
+    linux::option::<libc::xdp_statistics>(fd, libc::SOL_XDP, libc::XDP_STATISTICS).map(|(counts, _)| counts)
 }
 
 fn register(fd: &OwnedFd, frames: &Frames) -> io::Result<()> {

@@ -49,6 +49,11 @@ impl fmt::Display for Attachment {
     }
 }
 
+/// Number of the program on an interface; none where nothing is or it cannot be known.
+pub(super) fn attachment_id(index: u32) -> Option<u32> {
+    netlink::attached(index).ok().flatten().map(|seen| seen.program)
+}
+
 /// What is attached to an interface by its index; none where nothing is or it cannot be known.
 pub(super) fn attachment(index: u32) -> Option<Attachment> {
     let seen = netlink::attached(index).ok().flatten()?;

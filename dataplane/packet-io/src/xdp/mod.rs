@@ -12,10 +12,15 @@ mod netlink;
 mod plain;
 mod program;
 mod state;
+mod trial;
 
 pub use attached::{Attached, Attachment, attachments, detach};
-pub use ebpf_maps::{Count, FlowKey, Reason, Shunt, Verdict};
+pub use ebpf_maps::{
+    Address, Count, FlowKey, Parsed, Probe, Reason, SHUNT_DROP, SHUNT_FORWARD, SHUNT_PASS, Shunt, Verdict,
+    kind,
+};
 pub use error::{Need, XdpError};
 pub use lists::{Action, List, Prefix};
 pub use program::{Mode, ModeChoice, Protect, Service, XdpConfig, XdpProgram};
 pub use state::{Counters, Rate, State};
+pub use trial::ParseTrial;

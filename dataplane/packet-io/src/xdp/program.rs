@@ -258,6 +258,12 @@ impl XdpProgram {
         self.mode
     }
 
+    /// Whether it is still there: an interface may go, and another process may take the program off.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.link.is_some() && attached::attachment_id(self.index).is_some_and(|id| id != 0)
+    }
+
     /// Why it is not attached in a better mode, where one was tried.
     #[must_use]
     pub fn fallback(&self) -> Option<&XdpError> {
@@ -307,7 +313,7 @@ impl XdpProgram {
     }
 }
 
-fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<(), XdpError> {
+pub(super) fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<(), XdpError> {
     match xdp(ebpf, name)?.load() {
         Ok(()) => Ok(()),
         Err(ProgramError::LoadError { io_error, verifier_log }) => {
@@ -416,7 +422,7 @@ pub(super) fn xdp<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Xdp, Xdp
         .map_err(|error: ProgramError| XdpError::Object(Box::new(error.into())))
 }
 
-fn taken(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, XdpError> {
+pub(super) fn taken(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, XdpError> {
     let missing = aya::maps::MapError::InvalidName { name: name.to_owned() };
     ebpf.take_map(name).ok_or_else(|| XdpError::map(name)(missing))
 }

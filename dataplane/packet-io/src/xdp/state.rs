@@ -229,11 +229,38 @@ impl State {
     /// # Errors
     /// [`XdpError::Map`].
     pub fn set_others(&mut self, list: List, others: Action) -> Result<(), XdpError> {
-        let flag = match list {
-            List::Source => flags::DENY_OTHER_SOURCES,
-            List::Destination => flags::DENY_OTHER_DESTINATIONS,
-        };
-        self.set_flag(flag, others == Action::Deny)
+        self.set_flag(others_flag(list), others == Action::Deny)
+    }
+
+    /// What becomes of addresses that are on no list of a direction.
+    ///
+    /// # Errors
+    /// [`XdpError::Map`].
+    pub fn others(&self, list: List) -> Result<Action, XdpError> {
+        let is_denied = self.settings()?.flags & others_flag(list) != 0;
+        Ok(if is_denied { Action::Deny } else { Action::Allow })
+    }
+
+    /// The rate that every source is limited to, none where it is not.
+    ///
+    /// # Errors
+    /// [`XdpError::Map`].
+    pub fn rate(&self) -> Result<Option<Rate>, XdpError> {
+        let Settings { rate_interval_ns, rate_burst_ns, .. } = self.settings()?;
+        let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok(1_000_000_000_u64.checked_div(rate_interval_ns).map(|rate| Rate {
+            packets_per_second: narrow(rate),
+            burst: narrow((rate_burst_ns / rate_interval_ns).saturating_add(1)),
+        }))
+    }
+
+    /// How many of 1,000,000 flows are taken.
+    ///
+    /// # Errors
+    /// [`XdpError::Map`].
+    pub fn sample(&self) -> Result<u32, XdpError> {
+        let share = u64::from(self.settings()?.sample) * 1_000_000;
+        Ok(u32::try_from(share.div_ceil(u64::from(u32::MAX))).unwrap_or(1_000_000))
     }
 
     /// Limits every source to a rate, or lifts the limit.
@@ -323,6 +350,13 @@ const fn list_flag(list: List) -> u32 {
     match list {
         List::Source => flags::LIST_SOURCES,
         List::Destination => flags::LIST_DESTINATIONS,
+    }
+}
+
+const fn others_flag(list: List) -> u32 {
+    match list {
+        List::Source => flags::DENY_OTHER_SOURCES,
+        List::Destination => flags::DENY_OTHER_DESTINATIONS,
     }
 }
 

@@ -18,6 +18,8 @@ const TOLD: usize = 32;
 /// What workers send.
 pub(crate) enum Message {
     Records(RecordBatch),
+    /// Counters that are not a worker's, by name.
+    Gauges(Vec<(String, u64)>),
 }
 
 /// The exporters and what they are fed with.
@@ -28,6 +30,7 @@ pub(crate) struct Exporting {
     stats_interval: Duration,
     receiver: Receiver<Message>,
     give_back: Sender<RecordBatch>,
+    gauges: Vec<(String, u64)>,
     errors: Vec<String>,
 }
 
@@ -41,7 +44,16 @@ impl Exporting {
     ) -> Result<Self, ExportError> {
         let exporters = output.eve.iter().map(open_eve).collect::<Result<_, _>>()?;
         let stats_interval = output.stats_interval.duration();
-        Ok(Self { exporters, names, counters, stats_interval, receiver, give_back, errors: Vec::new() })
+        Ok(Self {
+            exporters,
+            names,
+            counters,
+            stats_interval,
+            receiver,
+            give_back,
+            gauges: Vec::new(),
+            errors: Vec::new(),
+        })
     }
 
     /// Exports until the last worker is gone; gives what went wrong.
@@ -55,6 +67,7 @@ impl Exporting {
                     batch.clear();
                     let _ = self.give_back.try_send(batch);
                 }
+                Ok(Message::Gauges(gauges)) => self.gauges = gauges,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -76,7 +89,8 @@ impl Exporting {
     fn stats(&mut self) {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let now_ns = u64::try_from(wall).unwrap_or(u64::MAX);
-        let totals = crate::inspect::sum(&self.counters);
+        let mut totals = crate::inspect::sum(&self.counters);
+        totals.extend(self.gauges.iter().cloned());
         let totals: Vec<(&str, u64)> = totals.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         self.each(|exporter, _| exporter.stats(now_ns, &totals));
     }

@@ -1,6 +1,8 @@
 //! The data plane on ports: workers on their cores, an exporter thread, and the counters that hold it to account.
 
 mod exporting;
+#[cfg(feature = "xdp")]
+mod kernel;
 mod polling;
 mod ports;
 mod settings;
@@ -13,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use api::config::{Backend, Config};
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 use engine::detectors::signatures::SignatureErrors;
 use engine::{Counters, EngineError, Names, Plan, RecordBatch};
 use export::ExportError;
@@ -67,6 +69,10 @@ pub enum RunError {
     #[cfg(feature = "dpdk")]
     #[error(transparent)]
     Dpdk(#[from] packet_io::dpdk::DpdkError),
+    /// A kernel interface cannot be used.
+    #[cfg(feature = "xdp")]
+    #[error(transparent)]
+    AfXdp(#[from] packet_io::af_xdp::AfXdpError),
     /// A device that DPDK cannot name.
     #[cfg(feature = "dpdk")]
     #[error("port {port}: {source}")]
@@ -87,6 +93,18 @@ impl RunError {
     pub const fn is_configuration(&self) -> bool {
         matches!(self, Self::NoPorts | Self::UnequalQueues { .. } | Self::Signatures(_))
     }
+
+    /// Whether a backend cannot be had on this machine, so that another may.
+    const fn is_machine(&self) -> bool {
+        match self {
+            Self::Backend(..) => true,
+            #[cfg(feature = "dpdk")]
+            Self::Dpdk(_) | Self::Device { .. } => true,
+            #[cfg(feature = "xdp")]
+            Self::AfXdp(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What a finished run has to account for.
@@ -96,6 +114,8 @@ pub struct RunReport {
     pub counters: Vec<(String, u64)>,
     /// Each port's name and counters.
     pub ports: Vec<(String, IoStats)>,
+    /// What the XDP programs counted, by port, verdict and reason.
+    pub xdp: Vec<(String, u64)>,
     /// Packets that workers took from ports.
     pub polled: u64,
     /// Packets sent on.
@@ -141,11 +161,12 @@ pub(crate) struct Shared {
     records_lost: AtomicU64,
 }
 
-/// Runs the data plane until `stop` is set or its sources end.
+/// Runs the data plane until `stop` is set or its sources end; `tell` learns how its ports were opened, and what goes
+/// wrong on the way.
 ///
 /// # Errors
 /// When it cannot begin.
-pub fn run(config: &Config, stop: &AtomicBool) -> Result<RunReport, RunError> {
+pub fn run(config: &Config, stop: &AtomicBool, tell: &dyn Fn(&str)) -> Result<RunReport, RunError> {
     let boot = &config.boot;
     if boot.ports.is_empty() {
         return Err(RunError::NoPorts);
@@ -154,32 +175,113 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<RunReport, RunError> {
         Some(folder) => Plan::builtin_and(folder)?,
         None => Plan::builtin()?,
     });
+    let start = Start { config, plan: &plan, stop, tell };
+    let is_chosen = boot.backend == Backend::Auto;
     match boot.resolved_backend() {
         Some(Backend::Replay) => {
             let lanes = ports::replay(boot)?;
-            run_workers(config, &plan, lanes, &Pinning::None, Loss::Never, stop)
+            run_workers(
+                config,
+                &plan,
+                lanes,
+                &Pinning::None,
+                Loss::Never,
+                Tending { stop, look: &mut |_| Vec::new() },
+            )
         }
-        #[cfg(feature = "dpdk")]
-        Some(Backend::Dpdk) => {
-            let opened = ports::dpdk(boot)?;
-            let pinning = Pinning::Dpdk(opened.eal.clone());
-            let mut report = run_workers(config, &plan, opened.lanes, &pinning, Loss::Counted, stop)?;
-            report.ports = opened
-                .ports
-                .iter()
-                .map(|(name, port)| (name.clone(), port.stats().unwrap_or_default()))
-                .collect();
-            Ok(report)
-        }
-        #[cfg(not(feature = "dpdk"))]
-        Some(Backend::Dpdk) => Err(RunError::Backend("dpdk", "this program was built without it")),
-        Some(Backend::AfXdp) => {
-            Err(RunError::Backend("af_xdp", "use a vdev: device = \"net_af_xdp0,iface=NAME\""))
-        }
-        Some(Backend::AfPacket) => {
-            Err(RunError::Backend("af_packet", "use a vdev: device = \"net_af_packet0,iface=NAME\""))
-        }
+        Some(Backend::Dpdk) if is_chosen => start.dpdk_or_else(),
+        Some(Backend::Dpdk) => start.dpdk(boot),
+        Some(Backend::AfXdp) if is_chosen => start.af_xdp_or_else(),
+        Some(Backend::AfXdp) => start.af_xdp(boot),
+        Some(Backend::AfPacket) => start.af_packet(boot),
         Some(Backend::Auto) | None => Err(RunError::NoPorts),
+    }
+}
+
+/// A run on its way, on one backend or another.
+struct Start<'a> {
+    config: &'a Config,
+    plan: &'a Arc<Plan>,
+    stop: &'a AtomicBool,
+    tell: &'a dyn Fn(&str),
+}
+
+impl Start<'_> {
+    #[cfg(feature = "dpdk")]
+    fn dpdk(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
+        let opened = ports::dpdk(boot)?;
+        let pinning = Pinning::Dpdk(opened.eal.clone());
+        let tending = Tending { stop: self.stop, look: &mut |_| Vec::new() };
+        let mut report = run_workers(self.config, self.plan, opened.lanes, &pinning, Loss::Counted, tending)?;
+        report.ports = opened
+            .ports
+            .iter()
+            .map(|(name, port)| (name.clone(), port.stats().unwrap_or_default()))
+            .collect();
+        Ok(report)
+    }
+
+    #[cfg(not(feature = "dpdk"))]
+    fn dpdk(&self, _: &api::config::BootConfig) -> Result<RunReport, RunError> {
+        Err(RunError::Backend("dpdk", "this program was built without it"))
+    }
+
+    #[cfg(feature = "xdp")]
+    fn af_xdp(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
+        let kernel::Opened { mut ports, lanes } =
+            kernel::open(boot, self.config.live.flow.key_vlan, self.tell)?;
+        let tell = self.tell;
+        let mut look = |sender: &Sender<Message>| ports.tend(sender, tell);
+        let tending = Tending { stop: self.stop, look: &mut look };
+        let mut report = run_workers(self.config, self.plan, lanes, &Pinning::Cores, Loss::Counted, tending)?;
+        report.ports = ports.stats();
+        report.xdp = ports.counters();
+        Ok(report)
+    }
+
+    #[cfg(not(feature = "xdp"))]
+    fn af_xdp(&self, _: &api::config::BootConfig) -> Result<RunReport, RunError> {
+        Err(RunError::Backend("af_xdp", "this program was built without it"))
+    }
+
+    #[cfg(all(feature = "dpdk", feature = "xdp"))]
+    fn af_packet(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
+        self.dpdk(&kernel::by_af_packet(boot))
+    }
+
+    #[cfg(not(all(feature = "dpdk", feature = "xdp")))]
+    fn af_packet(&self, _: &api::config::BootConfig) -> Result<RunReport, RunError> {
+        Err(RunError::Backend("af_packet", "use a virtual device: device = \"net_af_packet0,iface=NAME\""))
+    }
+
+    /// DPDK, or the kernel's interfaces of the same devices.
+    fn dpdk_or_else(&self) -> Result<RunReport, RunError> {
+        let boot = &self.config.boot;
+        #[cfg(feature = "xdp")]
+        if let Some(on_interfaces) = kernel::on_interfaces(boot) {
+            return match self.dpdk(boot) {
+                Err(why) if why.is_machine() => {
+                    (self.tell)(&format!("not by DPDK: {why}"));
+                    self.af_xdp(&on_interfaces)
+                }
+                other => other,
+            };
+        }
+        self.dpdk(boot)
+    }
+
+    /// AF_XDP, or AF_PACKET.
+    fn af_xdp_or_else(&self) -> Result<RunReport, RunError> {
+        let boot = &self.config.boot;
+        (self.tell)("not by DPDK: the devices are interfaces that the kernel has");
+        match self.af_xdp(boot) {
+            Err(why) if why.is_machine() && cfg!(feature = "dpdk") => {
+                (self.tell)(&format!("not by AF_XDP: {why}"));
+                (self.tell)("by AF_PACKET, several times slower");
+                self.af_packet(boot)
+            }
+            other => other,
+        }
     }
 }
 
@@ -188,6 +290,9 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<RunReport, RunError> {
 pub(crate) enum Pinning {
     /// Wherever the kernel puts them.
     None,
+    /// On the cores of the configuration.
+    #[cfg(feature = "xdp")]
+    Cores,
     /// On the cores of the configuration, known to DPDK.
     #[cfg(feature = "dpdk")]
     Dpdk(packet_io::dpdk::Eal),
@@ -208,13 +313,21 @@ pub(crate) struct Lanes<Io: PacketIo> {
     pub(crate) interfaces: Vec<String>,
 }
 
+/// What the thread in charge does while the workers work.
+struct Tending<'a> {
+    /// Ends the run.
+    stop: &'a AtomicBool,
+    /// Called every [`LOOK`] with the way to the exporter; what went wrong.
+    look: &'a mut dyn FnMut(&Sender<Message>) -> Vec<String>,
+}
+
 fn run_workers<Io: PacketIo + polling::Source + Send>(
     config: &Config,
     plan: &Arc<Plan>,
     lanes: Lanes<Io>,
     pinning: &Pinning,
     loss: Loss,
-    stop: &AtomicBool,
+    mut tending: Tending<'_>,
 ) -> Result<RunReport, RunError> {
     let boot = &config.boot;
     let workers = lanes.workers.len().max(1);
@@ -233,12 +346,13 @@ fn run_workers<Io: PacketIo + polling::Source + Send>(
         let engine = engine::Engine::new(settings::engine(config, workers), Arc::clone(plan), own)?;
         pollers.push(Poller::new(lanes, engine, sender.clone(), spare.clone(), loss, boot.stop_when_idle));
     }
-    drop(sender);
-    let errors =
-        thread::scope(|scope| supervise(scope, exporting, pollers, &shared, (pinning, &boot.cores), stop))?;
+    let errors = thread::scope(|scope| {
+        supervise(scope, (exporting, sender), pollers, &shared, (pinning, &boot.cores), &mut tending)
+    })?;
     Ok(RunReport {
         counters: crate::inspect::sum(&counters),
         ports: Vec::new(),
+        xdp: Vec::new(),
         polled: shared.polled.load(Ordering::Relaxed),
         forwarded: shared.forwarded.load(Ordering::Relaxed),
         not_forwarded: shared.not_forwarded.load(Ordering::Relaxed),
@@ -250,11 +364,11 @@ fn run_workers<Io: PacketIo + polling::Source + Send>(
 /// Starts the threads, waits for the end, and gathers what went wrong.
 fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
     scope: &'scope thread::Scope<'scope, '_>,
-    exporting: Exporting,
+    (exporting, sender): (Exporting, Sender<Message>),
     pollers: Vec<Poller<Io>>,
     shared: &'scope Shared,
     (pinning, cores): (&'scope Pinning, &[u16]),
-    stop: &AtomicBool,
+    tending: &mut Tending<'_>,
 ) -> Result<Vec<String>, RunError> {
     let exporter = thread::Builder::new()
         .name("exporter".into())
@@ -274,11 +388,14 @@ fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
             }
         }
     }
-    while shared.busy.load(Ordering::Relaxed) > 0 && !stop.load(Ordering::Relaxed) {
+    let mut errors = Vec::new();
+    while shared.busy.load(Ordering::Relaxed) > 0 && !tending.stop.load(Ordering::Relaxed) {
+        errors.append(&mut (tending.look)(&sender));
         thread::sleep(LOOK);
     }
+    // The exporter ends when nobody can send to it any more.
+    drop(sender);
     shared.stop.store(true, Ordering::Relaxed);
-    let mut errors = Vec::new();
     for thread in threads {
         match thread.join() {
             Ok(more) => errors.extend(more),

@@ -45,6 +45,9 @@ impl Source for Replay {
 #[cfg(feature = "dpdk")]
 impl Source for packet_io::dpdk::DpdkQueue {}
 
+#[cfg(feature = "xdp")]
+impl Source for packet_io::af_xdp::AfXdpQueue {}
+
 /// One worker.
 pub(crate) struct Poller<Io: PacketIo> {
     lanes: Vec<Lane<Io>>,
@@ -99,7 +102,13 @@ impl<Io: PacketIo + Source> Poller<Io> {
             },
             _ => None,
         };
-        #[cfg(not(feature = "dpdk"))]
+        #[cfg(feature = "xdp")]
+        if let (Pinning::Cores, Some(core)) = (pinning, core)
+            && let Err(refused) = packet_io::af_xdp::pin_thread(core)
+        {
+            errors.push(refused.to_string());
+        }
+        #[cfg(not(any(feature = "dpdk", feature = "xdp")))]
         let _ = (pinning, core);
         self.poll(shared);
         self.finish();

@@ -79,8 +79,8 @@ pub(super) fn dpdk(boot: &BootConfig) -> Result<Opened, RunError> {
 }
 
 /// Every worker must have a queue of both ports of a pair.
-#[cfg(feature = "dpdk")]
-fn check_pairs(boot: &BootConfig) -> Result<(), RunError> {
+#[cfg(any(feature = "dpdk", feature = "xdp"))]
+pub(super) fn check_pairs(boot: &BootConfig) -> Result<(), RunError> {
     for port in &boot.ports {
         let Some(peer) = peer_of(boot, port).and_then(|index| boot.ports.get(index)) else { continue };
         if peer.queues != port.queues {
@@ -96,17 +96,17 @@ fn check_pairs(boot: &BootConfig) -> Result<(), RunError> {
 }
 
 /// Index of the port that packets of `port` go out of.
-fn peer_of(boot: &BootConfig, port: &PortConfig) -> Option<usize> {
+pub(super) fn peer_of(boot: &BootConfig, port: &PortConfig) -> Option<usize> {
     match &port.mode {
         PortMode::Tap => None,
         PortMode::Inline { peer } => boot.ports.iter().position(|other| other.name == *peer),
     }
 }
 
-fn numbered(boot: &BootConfig) -> impl Iterator<Item = (u16, &PortConfig)> {
+pub(super) fn numbered(boot: &BootConfig) -> impl Iterator<Item = (u16, &PortConfig)> {
     (0..=u16::MAX).zip(&boot.ports)
 }
 
-fn names(boot: &BootConfig) -> Vec<String> {
+pub(super) fn names(boot: &BootConfig) -> Vec<String> {
     boot.ports.iter().map(|port| port.name.clone()).collect()
 }

@@ -7,6 +7,8 @@ pub(super) enum Counted {
     Two,
     /// Two bytes, themselves included.
     TwoInclusive,
+    /// Four packed digits in two bytes, of what follows them.
+    TwoPacked,
     /// Four digits of ASCII.
     FourDigits,
     /// Four bytes.
@@ -15,13 +17,15 @@ pub(super) enum Counted {
 
 impl Counted {
     /// All of them; those whose lengths differ most from chance first.
-    pub(super) const ALL: [Self; 4] = [Self::Two, Self::FourDigits, Self::Four, Self::TwoInclusive];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Two, Self::FourDigits, Self::Four, Self::TwoInclusive, Self::TwoPacked];
 
     /// Name in events.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Two => "binary_2",
             Self::TwoInclusive => "binary_2_inclusive",
+            Self::TwoPacked => "packed_2",
             Self::FourDigits => "ascii_4",
             Self::Four => "binary_4",
         }
@@ -30,7 +34,7 @@ impl Counted {
     /// Bytes of the length.
     pub(super) const fn size(self) -> usize {
         match self {
-            Self::Two | Self::TwoInclusive => 2,
+            Self::Two | Self::TwoInclusive | Self::TwoPacked => 2,
             Self::FourDigits | Self::Four => 4,
         }
     }
@@ -41,6 +45,14 @@ impl Counted {
             Self::Two => 2 + usize::from(u16::from_be_bytes(*bytes.first_chunk()?)),
             Self::TwoInclusive => usize::from(u16::from_be_bytes(*bytes.first_chunk()?)),
             Self::Four => usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()?.checked_add(4)?,
+            Self::TwoPacked => {
+                let mut len = 0;
+                for byte in bytes.first_chunk::<2>()? {
+                    let (high, low) = (byte >> 4, byte & 15);
+                    len = len * 100 + usize::from((high < 10 && low < 10).then_some(high * 10 + low)?);
+                }
+                2 + len
+            }
             Self::FourDigits => {
                 let mut len = 0;
                 for byte in bytes.first_chunk::<4>()? {

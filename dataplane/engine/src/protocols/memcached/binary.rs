@@ -64,9 +64,17 @@ pub(super) fn probe(bytes: &[u8]) -> Found {
     match framing(bytes, REQUEST) {
         Framing::Invalid(_) => Found::No,
         Framing::Open => Found::Maybe,
-        Framing::Message { .. } => match bytes.get(1..8) {
-            // No client opens with another bucket, and each operation has its extras.
-            Some([opcode, _, _, extras, 0, 0, 0]) if fits(*opcode, *extras) => Found::Likely(95),
+        // No client opens with another bucket.
+        Framing::Message { .. } => match bytes.first_chunk::<12>() {
+            Some([_, opcode, key @ .., extras, 0, 0, 0, b0, b1, b2, b3]) => {
+                let (key, body) = (u16::from_be_bytes(*key), u32::from_be_bytes([*b0, *b1, *b2, *b3]));
+                let value = body - u32::from(*extras) - u32::from(key);
+                if fits(*opcode, *extras) && has_parts(*opcode, key, value) {
+                    Found::Likely(95)
+                } else {
+                    Found::No
+                }
+            }
             _ => Found::No,
         },
     }
@@ -81,6 +89,20 @@ const fn fits(opcode: u8, extras: u8) -> bool {
         _ => extras == 0,
     }
 }
+
+/// Whether an operation has a key, and a value, where it must and nowhere else.
+const fn has_parts(opcode: u8, key: u16, value: u32) -> bool {
+    match opcode {
+        0x07 | 0x08 | 0x0a | 0x0b | 0x17 | 0x18 | 0x1b | SASL_LIST => key == 0 && value == 0,
+        0x10 => value == 0,
+        0x01..=0x03 | 0x0e | 0x0f | 0x11..=0x13 | 0x19 | 0x1a => key > 0 && value <= VALUE_MAX,
+        SASL_START | SASL_STEP => key > 0 && value <= 1 << 16,
+        _ => key > 0 && value == 0,
+    }
+}
+
+/// The largest value that a server can be told to take (`-I`).
+const VALUE_MAX: u32 = 1 << 30;
 
 /// Name of an operation.
 pub(super) const fn operation(code: u8) -> Option<&'static str> {

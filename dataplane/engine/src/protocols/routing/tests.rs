@@ -11,6 +11,7 @@ fn hex(digits: &str) -> Vec<u8> {
 }
 
 /// A message of each protocol, and what it must say.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn samples() -> Vec<(&'static Protocol, Vec<u8>, &'static [&'static str])> {
     vec![
         (

@@ -1,4 +1,4 @@
-//! Telnet, and the terminals of mainframes over it (TN3270, TN3270E).
+//! Telnet, and the terminals of IBM's machines over it (TN3270, TN3270E, TN5250).
 //!
 //! `lane` tells data from commands, `session` knows what was negotiated, `login` sees credentials go by without
 //! keeping them, `screen` reads the 3270 data stream, `parser` puts them together, `names` has the names.
@@ -25,7 +25,7 @@ pub static TELNET: Protocol = Protocol {
     opening: Opening::one_of(3, &[code::ESCAPE]),
     probe: Some(probe),
     parser: Some(parser),
-    events: &["telnet", "tn3270", "anomaly"],
+    events: &["telnet", "tn3270", "tn5250", "anomaly"],
     source: "RFC 854, RFC 855, RFC 885, RFC 1572",
 };
 
@@ -42,6 +42,21 @@ pub static TN3270: Protocol = Protocol {
     parser: None,
     events: &["tn3270", "anomaly"],
     source: "RFC 1576, RFC 2355; IBM GA23-0059",
+};
+
+/// The 5250 terminal over Telnet, found by what Telnet negotiates.
+pub static TN5250: Protocol = Protocol {
+    name: "tn5250",
+    title: "TN5250",
+    family: Family::Mainframe,
+    carriers: &[Carrier::Tcp],
+    ports: &[],
+    exposure: Exposure::Cleartext,
+    opening: Opening::any(1),
+    probe: None,
+    parser: None,
+    events: &["tn5250", "anomaly"],
+    source: "RFC 1205, RFC 4777",
 };
 
 fn parser() -> Box<dyn Parser> {

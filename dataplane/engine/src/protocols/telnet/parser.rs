@@ -27,6 +27,9 @@ pub(super) struct TelnetParser {
     pending: Option<Keys>,
     interactions: u64,
     is_3270: bool,
+    is_5250: bool,
+    /// Records of the 5250 data stream, by direction.
+    counts: [u64; 2],
     /// Bytes were lost: a record in the middle of which that was means nothing.
     is_record_lost: [bool; 2],
     is_begun: bool,
@@ -97,11 +100,11 @@ impl TelnetParser {
         if super::names::option(option).is_none() && option < 128 {
             self.anomaly("unknown_option", out);
         }
-        self.check_3270(out);
+        self.check_terminal(out);
     }
 
     fn after_sub(&mut self, out: &mut Output<'_>) -> Option<Then> {
-        self.check_3270(out);
+        self.check_terminal(out);
         if self.session.is_tls_next() {
             out.exposure(Exposure::Encrypted);
             self.write_session(out);
@@ -115,14 +118,20 @@ impl TelnetParser {
         None
     }
 
-    fn check_3270(&mut self, out: &mut Output<'_>) {
+    fn check_terminal(&mut self, out: &mut Output<'_>) {
         if !self.is_3270 && (self.session.is_3270() || self.session.uses(opt::TN3270E)) {
             self.is_3270 = true;
             out.refine("tn3270", 99);
+        } else if !self.is_3270 && !self.is_5250 && self.session.is_5250() {
+            self.is_5250 = true;
+            out.refine("tn5250", 99);
         }
     }
 
     fn data(&mut self, from: Direction, byte: u8, out: &mut Output<'_>) {
+        if self.is_5250 {
+            return;
+        }
         if self.is_3270 {
             if let Some(record) = self.records.get_mut(from as usize)
                 && record.len() < RECORD_MAX
@@ -143,6 +152,10 @@ impl TelnetParser {
 
     fn end_of_record(&mut self, from: Direction, out: &mut Output<'_>) {
         let side = from as usize;
+        if let Some(count) = self.counts.get_mut(side).filter(|_| self.is_5250) {
+            *count = count.saturating_add(1);
+            return;
+        }
         let (Some(record), Some(is_lost)) = (self.records.get_mut(side), self.is_record_lost.get_mut(side))
         else {
             return;
@@ -239,6 +252,8 @@ impl TelnetParser {
         self.is_over = true;
         if self.is_3270 {
             self.session.write_3270(&mut out.event("tn3270"));
+        } else if self.is_5250 {
+            self.session.write_5250(self.counts, &mut out.event("tn5250"));
         } else {
             self.session.write(&mut out.event("telnet"));
         }
@@ -247,7 +262,11 @@ impl TelnetParser {
     fn anomaly(&mut self, name: &'static str, out: &mut Output<'_>) {
         if self.anomalies < ANOMALIES_MAX {
             self.anomalies += 1;
-            let protocol = if self.is_3270 { "tn3270" } else { "telnet" };
+            let protocol = match (self.is_3270, self.is_5250) {
+                (true, _) => "tn3270",
+                (_, true) => "tn5250",
+                _ => "telnet",
+            };
             let mut event = out.event("anomaly");
             event.label("app_proto", protocol).label("type", "applayer").label("event", name);
         }

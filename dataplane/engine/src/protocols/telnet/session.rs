@@ -51,6 +51,11 @@ pub(super) struct Session {
     device: ArrayVec<u8, 40>,
     lu: ArrayVec<u8, 8>,
     asked_lu: ArrayVec<u8, 8>,
+    /// Display or printer that the host is to make (RFC 4777, 5).
+    device_name: ArrayVec<u8, 10>,
+    /// A password, or what stands for it, among the variables; and the seed that makes it a substitute.
+    has_password: bool,
+    has_seed: bool,
     functions: Option<u8>,
     rejected: Option<u8>,
     /// Application that the host bound the terminal to.
@@ -95,13 +100,41 @@ impl Session {
         }
     }
 
-    /// Variables (RFC 1572): the user's name, masked.
+    /// Variables (RFC 1572, RFC 4777): the user's name, masked, and those of 5250 terminals.
     fn environment(&mut self, variables: &[u8]) {
-        if let Some(rest) = variables.strip_prefix(b"\0USER\x01") {
-            self.user = Masked::default();
-            for byte in rest.iter().take_while(|byte| **byte > 3) {
-                self.user.push(*byte);
+        const VALUE: u8 = 1;
+        const ESCAPE: u8 = 2;
+        let mut rest = variables;
+        while let Some((0 | 3, after)) = rest.split_first() {
+            let mut variable = (ArrayVec::<u8, 16>::new(), ArrayVec::<u8, 64>::new());
+            let (mut in_value, mut is_escaped) = (false, false);
+            rest = after;
+            while let Some((&byte, after)) = rest.split_first() {
+                match byte {
+                    0 | 3 if !is_escaped => break,
+                    VALUE if !is_escaped => in_value = true,
+                    ESCAPE if !is_escaped => is_escaped = true,
+                    byte => {
+                        is_escaped = false;
+                        // What is longer is cut.
+                        let _ = if in_value { variable.1.try_push(byte) } else { variable.0.try_push(byte) };
+                    }
+                }
+                rest = after;
             }
+            self.variable(&variable.0, &variable.1);
+        }
+    }
+
+    fn variable(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"USER" => self.user = Masked::of(value),
+            b"DEVNAME" => fill(&mut self.device_name, value),
+            b"IBMSUBSPW" => self.has_password = !value.is_empty(),
+            b"IBMRSEED" => self.has_seed = value.iter().any(|byte| *byte != 0),
+            // With a seed in the name the client sends its own there (RFC 4777, 5).
+            [b'I', b'B', b'M', b'R', b'S', b'E', b'E', b'D', ..] => self.has_seed = true,
+            _ => {}
         }
     }
 
@@ -136,6 +169,27 @@ impl Session {
             || (self.uses(opt::END_OF_RECORD)
                 && self.uses(opt::BINARY)
                 && (self.terminal.starts_with(b"IBM-327") || self.terminal.starts_with(b"IBM-DYNAMIC")))
+    }
+
+    /// Whether both sides may speak the 5250 data stream (RFC 1205, RFC 4777, 3).
+    pub(super) fn is_5250(&self) -> bool {
+        const TERMINALS: [&[u8]; 12] = [
+            b"IBM-3179-2",
+            b"IBM-3180-2",
+            b"IBM-3196-A1",
+            b"IBM-3477-F",
+            b"IBM-3486-BA",
+            b"IBM-3487-H",
+            b"IBM-3812-1",
+            b"IBM-5251-11",
+            b"IBM-5291-1",
+            b"IBM-5292-2",
+            b"IBM-5553-",
+            b"IBM-5555-",
+        ];
+        self.uses(opt::END_OF_RECORD)
+            && self.uses(opt::BINARY)
+            && TERMINALS.iter().any(|name| self.terminal.starts_with(name))
     }
 
     /// Whether records have TN3270E's header.
@@ -173,6 +227,19 @@ impl Session {
         self.user.write("user", event);
         event.flag("authentication", self.is_authenticating);
         event.flag("encrypted", self.is_encrypting || self.is_tls_next());
+    }
+
+    /// Writes the members of a `tn5250` event; `records` came from client and server.
+    pub(super) fn write_5250(&self, records: [u64; 2], event: &mut EventWriter<'_>) {
+        event.label("type", "session");
+        write_text("terminal_type", &self.terminal, event);
+        write_text("device_name", &self.device_name, event);
+        event.object("credentials");
+        self.user.write("user", event);
+        event.flag("password_in_clear", self.has_password && !self.has_seed);
+        event.flag("password_substitute", self.has_password && self.has_seed).close();
+        let [to_server, to_client] = records;
+        event.number("records_to_server", to_server).number("records_to_client", to_client);
     }
 
     /// Writes the members of a `tn3270` event.

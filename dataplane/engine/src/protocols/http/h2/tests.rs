@@ -81,7 +81,7 @@ fn a_call_is_one_event_with_its_secrets_masked() {
     }
     assert_eq!(bench.value("http", "length"), Some(Datum::Unsigned(700)));
     assert_eq!(bench.value("http", "request_length"), Some(Datum::Unsigned(10)));
-    let last_status = bench.all().into_iter().filter(|item| item.starts_with("status ")).next_back();
+    let last_status = bench.all().into_iter().rfind(|item| item.starts_with("status "));
     assert!(last_status.unwrap().contains("PERMISSION_DENIED"));
     assert!(!bench.all().iter().any(|item| item.contains(&format!("{:?}", b"open sesame"))));
 }

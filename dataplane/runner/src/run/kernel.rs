@@ -1,0 +1,247 @@
+//! Ports on kernel interfaces: AF_XDP sockets behind our XDP program.
+
+use std::fs;
+use std::time::Duration;
+
+use api::config::{BootConfig, Device, Neighbours, PortConfig, PortMode, XdpCopy, XdpFrameSize, XdpMode};
+use crossbeam_channel::Sender;
+use packet_io::IoStats;
+use packet_io::af_xdp::{self, AfXdpQueue, BusyPoll, CopyChoice, FrameSize, Port};
+use packet_io::xdp::{ModeChoice, Protect, Service, XdpConfig};
+
+use super::exporting::Message;
+use super::polling::Lane;
+use super::{LOOK, Lanes, RunError, ports};
+
+/// How often the program is told that its owner is alive; far below the shortest watchdog.
+const BEAT: Duration = Duration::from_millis(100);
+/// How often the program's counters are read for the records.
+const METER: Duration = Duration::from_secs(1);
+/// What a call of the kernel may take in busy polling.
+const BUSY_POLL: BusyPoll = BusyPoll { micros: 20, budget: 64 };
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// Open ports, and the lanes of every worker.
+pub(super) struct Opened {
+    pub(super) ports: Open,
+    pub(super) lanes: Lanes<AfXdpQueue>,
+}
+
+/// Opens every port of a configuration whose devices are interfaces, and says how.
+pub(super) fn open(boot: &BootConfig, key_vlan: bool, tell: &dyn Fn(&str)) -> Result<Opened, RunError> {
+    ports::check_pairs(boot)?;
+    let configs: Vec<af_xdp::PortConfig> =
+        boot.ports.iter().map(|port| port_config(boot, port, key_vlan)).collect();
+    let workers = u16::try_from(boot.workers()).unwrap_or(u16::MAX);
+    let (opened, queues) = af_xdp::open(&configs, workers)?;
+    let mut ports = Vec::new();
+    for (port, config) in opened.into_iter().zip(&boot.ports) {
+        tell_of(&port, &config.name, tell);
+        ports.push((config.name.clone(), port));
+    }
+    let lanes = queues.into_iter().map(|queues| lanes_of(boot, queues)).collect();
+    let lanes = Lanes { workers: lanes, interfaces: ports::names(boot) };
+    Ok(Opened {
+        ports: Open { ports, since_beat: BEAT, since_meter: Duration::ZERO, told: Vec::new() },
+        lanes,
+    })
+}
+
+/// The lanes of a worker: its queues are of the ports that have so many, in their order.
+fn lanes_of(boot: &BootConfig, queues: Vec<AfXdpQueue>) -> Vec<Lane<AfXdpQueue>> {
+    ports::numbered(boot)
+        .zip(queues)
+        .map(|((interface, port), io)| Lane { io, peer: ports::peer_of(boot, port), interface })
+        .collect()
+}
+
+fn port_config(boot: &BootConfig, port: &PortConfig, key_vlan: bool) -> af_xdp::PortConfig {
+    let interface = port.device.to_string();
+    let set = &boot.xdp;
+    let local = |protocol: u8| move |port: &u16| Service::Local { protocol, port: *port };
+    let services = set.protect_tcp.iter().map(local(TCP)).chain(set.protect_udp.iter().map(local(UDP)));
+    let peer = match &port.mode {
+        PortMode::Tap => None,
+        PortMode::Inline { peer } => {
+            boot.ports.iter().find(|other| other.name == *peer).map(|peer| peer.device.to_string())
+        }
+    };
+    af_xdp::PortConfig {
+        queues: port.queues,
+        rx_descriptors: port.rx_descriptors,
+        tx_descriptors: port.tx_descriptors,
+        copy: match set.copy {
+            XdpCopy::Auto => CopyChoice::Auto,
+            XdpCopy::Copy => CopyChoice::Copy,
+            XdpCopy::ZeroCopy => CopyChoice::ZeroCopy,
+        },
+        frame_size: match set.frame_size {
+            XdpFrameSize::Auto => FrameSize::Auto,
+            XdpFrameSize::TwoKib => FrameSize::TwoKib,
+            XdpFrameSize::FourKib => FrameSize::FourKib,
+        },
+        hugepages: boot.memory.hugepages,
+        promiscuous: port.promiscuous,
+        busy_poll: set.busy_poll.then_some(BUSY_POLL),
+        xdp: XdpConfig {
+            mode: match set.mode {
+                XdpMode::Auto => ModeChoice::Auto,
+                XdpMode::Native => ModeChoice::Native,
+                XdpMode::Generic => ModeChoice::Generic,
+            },
+            protect: Protect {
+                neighbours: match set.protect_neighbours {
+                    Neighbours::Auto => None,
+                    Neighbours::Always => Some(true),
+                    Neighbours::Never => Some(false),
+                },
+                services: services.collect(),
+                own: set.pass_own,
+            },
+            key_vlan,
+            peer,
+            watchdog: Some(set.watchdog.duration()),
+            ..XdpConfig::new(interface)
+        },
+    }
+}
+
+fn tell_of(port: &Port, name: &str, tell: &dyn Fn(&str)) {
+    let program = port.program();
+    let mode = program.mode().map_or_else(String::new, |mode| format!("{mode} "));
+    let copy = if port.is_zero_copy() { "zero copy" } else { "copy" };
+    tell(&format!("port {name}: AF_XDP on {}, {mode}mode, {copy}", program.interface()));
+    if let Some(why) = program.fallback() {
+        tell(&format!("port {name}: not native: {why}"));
+    }
+    if port.unserved_queues() > 0 {
+        tell(&format!(
+            "port {name}: {} receive queues have no worker, and their packets go to the host unseen: \
+             `ethtool -L {} combined N` for N workers",
+            port.unserved_queues(),
+            program.interface()
+        ));
+    }
+}
+
+/// Open ports, tended by the thread in charge.
+pub(super) struct Open {
+    ports: Vec<(String, Port)>,
+    since_beat: Duration,
+    since_meter: Duration,
+    /// What was told already.
+    told: Vec<String>,
+}
+
+impl Open {
+    /// Keeps the program awake, and sends its counters to the exporter; called every [`LOOK`]. What went wrong is given
+    /// once.
+    pub(super) fn tend(&mut self, sender: &Sender<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
+        self.since_beat += LOOK;
+        self.since_meter += LOOK;
+        let mut wrong = Vec::new();
+        if self.since_beat >= BEAT {
+            self.since_beat = Duration::ZERO;
+            for (name, port) in &mut self.ports {
+                if let Err(error) = port.program_mut().state_mut().beat() {
+                    wrong.push(format!("port {name}: {error}"));
+                }
+            }
+        }
+        if self.since_meter >= METER {
+            self.since_meter = Duration::ZERO;
+            for (name, port) in &self.ports {
+                if !port.program().is_attached() {
+                    wrong.push(format!(
+                        "port {name}: {} is gone, or its XDP program was taken off: no packets come from it",
+                        port.program().interface()
+                    ));
+                }
+            }
+            // An exporter that is behind gets the next ones.
+            let _ = sender.try_send(Message::Gauges(self.counters()));
+        }
+        wrong.retain(|one| !self.told.contains(one));
+        wrong.iter().for_each(|one| tell(one));
+        self.told.extend(wrong.iter().cloned());
+        wrong
+    }
+
+    /// What the program of each port counted, by name.
+    pub(super) fn counters(&self) -> Vec<(String, u64)> {
+        let mut all = Vec::new();
+        for (name, port) in &self.ports {
+            let Ok(counters) = port.program().state().counters() else { continue };
+            for (reason, count) in counters.iter() {
+                let path = format!("xdp.{name}.{}.{}", reason.verdict().name(), reason.name());
+                all.push((format!("{path}.packets"), count.packets));
+                all.push((format!("{path}.bytes"), count.bytes));
+            }
+        }
+        all
+    }
+
+    /// Counters of each port by name.
+    pub(super) fn stats(&self) -> Vec<(String, IoStats)> {
+        self.ports.iter().map(|(name, port)| (name.clone(), port.stats())).collect()
+    }
+}
+
+/// The same configuration on the kernel's interfaces, for a machine on which DPDK does not start; none where a device
+/// has no interface.
+pub(super) fn on_interfaces(boot: &BootConfig) -> Option<BootConfig> {
+    let mut boot = boot.clone();
+    for port in &mut boot.ports {
+        port.device = Device::Interface(interface_of(&port.device)?);
+    }
+    Some(boot)
+}
+
+/// The kernel interface of a device, where it has one.
+fn interface_of(device: &Device) -> Option<String> {
+    match device {
+        Device::Interface(name) => Some(name.clone()),
+        // A card that is bound to the kernel's driver has its interfaces there.
+        Device::Pci(address) => {
+            let folder = format!("/sys/bus/pci/devices/{address}/net");
+            let first = fs::read_dir(folder).ok()?.filter_map(Result::ok).next()?;
+            first.file_name().into_string().ok()
+        }
+        Device::Vdev(text) => {
+            let is_on_interface = ["net_af_packet", "net_af_xdp"].iter().any(|name| text.starts_with(name));
+            let iface = text.split(',').find_map(|argument| argument.strip_prefix("iface="))?;
+            is_on_interface.then(|| iface.to_owned())
+        }
+        Device::File(_) => None,
+    }
+}
+
+/// The same configuration by AF_PACKET, which DPDK has a driver for.
+#[cfg(feature = "dpdk")]
+pub(super) fn by_af_packet(boot: &BootConfig) -> BootConfig {
+    let mut boot = boot.clone();
+    for (number, port) in boot.ports.iter_mut().enumerate() {
+        if let Device::Interface(name) = &port.device {
+            port.device = Device::Vdev(format!("net_af_packet{number},iface={name}"));
+        }
+    }
+    boot
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_on_interfaces_are_known_by_their_arguments() {
+        let interface = |text: &str| interface_of(&text.parse().unwrap());
+        assert_eq!(interface("eth1").as_deref(), Some("eth1"));
+        assert_eq!(interface("net_af_packet0,iface=eth2,qpairs=2").as_deref(), Some("eth2"));
+        assert_eq!(interface("net_af_xdp0,iface=eth3").as_deref(), Some("eth3"));
+        assert_eq!(interface("net_pcap0,iface=eth4"), None);
+        assert_eq!(interface("net_null0"), None);
+        assert_eq!(interface("./office.pcap"), None);
+        assert_eq!(interface("ffff:ff:1f.7"), None);
+    }
+}

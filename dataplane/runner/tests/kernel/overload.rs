@@ -1,0 +1,141 @@
+//! More packets than the worker takes, on an interface by which the host is also reached.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use sample::load;
+use sample::pcap::PcapWriter;
+
+use crate::network::{DataPlane, Namespace, number};
+
+/// Packets of the flood.
+const FLOOD: u32 = 300_000;
+/// Messages that the host is asked to send back.
+const ECHOES: u64 = 300;
+
+const CONFIGURATION: &str = r#"
+version = 1
+[boot]
+flow_memory = "16MiB"
+[boot.memory]
+hugepages = false
+[boot.xdp]
+watchdog = "30s"
+[[boot.ports]]
+name = "tap"
+device = "ta"
+rx_descriptors = 64
+"#;
+
+/// A service on the port of SSH that sends back what it gets.
+const SERVER: &str = r"
+import socket
+server = socket.create_server(('10.77.0.1', 22))
+print('listening', flush=True)
+client, _ = server.accept()
+while data := client.recv(64):
+    client.sendall(data)
+";
+
+/// Counts the messages that come back within a second.
+const CLIENT: &str = r"
+import socket, sys, time
+back = 0
+connection = socket.create_connection(('10.77.0.1', 22), timeout=5)
+connection.settimeout(1)
+for number in range(int(sys.argv[1])):
+    try:
+        connection.sendall(b'%08d' % number)
+        back += len(connection.recv(8)) == 8
+    except TimeoutError:
+        pass
+    time.sleep(0.005)
+print(back)
+";
+
+pub(crate) fn check() {
+    let Some(host) = Namespace::new("host") else { return };
+    let Some(outside) = Namespace::new("outside") else { return };
+    host.veth("ta", "tb", 1500);
+    host.ip(&format!("link set tb netns {}", outside.name()));
+    host.ip("addr add 10.77.0.1/24 dev ta");
+    outside.ip("link set tb up");
+    outside.ip("addr add 10.77.0.2/24 dev tb");
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("flood.pcap");
+    let mut writer = PcapWriter::new(fs::File::create(&capture).unwrap()).unwrap();
+    load::random_udp(1000, FLOOD / 10, &mut writer).unwrap();
+    writer.finish().unwrap().flush().unwrap();
+
+    let plane = DataPlane::start(&host, folder.path(), CONFIGURATION, "AF_XDP on ta, native mode");
+    let mut server = host.command("python3").args(["-c", SERVER]).stdout(Stdio::piped()).spawn().unwrap();
+    sleep(Duration::from_millis(500));
+    let resident = resident_kib(plane.id());
+    let client = outside
+        .command("python3")
+        .args(["-c", CLIENT, &ECHOES.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let flood = outside
+        .command("tcpreplay")
+        .args(["-q", "-i", "tb", "--topspeed", "--loop=10"])
+        .arg(&capture)
+        .spawn();
+    // A worker that does nothing for a while: its ring overflows, whatever the speed of this machine.
+    for _ in 0..5 {
+        sleep(Duration::from_millis(100));
+        signal(plane.id(), "-STOP");
+        sleep(Duration::from_millis(200));
+        signal(plane.id(), "-CONT");
+    }
+    assert!(flood.unwrap().wait().unwrap().success());
+    let client = client.wait_with_output().unwrap();
+    let _ = server.kill();
+    let _ = server.wait();
+    let back: u64 = String::from_utf8_lossy(&client.stdout).trim().parse().unwrap();
+    // Not a packet more than 1 % may be late or lost.
+    assert!(back * 100 >= ECHOES * 99, "{back} of {ECHOES} echoes came back");
+    sleep(Duration::from_millis(300));
+    let grown = resident_kib(plane.id());
+    assert!(grown <= resident + resident / 5 + 8 * 1024, "{resident} KiB before, {grown} after");
+    account(&plane.stop(), back);
+}
+
+/// Every packet that the program handed over was received, or is counted by why not.
+fn account(summary: &str, back: u64) {
+    let received = number(summary, "port tap: rx ");
+    let [missed, errors, no_buffer] =
+        [" missed", " errors,", " without buffer"].map(|word| before(summary, word));
+    let handed_over: u64 = summary
+        .lines()
+        .filter(|line| line.starts_with("xdp.tap.redirect.") && line.contains(".packets "))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(handed_over, received + missed + errors + no_buffer, "{summary}");
+    assert!(missed + no_buffer > 0, "nothing was too much: {summary}");
+    assert!(number(summary, "xdp.tap.pass.service.packets ") >= back, "{summary}");
+    assert!(!summary.contains("DOES NOT ADD UP"), "{summary}");
+    eprintln!(
+        "handed over {handed_over} = received {received} + missed {missed} + without buffer {no_buffer} + errors {errors}"
+    );
+}
+
+/// The number ahead of a word, on the line of the port.
+fn before(summary: &str, word: &str) -> u64 {
+    let line = summary.lines().find(|line| line.starts_with("port tap: rx")).unwrap();
+    let ahead = line.split(word).next().unwrap();
+    ahead.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    number(&status, "VmRSS:")
+}
+
+fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").arg(name).arg(pid.to_string()).status().unwrap().success());
+}
