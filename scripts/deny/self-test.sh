@@ -39,7 +39,7 @@ verdict() {
 verdict dataplane/engine packet-io refused
 verdict dataplane/engine dpdk-sys refused
 verdict dataplane/engine api refused
-verdict dataplane/packet-io wire refused
+verdict dataplane/packet-io export refused
 verdict dataplane/packet-io engine refused
 verdict dataplane/wire mem-sys refused
 verdict dataplane/export packet-io refused

@@ -61,23 +61,10 @@ fn near_misses_are_refused() {
     for (at, value) in [(0, 9), (3, 40), (21, 1), (28, 15), (46, 3)] {
         let mut wrong = right.clone();
         wrong[at] = value;
-        assert_eq!(probe(&udp(&wrong, ToServer, 4000)), Found::No, "{at}");
+        assert_eq!(probe(&udp(&wrong, ToServer, 1812)), Found::No, "{at}");
     }
     assert_eq!(probe(&udp(&packet(2, 7, &[]), ToClient, 1812)), Found::Likely(85));
     assert_eq!(probe(&udp(&packet(2, 7, &[]), ToClient, 4000)), Found::No);
-}
-
-#[test]
-fn what_is_damaged_behind_a_good_beginning_is_taken_where_it_is_expected_and_told() {
-    let mut damaged = request();
-    damaged[46] = 3;
-    assert_eq!(probe(&udp(&damaged, ToServer, 1812)), Found::Likely(90));
-    let mut bench = Bench::new(&RADIUS);
-    bench.datagram(ToServer, &damaged);
-    bench.finish();
-    assert_eq!(bench.kinds(), ["anomaly", "radius"]);
-    damaged[21] = 1;
-    assert_eq!(probe(&udp(&damaged, ToServer, 1812)), Found::No);
 }
 
 #[test]
