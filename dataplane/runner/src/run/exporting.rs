@@ -19,6 +19,7 @@ const TOLD: usize = 32;
 pub(crate) enum Message {
     Records(RecordBatch),
     /// Counters that are not a worker's, by name.
+    #[cfg_attr(not(feature = "xdp"), expect(dead_code, reason = "only XDP programs have some"))]
     Gauges(Vec<(String, u64)>),
 }
 

@@ -199,6 +199,10 @@ pub fn run(config: &Config, stop: &AtomicBool, tell: &dyn Fn(&str)) -> Result<Ru
 }
 
 /// A run on its way, on one backend or another.
+#[cfg_attr(
+    not(any(feature = "dpdk", feature = "xdp")),
+    expect(dead_code, reason = "only captures are played")
+)]
 struct Start<'a> {
     config: &'a Config,
     plan: &'a Arc<Plan>,
@@ -302,6 +306,10 @@ pub(crate) enum Pinning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// Records are lost and counted: packets do not wait.
+    #[cfg_attr(
+        not(any(feature = "dpdk", feature = "xdp")),
+        expect(dead_code, reason = "only captures are played")
+    )]
     Counted,
     /// Workers wait: the source does, too.
     Never,
