@@ -1,5 +1,5 @@
 use mem_sys::OutOfMemory;
-use wire::{FlowKey, Headers, KeyKind, Malformed, Side};
+use wire::{Checksums, FlowKey, Headers, KeyKind, Malformed, ParseOptions, Side};
 
 use crate::config::{EngineConfig, Guesses, Inspection as Inspect, Share};
 use crate::counters::{Counter, Counters};
@@ -191,10 +191,7 @@ impl Engine {
                 mem_sys::prefetch_start(later.bytes);
             }
             self.now_ns = self.now_ns.max(frame.timestamp_ns);
-            let read = match frame.link {
-                Some(link) => parsed.headers.parse(frame.bytes, frame.wire_len, link, &self.config.parse),
-                None => Err(Malformed::Unsupported),
-            };
+            let read = read_headers(frame, &mut parsed.headers, &self.config.parse);
             parsed.fate = self.config.share.fate(read, &parsed.headers);
             if parsed.fate == Fate::Elsewhere {
                 continue;
@@ -636,6 +633,21 @@ fn payload<'a>(packet: &Packet<'a>) -> &'a [u8] {
         .get(packet.headers.payload_offset as usize..)
         .and_then(|rest| rest.get(..packet.headers.payload_len as usize))
         .unwrap_or_default()
+}
+
+/// Headers of a frame. What the port's hardware found right is not summed again; it looks no further than the
+/// outermost packet, so one inside a tunnel is.
+#[inline]
+fn read_headers(frame: &Frame<'_>, headers: &mut Headers, options: &ParseOptions) -> Result<(), Malformed> {
+    let Some(link) = frame.link else { return Err(Malformed::Unsupported) };
+    if frame.checksums_good && options.checksums == Checksums::Enforce {
+        let trusting = ParseOptions { checksums: Checksums::Ignore, ..*options };
+        headers.parse(frame.bytes, frame.wire_len, link, &trusting)?;
+        if headers.tunnel.depth == 0 {
+            return Ok(());
+        }
+    }
+    headers.parse(frame.bytes, frame.wire_len, link, options)
 }
 
 /// What a flow rides on.

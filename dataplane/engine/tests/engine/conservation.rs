@@ -1,8 +1,9 @@
 //! Every frame is accounted for: received = processed + held + the sum of all drops.
 
-use engine::{Counter, Counters, DefragLimits, EngineConfig};
+use engine::{Counter, Counters, DefragLimits, EngineConfig, Verdict};
 use proptest::prelude::*;
 use sample::packet;
+use wire::Checksums;
 
 use crate::bench::{Bench, v4, v6};
 
@@ -26,6 +27,32 @@ fn what_is_held_for_defragmentation_is_accounted_for_at_the_end() {
     bench.shut_down();
     assert_eq!(bench.counter(Counter::DropDefragIncomplete), 1);
     assert_conserved(bench.engine.counters());
+}
+
+#[test]
+fn checksums_are_summed_unless_the_port_did_and_always_inside_a_tunnel() {
+    let mut config = EngineConfig::default();
+    config.parse.checksums = Checksums::Enforce;
+    let (client, server) = (v4(1, 40_000), v4(2, 9));
+    let frame = |packet: &[u8]| packet::ethernet(client.ip(), server.ip(), &[], packet);
+    let right = packet::udp(client, server, b"of no protocol");
+    let mut wrong = right.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    let tunnelled = packet::gre(client.ip(), server.ip(), 7, &wrong);
+    let mut bench = Bench::with(config);
+    for (packet, is_offloaded, verdict) in [
+        (&right, false, Verdict::Forward),
+        (&wrong, false, Verdict::Drop),
+        (&wrong, true, Verdict::Forward),
+        // What is in the tunnel cannot be read: the tunnel is all that there is.
+        (&tunnelled, false, Verdict::Forward),
+        (&tunnelled, true, Verdict::Forward),
+    ] {
+        let got = bench.offloaded_frame(&frame(packet), is_offloaded);
+        assert_eq!(got, verdict, "{} bytes, offloaded: {is_offloaded}", packet.len());
+    }
+    assert_conserved(bench.engine.counters());
+    assert!(bench.shut_down().iter().all(|flow| flow.identity.tunnel.depth == 0));
 }
 
 proptest! {
