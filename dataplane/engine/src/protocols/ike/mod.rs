@@ -1,8 +1,8 @@
 //! Internet Key Exchange: version 2 (RFC 7296) with additional key exchanges (RFC 9370) and ML-KEM, version 1
 //! (RFC 2408, RFC 2409), with NAT traversal (RFC 3947, RFC 3948) and over TCP (RFC 9329).
 //!
-//! [`message`] walks headers and payloads, [`proposal`] the algorithms on offer, [`registry`] holds IANA's names,
-//! [`posture`] judges what was agreed on, [`probe`] tells messages from other datagrams, and [`parser`] keeps the
+//! `message` walks headers and payloads, `proposal` the algorithms on offer, `registry` holds IANA's names,
+//! `posture` judges what was agreed on, `probe` tells messages from other datagrams, and `parser` keeps the
 //! first exchange of a flow and writes an `ike` event about it. What follows is encrypted.
 
 mod event;
