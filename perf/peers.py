@@ -143,9 +143,9 @@ def peers(folder, cli):
     return found
 
 
-def write_captures(bench, folder):
+def write_captures(bench, folder, wanted):
     """Path and packets of each capture, by shape."""
-    shapes = [word for shape in SHAPES for word in ("--shape", shape)]
+    shapes = [word for shape in wanted for word in ("--shape", shape)]
     lines = subprocess.run(
         [bench, "--captures", folder, *shapes], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.splitlines()
@@ -171,6 +171,7 @@ def measure(programs, captures, runs, folder):
 def measure_engine(bench, captures, runs, folder):
     """What bench-shapes says, whole."""
     figures = folder / "shapes.json"
+    # There is no capture of random UDP: its flows never end.
     names = [*captures, "random-udp"]
     shapes = [word for shape in names for word in ("--shape", shape)]
     subprocess.run([bench, "--runs", str(runs), "--json", figures, *shapes], check=True, env=environment())
@@ -218,6 +219,7 @@ def targets(engine, medians):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--runs", type=int, default=3, help="rounds over all programs and shapes (3)")
+    arguments.add_argument("--shape", action="append", choices=SHAPES, help="only this shape (and random UDP); may be repeated")
     arguments.add_argument("--bench", help="bench-shapes; built when not given")
     arguments.add_argument("--cli", help="the program wirewarden")
     arguments.add_argument("--work", help="folder for captures, best in memory (/dev/shm)")
@@ -228,7 +230,7 @@ def main():
     room = given.work or ("/dev/shm" if Path("/dev/shm").is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="peers-", dir=room) as name:
         folder = Path(name)
-        captures = write_captures(bench, folder)
+        captures = write_captures(bench, folder, given.shape or SHAPES)
         programs = peers(folder, find_cli(given.cli, bench))
         engine = measure_engine(bench, captures, given.runs, folder)
         rates = measure(programs, captures, given.runs, folder)

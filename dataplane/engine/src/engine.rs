@@ -39,6 +39,8 @@ const SCTP: u8 = 132;
 #[derive(Debug)]
 pub struct Engine {
     config: EngineConfig,
+    /// How frames are read whose checksums the port's hardware has summed.
+    trusting: ParseOptions,
     plan: Arc<Plan>,
     counters: Arc<Counters>,
     flows: Flows,
@@ -119,6 +121,7 @@ impl Engine {
             now_ns: 0,
             trace: None,
             scratch: Some(Box::new(core::array::from_fn(|_| Parsed::new()))),
+            trusting: ParseOptions { checksums: Checksums::Ignore, ..config.parse },
             config,
             plan,
             counters,
@@ -191,7 +194,11 @@ impl Engine {
                 mem_sys::prefetch_start(later.bytes);
             }
             self.now_ns = self.now_ns.max(frame.timestamp_ns);
-            let read = read_headers(frame, &mut parsed.headers, &self.config.parse);
+            let options = if frame.checksums_good { &self.trusting } else { &self.config.parse };
+            let read = match frame.link {
+                Some(link) => parsed.headers.parse(frame.bytes, frame.wire_len, link, options),
+                None => Err(Malformed::Unsupported),
+            };
             parsed.fate = self.config.share.fate(read, &parsed.headers);
             if parsed.fate == Fate::Elsewhere {
                 continue;
@@ -633,21 +640,6 @@ fn payload<'a>(packet: &Packet<'a>) -> &'a [u8] {
         .get(packet.headers.payload_offset as usize..)
         .and_then(|rest| rest.get(..packet.headers.payload_len as usize))
         .unwrap_or_default()
-}
-
-/// Headers of a frame. What the port's hardware found right is not summed again; it looks no further than the
-/// outermost packet, so one inside a tunnel is.
-#[inline]
-fn read_headers(frame: &Frame<'_>, headers: &mut Headers, options: &ParseOptions) -> Result<(), Malformed> {
-    let Some(link) = frame.link else { return Err(Malformed::Unsupported) };
-    if frame.checksums_good && options.checksums == Checksums::Enforce {
-        let trusting = ParseOptions { checksums: Checksums::Ignore, ..*options };
-        headers.parse(frame.bytes, frame.wire_len, link, &trusting)?;
-        if headers.tunnel.depth == 0 {
-            return Ok(());
-        }
-    }
-    headers.parse(frame.bytes, frame.wire_len, link, options)
 }
 
 /// What a flow rides on.

@@ -76,7 +76,7 @@ impl FlowKey {
     ///
     /// Addresses are 128-bit big-endian numbers as [`FlowKey::from_ipv4`] and its siblings make them.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn new(
         kind: KeyKind,
         protocol: u8,

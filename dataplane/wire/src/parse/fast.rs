@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Reads a plain frame; false, and `headers` as they were, where the frame is not plain.
-#[inline]
+#[inline(always)]
 pub(crate) fn ethernet(headers: &mut Headers, bytes: &[u8], options: &ParseOptions) -> bool {
     if options.checksums == Checksums::Enforce || bytes.len() > MAX_LEN {
         return false;
