@@ -109,7 +109,7 @@ fn probe(probe: &Probe<'_>) -> Found {
     };
     match (shape.fills, shape.count) {
         // Damaged on its way, or on purpose: where RADIUS is expected its beginning is enough, and an anomaly is told.
-        (_, 2..) if on_port && shape.known >= 1 && (shape.is_wrong || !shape.fills) => Found::Likely(90),
+        _ if on_port && shape.known >= 2 && (shape.is_wrong || !shape.fills) => Found::Likely(80),
         _ if shape.is_wrong || !shape.fills => Found::No,
         (_, 0) if is_response && on_port => Found::Likely(85),
         (_, 0) if answers() => Found::Likely(85),

@@ -58,10 +58,15 @@ fn accounting_and_eap_are_named() {
 #[test]
 fn near_misses_are_refused() {
     let right = request();
-    for (at, value) in [(0, 9), (3, 40), (21, 1), (28, 15), (46, 3)] {
+    // Code, length, the first attributes: none is right. A later attribute: damaged, and so only where RADIUS is at home.
+    let damaged = Found::Likely(80);
+    for (at, value, at_home) in
+        [(0, 9, Found::No), (3, 40, Found::No), (21, 1, Found::No), (28, 15, Found::No), (46, 3, damaged)]
+    {
         let mut wrong = right.clone();
         wrong[at] = value;
-        assert_eq!(probe(&udp(&wrong, ToServer, 1812)), Found::No, "{at}");
+        assert_eq!(probe(&udp(&wrong, ToServer, 1812)), at_home, "{at}");
+        assert_eq!(probe(&udp(&wrong, ToServer, 4000)), Found::No, "{at}");
     }
     assert_eq!(probe(&udp(&packet(2, 7, &[]), ToClient, 1812)), Found::Likely(85));
     assert_eq!(probe(&udp(&packet(2, 7, &[]), ToClient, 4000)), Found::No);
