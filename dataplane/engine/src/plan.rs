@@ -249,9 +249,14 @@ impl Plan {
             _ => &self.sctp,
         };
         let wanted = dispatch.by_first_byte.get(usize::from(first)).map_or(&[][..], Vec::as_slice);
-        let named = ports.into_iter().flat_map(move |port| dispatch.naming(port));
-        let hinted = named.clone().filter(move |number| wanted.contains(number));
-        let rest = wanted.iter().copied().filter(move |&number| !named.clone().any(|other| other == number));
+        let named = ports.map(|port| dispatch.naming(port));
+        let is_named = move |number| named.iter().copied().flatten().any(|&(_, other)| other == number);
+        let hinted = named
+            .into_iter()
+            .flatten()
+            .map(|&(_, number)| number)
+            .filter(move |number| wanted.contains(number));
+        let rest = wanted.iter().copied().filter(move |&number| !is_named(number));
         hinted
             .chain(rest)
             .filter_map(|number| protocols::ALL.get(usize::from(number)).map(|protocol| (number, *protocol)))
@@ -367,16 +372,13 @@ impl Dispatch {
         self.by_port.sort_unstable();
     }
 
-    fn naming(&self, port: u16) -> impl Iterator<Item = u16> + Clone + '_ {
-        let named =
-            self.has_port.get(usize::from(port) / 64).is_some_and(|word| word >> (port % 64) & 1 == 1);
-        let from =
-            if named { self.by_port.partition_point(|&(other, _)| other < port) } else { self.by_port.len() };
-        self.by_port
-            .get(from..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(move |&&(other, _)| other == port)
-            .map(|&(_, number)| number)
+    /// The entries of a port.
+    fn naming(&self, port: u16) -> &[(u16, u16)] {
+        if self.has_port.get(usize::from(port) / 64).is_none_or(|word| word >> (port % 64) & 1 == 0) {
+            return &[];
+        }
+        let from = self.by_port.partition_point(|&(other, _)| other < port);
+        let rest = self.by_port.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|&(other, _)| other == port)).unwrap_or_default()
     }
 }
