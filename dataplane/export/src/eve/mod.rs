@@ -20,6 +20,7 @@ use engine::{Names, RecordBatch};
 
 use crate::{ExportError, Exporter, Sink, Tally};
 
+pub use names::transport;
 pub use time::Zone;
 
 use community_id::CommunityIds;
@@ -113,5 +114,9 @@ impl Exporter for EveExporter {
 
     fn tally(&self) -> Tally {
         self.sink.tally()
+    }
+
+    fn target(&self) -> &str {
+        self.sink.target()
     }
 }
