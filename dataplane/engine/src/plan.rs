@@ -2,6 +2,7 @@
 
 use core::ops::ControlFlow;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::detectors::guesses::{GuessTable, PortGuess};
@@ -18,6 +19,8 @@ pub struct Plan {
     signatures: SignatureSet,
     /// Number of each protocol of the signatures.
     of_signatures: Vec<ProtocolId>,
+    /// Number of each signature among the names.
+    of_labels: Vec<u16>,
     services: ServiceSet,
     /// Number of each service of the set.
     of_services: Vec<ServiceId>,
@@ -77,6 +80,22 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with the files, each with file and line.
     pub fn from_files(files: &[SignatureFile]) -> Result<Self, SignatureErrors> {
+        Self::with_names(files, Names::default())
+    }
+
+    /// The plan of these files that takes this one's place: what has a number here has the same number there, so that
+    /// flows begun under this plan keep their names. None where the files are those of this plan.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with file and line.
+    pub fn following(&self, files: &[SignatureFile]) -> Result<Option<Self>, SignatureErrors> {
+        if signatures::fingerprint_of(files) == self.signatures.fingerprint() {
+            return Ok(None);
+        }
+        Self::with_names(files, self.names.clone()).map(Some)
+    }
+
+    fn with_names(files: &[SignatureFile], names: Names) -> Result<Self, SignatureErrors> {
         let (signatures, services) = (SignatureSet::from_files(files), ServiceSet::from_files(files));
         let (signatures, services) = match (signatures, services) {
             (Ok(signatures), Ok(services)) => (signatures, services),
@@ -86,29 +105,27 @@ impl Plan {
                 return Err(errors);
             }
         };
-        let mut plan = Self::new(signatures, services);
+        let mut plan = Self::new(signatures, services, names);
         plan.guesses = GuessTable::from_files(files, &plan.names)?;
         Ok(plan)
     }
 
-    fn new(signatures: SignatureSet, services: ServiceSet) -> Self {
-        let mut names = Names::default();
+    fn new(signatures: SignatureSet, services: ServiceSet, mut names: Names) -> Self {
         let mut plan_tables = Tables::default();
-        for protocol in protocols::ALL {
-            let Some(id) = names.add_protocol((*protocol).into()) else { break };
+        // Names that are not empty are those of the plan that this one follows: they start with the same.
+        let is_first = names.protocols().len() == 1;
+        for (number, protocol) in protocols::ALL.iter().enumerate() {
+            let Some(id) = nth_or_new(&mut names, number, protocol) else { break };
             plan_tables.add(protocol, id);
         }
-        for protocol in protocols::numbered::NUMBERED {
-            let Some(id) = names.add_protocol((*protocol).into()) else { break };
+        for (number, protocol) in protocols::numbered::NUMBERED.iter().enumerate() {
+            let Some(id) = nth_or_new(&mut names, protocols::ALL.len() + number, protocol) else { break };
             plan_tables.add_carriers(protocol, id);
         }
         let of_signatures =
             signatures.protocols().iter().map(|protocol| known_or_new(&mut names, protocol)).collect();
-        for index in 0..signatures.len() {
-            let label = u16::try_from(index).ok().and_then(|index| signatures.label(index));
-            names.add_signature(label.map_or_else(String::new, ToString::to_string));
-        }
-        for service in protocols::SERVICES.iter().copied().flatten() {
+        let of_labels = numbers_of_signatures(&mut names, &signatures);
+        for service in protocols::SERVICES.iter().copied().flatten().filter(|_| is_first) {
             names.add_service(*service);
         }
         let known: Vec<String> = names.services().map(str::to_ascii_lowercase).collect();
@@ -133,6 +150,7 @@ impl Plan {
             names,
             signatures,
             of_signatures,
+            of_labels,
             services,
             of_services,
             guesses: GuessTable::default(),
@@ -202,6 +220,11 @@ impl Plan {
     /// The number of a protocol of the signatures.
     pub(crate) fn of_signature_protocol(&self, index: u16) -> ProtocolId {
         self.of_signatures.get(usize::from(index)).copied().unwrap_or_default()
+    }
+
+    /// The number of a signature of the set among the names.
+    pub(crate) fn number_of_signature(&self, index: u16) -> u16 {
+        self.of_labels.get(usize::from(index)).copied().unwrap_or(u16::MAX)
     }
 
     /// The protocol of a name.
@@ -278,17 +301,48 @@ impl Plan {
     }
 }
 
+/// The number of the protocol at place `number` of the static lists.
+fn nth_or_new(names: &mut Names, number: usize, protocol: &'static Protocol) -> Option<ProtocolId> {
+    let id = u16::try_from(number + 1).ok().map(ProtocolId)?;
+    if names.protocol(id).is_some() {
+        return Some(id);
+    }
+    names.add_protocol(protocol.into())
+}
+
 /// The number of a protocol that signatures recognise; a new one where no code of that name exists.
 fn known_or_new(names: &mut Names, protocol: &SignatureProtocol) -> ProtocolId {
-    names.protocol_id(&protocol.name).unwrap_or_else(|| {
-        let name = ProtocolName {
-            name: Cow::Owned(protocol.name.clone()),
-            title: Cow::Owned(protocol.title.clone()),
-            family: protocol.family,
-            exposure: protocol.exposure,
-        };
-        names.add_protocol(name).unwrap_or_default()
-    })
+    let name = || ProtocolName {
+        name: Cow::Owned(protocol.name.clone()),
+        title: Cow::Owned(protocol.title.clone()),
+        family: protocol.family,
+        exposure: protocol.exposure,
+    };
+    match names.protocol_id(&protocol.name) {
+        None => names.add_protocol(name()).unwrap_or_default(),
+        Some(id) => {
+            // What has code is called as its code says; the rest as the newest signatures say.
+            if usize::from(id.0) > protocols::ALL.len() + protocols::numbered::NUMBERED.len() {
+                names.change_protocol(id, name());
+            }
+            id
+        }
+    }
+}
+
+/// The number of each signature: the one that its label has, or a new one.
+fn numbers_of_signatures(names: &mut Names, signatures: &SignatureSet) -> Vec<u16> {
+    let known: BTreeMap<String, u16> =
+        names.signatures().map(|(number, label)| (label.to_owned(), number)).collect();
+    let mut number_of = |index: usize| {
+        let label = u16::try_from(index).ok().and_then(|index| signatures.label(index));
+        let label = label.map_or_else(String::new, ToString::to_string);
+        match known.get(&label) {
+            Some(number) => *number,
+            None => names.add_signature(label).unwrap_or(u16::MAX),
+        }
+    };
+    (0..signatures.len()).map(&mut number_of).collect()
 }
 
 /// Number of a protocol in the static list, where it is one of those.

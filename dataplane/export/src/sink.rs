@@ -122,6 +122,11 @@ impl Sink {
         result
     }
 
+    /// Where it goes.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
     /// What was done so far.
     #[must_use]
     pub const fn tally(&self) -> Tally {

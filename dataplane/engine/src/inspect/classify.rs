@@ -47,8 +47,12 @@ pub(super) fn classify<L: Listen>(
     });
     if let Some(matched) = matched {
         let protocol = plan.of_signature_protocol(matched.protocol);
-        let evidence =
-            Evidence { signature: matched.signature, offset: matched.offset, packet, ..NOTHING.evidence };
+        let evidence = Evidence {
+            signature: plan.number_of_signature(matched.signature),
+            offset: matched.offset,
+            packet,
+            ..NOTHING.evidence
+        };
         let confidence = matched.confidence;
         return Opinion::Is(Classification {
             protocol,

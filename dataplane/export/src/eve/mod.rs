@@ -21,6 +21,7 @@ use engine::{Names, RecordBatch};
 
 use crate::{ExportError, Exporter, Sink, Tally};
 
+pub use names::transport;
 pub use time::Zone;
 
 use flow_text::FlowTexts;
@@ -114,5 +115,9 @@ impl Exporter for EveExporter {
 
     fn tally(&self) -> Tally {
         self.sink.tally()
+    }
+
+    fn target(&self) -> &str {
+        self.sink.target()
     }
 }
