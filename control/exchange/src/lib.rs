@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod pki;
 pub mod primitive;
 pub mod process;
 pub mod profile;

@@ -250,6 +250,12 @@ pub struct UnknownName {
     one_of: &'static str,
 }
 
+impl UnknownName {
+    pub(crate) const fn new(one_of: &'static str) -> Self {
+        Self { one_of }
+    }
+}
+
 const COMMON: Settings = Settings {
     profile: Profile::Cnsa2,
     auth: Auth::MlDsa,

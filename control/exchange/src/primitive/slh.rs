@@ -1,5 +1,6 @@
 use std::fmt;
 
+use rustls_pki_types::AlgorithmIdentifier;
 use slh_dsa::{ParameterSet, Sha2_128s, Sha2_192s, Sha2_256s, Signature, SigningKey, VerifyingKey};
 
 use super::{Backend, PrimitiveError};
@@ -56,6 +57,15 @@ impl SlhSet {
             Self::Sha2S192 => "SLH-DSA-SHA2-192s",
             Self::Sha2S256 => "SLH-DSA-SHA2-256s",
         }
+    }
+
+    /// The contents of its AlgorithmIdentifier in certificates (RFC 9909).
+    pub const fn alg_id(self) -> AlgorithmIdentifier {
+        AlgorithmIdentifier::from_slice(match self {
+            Self::Sha2S128 => b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x14",
+            Self::Sha2S192 => b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x16",
+            Self::Sha2S256 => b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x18",
+        })
     }
 
     /// Whether `signature` is one of `message` by `public`, with an empty context.

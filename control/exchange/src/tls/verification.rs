@@ -61,11 +61,7 @@ impl SignatureVerificationAlgorithm for SlhDsa {
     }
 
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {
-        AlgorithmIdentifier::from_slice(match self.0 {
-            SlhSet::Sha2S128 => b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x14",
-            SlhSet::Sha2S192 => b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x16",
-            SlhSet::Sha2S256 => b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x18",
-        })
+        self.0.alg_id()
     }
 
     fn signature_alg_id(&self) -> AlgorithmIdentifier {
