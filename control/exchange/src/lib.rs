@@ -5,11 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod channel;
+pub mod classical;
 pub mod pki;
 pub mod primitive;
 pub mod process;
 pub mod profile;
 pub mod refusal;
+pub mod schedule;
 pub mod secret;
 pub mod selftest;
 pub mod tls;

@@ -11,6 +11,5 @@ pub use config::{ALPN, Identity, Side, TlsError, client, provider, server};
 pub use group::Group;
 pub use signing::TlsKey;
 pub use store::Tickets;
-#[cfg(test)]
 pub(crate) use trust::Check;
 pub use trust::{PeerTrust, SpkiHash, Trust, TrustError, spki_hash, spki_of};
