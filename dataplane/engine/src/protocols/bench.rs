@@ -70,6 +70,7 @@ pub(super) struct Bench {
     skip: [usize; 2],
     pub(super) ending: Option<Then>,
     pub(super) refined: Option<&'static str>,
+    pub(super) service: Option<&'static str>,
     pub(super) expected: Vec<Expected>,
     batch: RecordBatch,
 }
@@ -82,6 +83,7 @@ impl Bench {
             skip: [0; 2],
             ending: None,
             refined: None,
+            service: None,
             expected: Vec::new(),
             batch: RecordBatch::default(),
         }
@@ -118,6 +120,7 @@ impl Bench {
             self.parser.read(Input { bytes, from, carrier, now_ns: 0, after_gap: false }, &mut out);
         self.expected.extend(out.take_expected());
         self.refined = out.notes().refined.map(|(name, _)| name).or(self.refined);
+        self.service = out.notes().service.or(self.service);
         if !matches!(progress.then, Then::More | Then::Skip(_) | Then::DirectionDone) {
             self.ending = Some(progress.then);
         }

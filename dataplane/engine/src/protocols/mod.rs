@@ -271,8 +271,15 @@ pub static ALL: &[&Protocol] = &[
 ];
 
 /// Names of services that parsers themselves can tell, by protocol.
-pub static SERVICES: &[&[&str]] =
-    &[http::SERVICES, proxy::SERVICES, socks::SERVICES, stun::SERVICES, tls::SERVICES];
+pub static SERVICES: &[&[&str]] = &[
+    http::SERVICES,
+    modbus::SERVICES,
+    proxy::SERVICES,
+    socks::SERVICES,
+    stun::SERVICES,
+    sunrpc::SERVICES,
+    tls::SERVICES,
+];
 
 /// What a protocol rides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
