@@ -231,10 +231,6 @@ pub fn run(
 }
 
 /// A run on its way, on one backend or another.
-#[cfg_attr(
-    not(any(feature = "dpdk", feature = "xdp")),
-    expect(dead_code, reason = "only captures are played")
-)]
 struct Start<'a> {
     config: &'a Config,
     options: &'a RunOptions,
