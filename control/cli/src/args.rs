@@ -12,7 +12,9 @@ use crate::live::{
     ConfigArgs, DropsArgs, FlowsArgs, ObserveArgs, PlainArgs, ProtocolTotalsArgs, StatsArgs, StatusArgs,
     TokenArgs,
 };
+use crate::pki::PkiArgs;
 use crate::protocols::ProtocolsArgs;
+use crate::selftest::SelftestArgs;
 use crate::signatures::SignaturesArgs;
 #[cfg(feature = "xdp")]
 use crate::xdp::XdpArgs;
@@ -71,6 +73,10 @@ pub(crate) enum Command {
     /// Look at the XDP programs of this machine, and tell ours what to do
     #[cfg(feature = "xdp")]
     Xdp(XdpArgs),
+    /// Keys and certificates of tunnels: make an authority, issue, renew and revoke
+    Pki(PkiArgs),
+    /// Compute known answers and tell whether all are right
+    Selftest(SelftestArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
 }

@@ -11,9 +11,11 @@ mod figures;
 mod inspect;
 mod live;
 mod look;
+mod pki;
 mod progress;
 mod protocols;
 mod run;
+mod selftest;
 mod signatures;
 mod stop;
 mod summary;
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
         Command::Stop(args) => live::say(args, Ask::Stop, cli.no_color).into(),
         #[cfg(feature = "xdp")]
         Command::Xdp(args) => xdp::run(args).into(),
+        Command::Pki(args) => pki::run(args).into(),
+        Command::Selftest(args) => selftest::run(args).into(),
         Command::Completions(args) => completions(args).into(),
     }
 }
