@@ -1,5 +1,6 @@
 //! What an engine looks for: protocols and signatures, and the tables that find the few worth asking.
 
+use core::ops::ControlFlow;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 use crate::detectors::guesses::{GuessTable, PortGuess};
 use crate::detectors::services::{self, ServiceSet};
 use crate::detectors::signatures::{self, SignatureErrors, SignatureFile, SignatureProtocol, SignatureSet};
-use crate::protocols::{self, Carrier, FirstByte, Protocol};
+use crate::protocols::{self, Carrier, FirstByte, Found, Probe, Protocol};
 use crate::record::RecordBatch;
 use crate::{Names, ProtocolId, ProtocolName, ServiceBasis, ServiceId};
 
@@ -35,12 +36,23 @@ pub struct Plan {
     by_name: Vec<(Cow<'static, str>, ProtocolId)>,
 }
 
+/// A probe, and what is known of it before it is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    /// Whose it is.
+    pub(crate) id: ProtocolId,
+    /// Least bytes of payload.
+    pub(crate) min_len: u16,
+    /// The probe.
+    pub(crate) ask: fn(&Probe<'_>) -> Found,
+}
+
 /// Which probes are worth asking about a payload.
 #[derive(Debug)]
 struct Dispatch {
-    by_first_byte: Box<[Vec<u16>; 256]>,
-    /// Ports with the probes that name them, ascending.
-    by_port: Vec<(u16, u16)>,
+    by_first_byte: Box<[Vec<Candidate>; 256]>,
+    /// Ports with the protocols that name them, ascending.
+    by_port: Vec<(u16, ProtocolId)>,
     /// One bit a port: whether any probe names it.
     has_port: Box<[u64; 1024]>,
 }
@@ -104,7 +116,7 @@ impl Plan {
         let is_first = names.protocols().len() == 1;
         for (number, protocol) in protocols::ALL.iter().enumerate() {
             let Some(id) = nth_or_new(&mut names, number, protocol) else { break };
-            plan_tables.add(number, protocol, id);
+            plan_tables.add(protocol, id);
         }
         for (number, protocol) in protocols::numbered::NUMBERED.iter().enumerate() {
             let Some(id) = nth_or_new(&mut names, protocols::ALL.len() + number, protocol) else { break };
@@ -257,14 +269,15 @@ impl Plan {
         self.by_payload_identifier.get(at).map(|(_, id)| *id)
     }
 
-    /// Protocols whose probe wants to see a payload that starts with `first`: those that name one of the ports
-    /// first, each once.
-    pub(crate) fn candidates(
+    /// Asks each probe that wants to see a payload which starts with `first`, those that name one of the ports first,
+    /// each once, until `ask` breaks.
+    pub(crate) fn each_candidate(
         &self,
         carrier: Carrier,
         first: u8,
         ports: [u16; 2],
-    ) -> impl Iterator<Item = (u16, &'static Protocol)> + '_ {
+        mut ask: impl FnMut(&Candidate) -> ControlFlow<()>,
+    ) {
         let dispatch = match carrier {
             Carrier::Tcp => &self.tcp,
             Carrier::Udp => &self.udp,
@@ -272,16 +285,19 @@ impl Plan {
         };
         let wanted = dispatch.by_first_byte.get(usize::from(first)).map_or(&[][..], Vec::as_slice);
         let named = ports.map(|port| dispatch.naming(port));
-        let is_named = move |number| named.iter().copied().flatten().any(|&(_, other)| other == number);
-        let hinted = named
-            .into_iter()
-            .flatten()
-            .map(|&(_, number)| number)
-            .filter(move |number| wanted.contains(number));
-        let rest = wanted.iter().copied().filter(move |&number| !is_named(number));
-        hinted
-            .chain(rest)
-            .filter_map(|number| protocols::ALL.get(usize::from(number)).map(|protocol| (number, *protocol)))
+        if named.iter().all(|named| named.is_empty()) {
+            let _ = wanted.iter().try_for_each(ask);
+            return;
+        }
+        let is_named = |id| named.iter().copied().flatten().any(|&(_, other)| other == id);
+        let [hinted, also] = named.map(|named| {
+            named.iter().filter_map(|&(_, id)| wanted.iter().find(|candidate| candidate.id == id))
+        });
+        // A protocol that names both ports is asked once.
+        let [first, _] = named;
+        let also = also.filter(|candidate| first.iter().all(|&(_, other)| other != candidate.id));
+        let rest = wanted.iter().filter(|candidate| !is_named(candidate.id));
+        let _ = hinted.chain(also).chain(rest).try_for_each(&mut ask);
     }
 }
 
@@ -334,11 +350,6 @@ pub(crate) fn static_number(id: ProtocolId) -> Option<usize> {
     usize::from(id.0).checked_sub(1).filter(|&number| number < protocols::ALL.len())
 }
 
-/// Protocol number of an entry of the static list.
-pub(crate) const fn static_id(number: u16) -> ProtocolId {
-    ProtocolId(number + 1)
-}
-
 #[derive(Debug)]
 struct Tables {
     tcp: Dispatch,
@@ -362,14 +373,13 @@ impl Default for Tables {
 
 impl Tables {
     /// A protocol of the static list.
-    fn add(&mut self, number: usize, protocol: &'static Protocol, id: ProtocolId) {
+    fn add(&mut self, protocol: &'static Protocol, id: ProtocolId) {
         self.add_carriers(protocol, id);
-        let Ok(number) = u16::try_from(number) else { return };
         for carrier in protocol.carriers {
             match carrier {
-                Carrier::Tcp => self.tcp.add(number, protocol),
-                Carrier::Udp => self.udp.add(number, protocol),
-                Carrier::Sctp => self.sctp.add(number, protocol),
+                Carrier::Tcp => self.tcp.add(id, protocol),
+                Carrier::Udp => self.udp.add(id, protocol),
+                Carrier::Sctp => self.sctp.add(id, protocol),
                 Carrier::Ip(_) | Carrier::Ethernet(_) => {}
             }
         }
@@ -402,10 +412,9 @@ impl Default for Dispatch {
 }
 
 impl Dispatch {
-    fn add(&mut self, number: u16, protocol: &'static Protocol) {
-        if protocol.probe.is_none() {
-            return;
-        }
+    fn add(&mut self, id: ProtocolId, protocol: &'static Protocol) {
+        let Some(ask) = protocol.probe else { return };
+        let candidate = Candidate { id, min_len: protocol.opening.min_len, ask };
         for (byte, list) in (0..=u8::MAX).zip(self.by_first_byte.iter_mut()) {
             let wanted = match protocol.opening.first {
                 FirstByte::Any => true,
@@ -413,11 +422,11 @@ impl Dispatch {
                 FirstByte::Range(low, high) => (low..=high).contains(&byte),
             };
             if wanted {
-                list.push(number);
+                list.push(candidate);
             }
         }
         for &port in protocol.ports {
-            self.by_port.push((port, number));
+            self.by_port.push((port, id));
             if let Some(word) = self.has_port.get_mut(usize::from(port) / 64) {
                 *word |= 1 << (port % 64);
             }
@@ -426,7 +435,7 @@ impl Dispatch {
     }
 
     /// The entries of a port.
-    fn naming(&self, port: u16) -> &[(u16, u16)] {
+    fn naming(&self, port: u16) -> &[(u16, ProtocolId)] {
         if self.has_port.get(usize::from(port) / 64).is_none_or(|word| word >> (port % 64) & 1 == 0) {
             return &[];
         }

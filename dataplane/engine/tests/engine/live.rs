@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::detectors::signatures::{self, SignatureFile};
-use engine::{Counter, EngineConfig, Plan, Replacement, Timeouts};
+use engine::{Counter, EngineConfig, Replacement, Timeouts};
 use sample::packet::{ACK, PSH, SYN};
 
 use crate::bench::{Bench, plan, v4};
