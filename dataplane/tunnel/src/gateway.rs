@@ -245,7 +245,7 @@ impl<A: Aead> Gateway<A> {
         };
         let peer = sa.config().peer;
         let moved = self.peers.get(usize::from(peer.0)).is_some_and(|peer| peer.has_moved(&outer));
-        let moved = moved && is_source_intact(packet.bytes());
+        let moved = moved && is_source_intact(packet.bytes(), &outer);
         let (freshness, text) = sa.decrypt(packet, &outer)?;
         // Only the newest packet so far says where its sender is: an old one may have been held back.
         if moved && freshness == Freshness::Newest {
