@@ -12,6 +12,8 @@
 mod equality;
 mod network;
 mod overload;
+#[path = "../records/mod.rs"]
+mod records;
 
 use std::fs;
 use std::time::{Duration, Instant};
