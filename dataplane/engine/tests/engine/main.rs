@@ -14,6 +14,7 @@ mod defragmentation;
 mod expectations;
 mod flows;
 mod naming;
+mod shunting;
 mod streams;
 mod upgrades;
 mod walkthrough;

@@ -1,16 +1,22 @@
 //! Ports on kernel interfaces: AF_XDP sockets behind our XDP program.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
-use api::config::{BootConfig, Device, Neighbours, PortConfig, PortMode, XdpCopy, XdpFrameSize, XdpMode};
+use api::config::{
+    BootConfig, Device, LiveConfig, Neighbours, PortConfig, PortMode, ShuntConfig, ShuntPorts, XdpCopy,
+    XdpFrameSize, XdpMode,
+};
 use crossbeam_channel::Sender;
-use packet_io::IoStats;
-use packet_io::af_xdp::{self, AfXdpQueue, BusyPoll, CopyChoice, FrameSize, Port};
-use packet_io::xdp::{ModeChoice, Protect, Service, XdpConfig};
+use packet_io::af_xdp::{self, AfXdpError, AfXdpQueue, BusyPoll, CopyChoice, FrameSize, Port};
+use packet_io::xdp::{ListEntry, ModeChoice, Protect, Service, XdpConfig};
+use packet_io::{IoStats, Shunts};
 
 use super::exporting::Message;
+use super::lists::{self, Change, Lists};
 use super::polling::Lane;
+use super::shunting::PortShunts;
 use super::{LOOK, Lanes, RunError, ports};
 
 /// How often the program is told that its owner is alive; far below the shortest watchdog.
@@ -29,10 +35,12 @@ pub(super) struct Opened {
 }
 
 /// Opens every port of a configuration whose devices are interfaces, and says how.
-pub(super) fn open(boot: &BootConfig, key_vlan: bool, tell: &dyn Fn(&str)) -> Result<Opened, RunError> {
+pub(super) fn open(boot: &BootConfig, live: &LiveConfig, tell: &dyn Fn(&str)) -> Result<Opened, RunError> {
     ports::check_pairs(boot)?;
+    let prefixes = lists::read(&live.lists)?;
+    let shared: Arc<[ListEntry]> = prefixes.as_slice().into();
     let configs: Vec<af_xdp::PortConfig> =
-        boot.ports.iter().map(|port| port_config(boot, port, key_vlan)).collect();
+        boot.ports.iter().map(|port| port_config(boot, port, live, &shared)).collect();
     let workers = u16::try_from(boot.workers()).unwrap_or(u16::MAX);
     let (opened, queues) = af_xdp::open(&configs, workers)?;
     let mut ports = Vec::new();
@@ -40,12 +48,35 @@ pub(super) fn open(boot: &BootConfig, key_vlan: bool, tell: &dyn Fn(&str)) -> Re
         tell_of(&port, &config.name, tell);
         ports.push((config.name.clone(), port));
     }
+    let mut shunts = Vec::new();
+    for _ in 0..boot.workers() {
+        shunts.push(shunts_of(boot, &live.shunt, &mut ports)?);
+    }
     let lanes = queues.into_iter().map(|queues| lanes_of(boot, queues)).collect();
-    let lanes = Lanes { workers: lanes, interfaces: ports::names(boot) };
-    Ok(Opened {
-        ports: Open { ports, since_beat: BEAT, since_meter: Duration::ZERO, told: Vec::new() },
-        lanes,
-    })
+    let lanes = Lanes { workers: lanes, shunts, interfaces: ports::names(boot) };
+    if !prefixes.is_empty() {
+        tell(&format!("{} prefixes on the lists of each port", prefixes.len()));
+    }
+    let lists = Lists::new(live.lists.clone(), prefixes);
+    let ports = Open { ports, lists, since_beat: BEAT, since_meter: Duration::ZERO, told: Vec::new() };
+    Ok(Opened { ports, lanes })
+}
+
+/// What counts the settled flows of one worker.
+fn shunts_of(
+    boot: &BootConfig,
+    config: &ShuntConfig,
+    ports: &mut [(String, Port)],
+) -> Result<Option<PortShunts>, RunError> {
+    if config.ports == ShuntPorts::Off {
+        return Ok(None);
+    }
+    let mut all: Vec<Option<Box<dyn Shunts>>> = Vec::new();
+    for (_, port) in ports {
+        let shunts = port.program_mut().state_mut().shunts_of_worker().map_err(AfXdpError::from)?;
+        all.push(Some(Box::new(shunts)));
+    }
+    Ok(PortShunts::new(boot, config, all))
 }
 
 /// The lanes of a worker: its queues are of the ports that have so many, in their order.
@@ -56,7 +87,12 @@ fn lanes_of(boot: &BootConfig, queues: Vec<AfXdpQueue>) -> Vec<Lane<AfXdpQueue>>
         .collect()
 }
 
-fn port_config(boot: &BootConfig, port: &PortConfig, key_vlan: bool) -> af_xdp::PortConfig {
+fn port_config(
+    boot: &BootConfig,
+    port: &PortConfig,
+    live: &LiveConfig,
+    prefixes: &Arc<[ListEntry]>,
+) -> af_xdp::PortConfig {
     let interface = port.device.to_string();
     let set = &boot.xdp;
     let local = |protocol: u8| move |port: &u16| Service::Local { protocol, port: *port };
@@ -99,8 +135,12 @@ fn port_config(boot: &BootConfig, port: &PortConfig, key_vlan: bool) -> af_xdp::
                 services: services.collect(),
                 own: set.pass_own,
             },
-            key_vlan,
+            key_vlan: live.flow.key_vlan,
             peer,
+            lists: Arc::clone(prefixes),
+            others: [live.lists.other_sources, live.lists.other_destinations].map(lists::action_of),
+            shunts: set.shunts,
+            prefixes: set.prefixes,
             watchdog: Some(set.watchdog.duration()),
             ..XdpConfig::new(interface)
         },
@@ -128,6 +168,7 @@ fn tell_of(port: &Port, name: &str, tell: &dyn Fn(&str)) {
 /// Open ports, tended by the thread in charge.
 pub(super) struct Open {
     ports: Vec<(String, Port)>,
+    lists: Lists,
     since_beat: Duration,
     since_meter: Duration,
     /// What was told already.
@@ -159,13 +200,36 @@ impl Open {
                     ));
                 }
             }
+            if let Err(error) = self.lists.look() {
+                wrong.push(format!("lists: {error}; those in force stay"));
+            }
             // An exporter that is behind gets the next ones.
             let _ = sender.try_send(Message::Gauges(self.counters()));
         }
+        self.change_lists(&mut wrong);
         wrong.retain(|one| !self.told.contains(one));
         wrong.iter().for_each(|one| tell(one));
         self.told.extend(wrong.iter().cloned());
         wrong
+    }
+
+    /// Takes the lists a step nearer to what the files say.
+    fn change_lists(&mut self, wrong: &mut Vec<String>) {
+        for change in self.lists.next() {
+            for (name, port) in &mut self.ports {
+                let state = port.program_mut().state_mut();
+                let result = match change {
+                    Change::Put(ListEntry { list, prefix, action }) => state.list(list, prefix, action),
+                    Change::Remove(list, prefix) => state.unlist(list, prefix).map(drop),
+                };
+                if let Err(error) = result {
+                    let error = format!("port {name}: lists: {error}");
+                    if !wrong.contains(&error) {
+                        wrong.push(error);
+                    }
+                }
+            }
+        }
     }
 
     /// What the program of each port counted, by name.

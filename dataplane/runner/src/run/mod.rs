@@ -3,9 +3,12 @@
 mod exporting;
 #[cfg(feature = "xdp")]
 mod kernel;
+#[cfg(feature = "xdp")]
+mod lists;
 mod polling;
 mod ports;
 mod settings;
+mod shunting;
 
 use std::io;
 use std::path::PathBuf;
@@ -73,6 +76,10 @@ pub enum RunError {
     #[cfg(feature = "xdp")]
     #[error(transparent)]
     AfXdp(#[from] packet_io::af_xdp::AfXdpError),
+    /// A list of prefixes cannot be read.
+    #[cfg(feature = "xdp")]
+    #[error(transparent)]
+    Lists(#[from] lists::ListError),
     /// A device that DPDK cannot name.
     #[cfg(feature = "dpdk")]
     #[error("port {port}: {source}")]
@@ -91,6 +98,10 @@ impl RunError {
     /// Whether the configuration is at fault, not the machine.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
+        #[cfg(feature = "xdp")]
+        if let Self::Lists(_) = self {
+            return true;
+        }
         matches!(self, Self::NoPorts | Self::UnequalQueues { .. } | Self::Signatures(_))
     }
 
@@ -232,8 +243,7 @@ impl Start<'_> {
 
     #[cfg(feature = "xdp")]
     fn af_xdp(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
-        let kernel::Opened { mut ports, lanes } =
-            kernel::open(boot, self.config.live.flow.key_vlan, self.tell)?;
+        let kernel::Opened { mut ports, lanes } = kernel::open(boot, &self.config.live, self.tell)?;
         let tell = self.tell;
         let mut look = |sender: &Sender<Message>| ports.tend(sender, tell);
         let tending = Tending { stop: self.stop, look: &mut look };
@@ -318,6 +328,8 @@ pub(crate) enum Loss {
 /// Lanes of each worker, with the names of the interfaces.
 pub(crate) struct Lanes<Io: PacketIo> {
     pub(crate) workers: Vec<Vec<Lane<Io>>>,
+    /// What counts settled flows of each worker; none where nothing can.
+    pub(crate) shunts: Vec<Option<shunting::PortShunts>>,
     pub(crate) interfaces: Vec<String>,
 }
 
@@ -349,9 +361,13 @@ fn run_workers<Io: PacketIo + polling::Source + Send>(
     let (give_back, spare) = bounded::<RecordBatch>(BATCHES_IN_FLIGHT);
     let exporting = Exporting::open(&config.live.output, names, counters.clone(), receiver, give_back)?;
     let mut pollers = Vec::new();
+    let mut shunts = lanes.shunts.into_iter();
     for (index, lanes) in lanes.workers.into_iter().enumerate() {
         let own = counters.get(index).cloned().unwrap_or_default();
-        let engine = engine::Engine::new(settings::engine(config, workers), Arc::clone(plan), own)?;
+        let mut engine = engine::Engine::new(settings::engine(config, workers), Arc::clone(plan), own)?;
+        if let Some(shunts) = shunts.next().flatten() {
+            engine.set_shunt(Box::new(shunts), shunting::limits(boot, &config.live.shunt));
+        }
         pollers.push(Poller::new(lanes, engine, sender.clone(), spare.clone(), loss, boot.stop_when_idle));
     }
     let errors = thread::scope(|scope| {

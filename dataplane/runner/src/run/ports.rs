@@ -13,7 +13,7 @@ pub(super) fn replay(boot: &BootConfig) -> Result<Lanes<Replay>, RunError> {
         let io = Replay::open([port.device.to_string()], ReplayOptions::default())?;
         lanes.push(Lane { io, peer: peer_of(boot, port), interface });
     }
-    Ok(Lanes { workers: vec![lanes], interfaces: names(boot) })
+    Ok(Lanes { workers: vec![lanes], shunts: Vec::new(), interfaces: names(boot) })
 }
 
 /// DPDK, its ports, and the lanes of every worker.
@@ -75,7 +75,7 @@ pub(super) fn dpdk(boot: &BootConfig) -> Result<Opened, RunError> {
             worker.push(Lane { io, peer: peer_of(boot, port), interface });
         }
     }
-    Ok(Opened { eal, ports, lanes: Lanes { workers, interfaces: names(boot) } })
+    Ok(Opened { eal, ports, lanes: Lanes { workers, shunts: Vec::new(), interfaces: names(boot) } })
 }
 
 /// Every worker must have a queue of both ports of a pair.

@@ -4,6 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "tests fail by panicking, and measure time"
@@ -14,6 +15,7 @@ mod network;
 mod overload;
 #[path = "../records/mod.rs"]
 mod records;
+mod shunting;
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -45,6 +47,21 @@ fn a_port_in_native_mode_and_a_file_give_the_same_records() {
 #[test]
 fn a_port_in_generic_mode_and_a_file_give_the_same_records() {
     equality::check("generic");
+}
+
+#[test]
+fn flows_that_the_kernel_counts_in_native_mode_have_exact_records() {
+    shunting::check_records("native");
+}
+
+#[test]
+fn flows_that_the_kernel_counts_in_generic_mode_have_exact_records() {
+    shunting::check_records("generic");
+}
+
+#[test]
+fn a_flow_that_only_the_kernel_hears_lives_and_is_forwarded() {
+    shunting::check_inline();
 }
 
 #[test]
