@@ -161,7 +161,7 @@ fn without_room_it_is_tried_again_and_what_cannot_be_is_not() {
     let (mut bench, port) = bench(LIMITS);
     port.refuses.store(1, Relaxed);
     talk(&mut bench, 2, 20);
-    assert_eq!(value(&bench, Counter::ShuntsRefused), 10);
+    assert_eq!(value(&bench, Counter::ShuntsRefused), 11);
     port.refuses.store(2, Relaxed);
     talk(&mut bench, 2, 20);
     assert_eq!(value(&bench, Counter::ShuntsUnsupported), 1);

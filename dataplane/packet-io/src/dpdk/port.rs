@@ -159,6 +159,13 @@ impl Port {
         link(self.started.port)
     }
 
+    /// Whether the device was taken out of the machine, as far as its driver knows.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        // SAFETY: takes a number only.
+        unsafe { dpdk_sys::rte_eth_dev_is_removed(self.started.port) == 1 }
+    }
+
     /// What the device counted, and what was lost between it and the workers.
     ///
     /// Packets that found no room in a worker's ring are missed ones, and not received.

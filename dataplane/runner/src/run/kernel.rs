@@ -14,6 +14,7 @@ use packet_io::xdp::{ListEntry, ModeChoice, Protect, Service, XdpConfig};
 use packet_io::{IoStats, Shunts};
 
 use super::exporting::Message;
+use super::failover::Rescue;
 use super::lists::{self, Change, Lists};
 use super::polling::Lane;
 use super::shunting::PortShunts;
@@ -58,7 +59,8 @@ pub(super) fn open(boot: &BootConfig, live: &LiveConfig, tell: &dyn Fn(&str)) ->
         tell(&format!("{} prefixes on the lists of each port", prefixes.len()));
     }
     let lists = Lists::new(live.lists.clone(), prefixes);
-    let ports = Open { ports, lists, since_beat: BEAT, since_meter: Duration::ZERO, told: Vec::new() };
+    let ports =
+        Open { ports, lists, rescue: None, since_beat: BEAT, since_meter: Duration::ZERO, told: Vec::new() };
     Ok(Opened { ports, lanes })
 }
 
@@ -169,6 +171,8 @@ fn tell_of(port: &Port, name: &str, tell: &dyn Fn(&str)) {
 pub(super) struct Open {
     ports: Vec<(String, Port)>,
     lists: Lists,
+    /// What these ports go on with, where they took the place of others.
+    rescue: Option<Rescue>,
     since_beat: Duration,
     since_meter: Duration,
     /// What was told already.
@@ -207,10 +211,20 @@ impl Open {
             let _ = sender.try_send(Message::Gauges(self.counters()));
         }
         self.change_lists(&mut wrong);
+        let received = self.ports.iter().map(|(_, port)| port.stats().rx_packets).sum();
+        if let Some(took) = self.rescue.as_mut().and_then(|rescue| rescue.look(received)) {
+            tell(&format!("the first packet by AF_XDP came {} ms after the port was lost", took.as_millis()));
+        }
         wrong.retain(|one| !self.told.contains(one));
         wrong.iter().for_each(|one| tell(one));
         self.told.extend(wrong.iter().cloned());
         wrong
+    }
+
+    /// Takes the place of ports that were lost.
+    #[cfg(feature = "dpdk")]
+    pub(super) fn rescue(&mut self, rescue: Rescue) {
+        self.rescue = Some(rescue);
     }
 
     /// Takes the lists a step nearer to what the files say.
@@ -234,7 +248,7 @@ impl Open {
 
     /// What the program of each port counted, by name.
     pub(super) fn counters(&self) -> Vec<(String, u64)> {
-        let mut all = Vec::new();
+        let mut all = self.rescue.as_ref().map(Rescue::counters).unwrap_or_default();
         for (name, port) in &self.ports {
             let Ok(counters) = port.program().state().counters() else { continue };
             for (reason, count) in counters.iter() {
@@ -252,18 +266,8 @@ impl Open {
     }
 }
 
-/// The same configuration on the kernel's interfaces, for a machine on which DPDK does not start; none where a device
-/// has no interface.
-pub(super) fn on_interfaces(boot: &BootConfig) -> Option<BootConfig> {
-    let mut boot = boot.clone();
-    for port in &mut boot.ports {
-        port.device = Device::Interface(interface_of(&port.device)?);
-    }
-    Some(boot)
-}
-
 /// The kernel interface of a device, where it has one.
-fn interface_of(device: &Device) -> Option<String> {
+pub(super) fn interface_of(device: &Device) -> Option<String> {
     match device {
         Device::Interface(name) => Some(name.clone()),
         // A card that is bound to the kernel's driver has its interfaces there.

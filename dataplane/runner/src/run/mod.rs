@@ -2,6 +2,8 @@
 
 mod exporting;
 #[cfg(feature = "xdp")]
+mod failover;
+#[cfg(feature = "xdp")]
 mod kernel;
 #[cfg(feature = "xdp")]
 mod lists;
@@ -26,6 +28,8 @@ use packet_io::replay::ReplayError;
 use packet_io::{IoStats, PacketIo};
 
 use exporting::{Exporting, Message};
+#[cfg(feature = "xdp")]
+pub use failover::on_kernel;
 use polling::{Lane, Poller};
 
 /// Batches on their way from the workers to the exporter, at once.
@@ -146,6 +150,24 @@ impl RunReport {
         self.counters.iter().find(|(other, _)| other == name).map_or(0, |(_, value)| *value)
     }
 
+    /// Adds what a run has to account for that went on after this one.
+    #[cfg(all(feature = "dpdk", feature = "xdp"))]
+    fn add(&mut self, later: Self) {
+        for (name, value) in later.counters {
+            match self.counters.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, sum)) => *sum += value,
+                None => self.counters.push((name, value)),
+            }
+        }
+        self.ports.extend(later.ports);
+        self.xdp.extend(later.xdp);
+        self.polled += later.polled;
+        self.forwarded += later.forwarded;
+        self.not_forwarded += later.not_forwarded;
+        self.records_lost += later.records_lost;
+        self.errors.extend(later.errors);
+    }
+
     /// Drops by reason.
     pub fn drops(&self) -> impl Iterator<Item = (&str, u64)> {
         self.counters.iter().filter_map(|(name, value)| Some((name.strip_prefix("drop.")?, *value)))
@@ -197,7 +219,7 @@ pub fn run(config: &Config, stop: &AtomicBool, tell: &dyn Fn(&str)) -> Result<Ru
                 lanes,
                 &Pinning::None,
                 Loss::Never,
-                Tending { stop, look: &mut |_| Vec::new() },
+                Tending { stop, look: &mut |_| Look::Fine(Vec::new()) },
             )
         }
         Some(Backend::Dpdk) if is_chosen => start.dpdk_or_else(),
@@ -224,16 +246,63 @@ struct Start<'a> {
 impl Start<'_> {
     #[cfg(feature = "dpdk")]
     fn dpdk(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
-        let opened = ports::dpdk(boot)?;
-        let pinning = Pinning::Dpdk(opened.eal.clone());
-        let tending = Tending { stop: self.stop, look: &mut |_| Vec::new() };
-        let mut report = run_workers(self.config, self.plan, opened.lanes, &pinning, Loss::Counted, tending)?;
-        report.ports = opened
-            .ports
-            .iter()
-            .map(|(name, port)| (name.clone(), port.stats().unwrap_or_default()))
-            .collect();
+        let ports::Opened { eal, ports, lanes } = ports::dpdk(boot)?;
+        for ((name, _), port) in ports.iter().zip(&boot.ports) {
+            (self.tell)(&format!("port {name}: by DPDK, {}", port.device));
+        }
+        let pinning = Pinning::Dpdk(eal);
+        #[cfg(feature = "xdp")]
+        let mut watch = failover::Watch::new(boot);
+        #[cfg(feature = "xdp")]
+        let mut look = |_: &Sender<Message>| {
+            if watch.look(&ports, self.tell) { Look::Lost } else { Look::Fine(Vec::new()) }
+        };
+        #[cfg(not(feature = "xdp"))]
+        let mut look = |_: &Sender<Message>| Look::Fine(Vec::new());
+        let tending = Tending { stop: self.stop, look: &mut look };
+        let mut report = run_workers(self.config, self.plan, lanes, &pinning, Loss::Counted, tending)?;
+        report.ports =
+            ports.iter().map(|(name, port)| (name.clone(), port.stats().unwrap_or_default())).collect();
+        #[cfg(feature = "xdp")]
+        if let Some(loss) = watch.into_loss() {
+            // What DPDK holds of the interfaces goes first.
+            drop((ports, pinning));
+            return self.go_on(boot, report, &loss);
+        }
         Ok(report)
+    }
+
+    /// Goes on by AF_XDP where DPDK has lost a port, as soon as the interfaces are there.
+    #[cfg(all(feature = "dpdk", feature = "xdp"))]
+    fn go_on(
+        &self,
+        boot: &api::config::BootConfig,
+        mut before: RunReport,
+        loss: &failover::Loss,
+    ) -> Result<RunReport, RunError> {
+        let flows_lost = before.counter("flow.ended.shutdown");
+        (self.tell)(&format!("port {}: {}; {flows_lost} flows are lost", loss.port, loss.why));
+        let Some(boot) = failover::on_interfaces(boot) else { return Ok(before) };
+        let mut told = String::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            match kernel::open(&boot, &self.config.live, self.tell) {
+                Ok(mut opened) => {
+                    opened.ports.rescue(failover::Rescue::new(loss, flows_lost));
+                    before.add(self.on_kernel(opened)?);
+                    return Ok(before);
+                }
+                Err(why) if why.is_machine() => {
+                    let why = why.to_string();
+                    if why != told {
+                        (self.tell)(&format!("not yet by AF_XDP: {why}"));
+                        told = why;
+                    }
+                    thread::sleep(LOOK);
+                }
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(before)
     }
 
     #[cfg(not(feature = "dpdk"))]
@@ -243,9 +312,15 @@ impl Start<'_> {
 
     #[cfg(feature = "xdp")]
     fn af_xdp(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
-        let kernel::Opened { mut ports, lanes } = kernel::open(boot, &self.config.live, self.tell)?;
+        self.on_kernel(kernel::open(boot, &self.config.live, self.tell)?)
+    }
+
+    /// Runs on open ports of the kernel.
+    #[cfg(feature = "xdp")]
+    fn on_kernel(&self, opened: kernel::Opened) -> Result<RunReport, RunError> {
+        let kernel::Opened { mut ports, lanes } = opened;
         let tell = self.tell;
-        let mut look = |sender: &Sender<Message>| ports.tend(sender, tell);
+        let mut look = |sender: &Sender<Message>| Look::Fine(ports.tend(sender, tell));
         let tending = Tending { stop: self.stop, look: &mut look };
         let mut report = run_workers(self.config, self.plan, lanes, &Pinning::Cores, Loss::Counted, tending)?;
         report.ports = ports.stats();
@@ -272,7 +347,7 @@ impl Start<'_> {
     fn dpdk_or_else(&self) -> Result<RunReport, RunError> {
         let boot = &self.config.boot;
         #[cfg(feature = "xdp")]
-        if let Some(on_interfaces) = kernel::on_interfaces(boot) {
+        if let Some(on_interfaces) = failover::on_interfaces(boot) {
             return match self.dpdk(boot) {
                 Err(why) if why.is_machine() => {
                     (self.tell)(&format!("not by DPDK: {why}"));
@@ -337,8 +412,20 @@ pub(crate) struct Lanes<Io: PacketIo> {
 struct Tending<'a> {
     /// Ends the run.
     stop: &'a AtomicBool,
-    /// Called every [`LOOK`] with the way to the exporter; what went wrong.
-    look: &'a mut dyn FnMut(&Sender<Message>) -> Vec<String>,
+    /// Called every [`LOOK`] with the way to the exporter.
+    look: &'a mut dyn FnMut(&Sender<Message>) -> Look,
+}
+
+/// How the ports are.
+enum Look {
+    /// They are there; what went wrong.
+    Fine(Vec<String>),
+    /// One is lost: the run ends.
+    #[cfg_attr(
+        not(all(feature = "dpdk", feature = "xdp")),
+        expect(dead_code, reason = "nothing takes its place")
+    )]
+    Lost,
 }
 
 fn run_workers<Io: PacketIo + polling::Source + Send>(
@@ -414,7 +501,10 @@ fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
     }
     let mut errors = Vec::new();
     while shared.busy.load(Ordering::Relaxed) > 0 && !tending.stop.load(Ordering::Relaxed) {
-        errors.append(&mut (tending.look)(&sender));
+        match (tending.look)(&sender) {
+            Look::Fine(mut wrong) => errors.append(&mut wrong),
+            Look::Lost => break,
+        }
         thread::sleep(LOOK);
     }
     // The exporter ends when nobody can send to it any more.

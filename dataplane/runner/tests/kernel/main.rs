@@ -11,6 +11,7 @@
 )]
 
 mod equality;
+mod failover;
 mod network;
 mod overload;
 #[path = "../records/mod.rs"]
@@ -62,6 +63,16 @@ fn flows_that_the_kernel_counts_in_generic_mode_have_exact_records() {
 #[test]
 fn a_flow_that_only_the_kernel_hears_lives_and_is_forwarded() {
     shunting::check_inline();
+}
+
+#[test]
+fn a_lost_memif_is_replaced_by_the_kernels_interface() {
+    failover::check_memif();
+}
+
+#[test]
+fn an_interface_that_was_replaced_is_taken_by_af_xdp() {
+    failover::check_af_packet();
 }
 
 #[test]
