@@ -14,7 +14,7 @@ const OLDEST: &str = "22.11";
 const LIBRARIES: [&str; 6] = ["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal", "rte_kvargs"];
 
 /// What the Rust side may call; everything else stays out of the bindings.
-const FUNCTIONS: [&str; 47] = [
+const FUNCTIONS: [&str; 43] = [
     "dpdk_shim_.*",
     "rte_eal_init",
     "rte_eal_cleanup",
@@ -58,10 +58,6 @@ const FUNCTIONS: [&str; 47] = [
     "rte_eth_dev_rss_reta_query",
     "rte_eth_dev_is_valid_port",
     "rte_eth_dev_is_removed",
-    "rte_flow_create",
-    "rte_flow_destroy",
-    "rte_flow_query",
-    "rte_flow_validate",
 ];
 
 /// Constants of `shim.h`, and limits of array lengths.

@@ -22,7 +22,7 @@ pub trait Shunts: Debug + Send {
 
 /// A flow by its addresses, ports, protocol and VLAN ids: the same for both directions. The lower (address, port) comes
 /// first, addresses compared as 128-bit numbers, IPv4 as IPv4-mapped (RFC 4291, 2.5.5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowTuple {
     /// Lower end.
     pub lower: SocketAddr,

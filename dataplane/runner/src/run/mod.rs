@@ -246,7 +246,7 @@ struct Start<'a> {
 impl Start<'_> {
     #[cfg(feature = "dpdk")]
     fn dpdk(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
-        let ports::Opened { eal, ports, lanes } = ports::dpdk(boot)?;
+        let ports::Opened { eal, ports, lanes } = ports::dpdk(boot, &self.config.live.shunt)?;
         for ((name, _), port) in ports.iter().zip(&boot.ports) {
             (self.tell)(&format!("port {name}: by DPDK, {}", port.device));
         }
