@@ -11,4 +11,4 @@ pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
 pub use mem_sys::restart_with_huge_heap;
 #[cfg(feature = "xdp")]
 pub use run::on_kernel;
-pub use run::{LoadError, RunError, RunReport, load, run};
+pub use run::{LoadError, RunError, RunOptions, RunReport, load, run};

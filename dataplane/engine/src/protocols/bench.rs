@@ -70,6 +70,7 @@ pub(super) struct Bench {
     skip: [usize; 2],
     pub(super) ending: Option<Then>,
     pub(super) refined: Option<&'static str>,
+    pub(super) service: Option<&'static str>,
     pub(super) expected: Vec<Expected>,
     batch: RecordBatch,
 }
@@ -82,6 +83,7 @@ impl Bench {
             skip: [0; 2],
             ending: None,
             refined: None,
+            service: None,
             expected: Vec::new(),
             batch: RecordBatch::default(),
         }
@@ -112,11 +114,13 @@ impl Bench {
     }
 
     fn show(&mut self, bytes: &[u8], from: Direction, carrier: Carrier) -> (usize, Then) {
-        let mut out = Output::new(&mut self.batch, identity(), 0);
+        let flow = identity();
+        let mut out = Output::new(&mut self.batch, &flow, 0);
         let progress =
             self.parser.read(Input { bytes, from, carrier, now_ns: 0, after_gap: false }, &mut out);
         self.expected.extend(out.take_expected());
         self.refined = out.notes().refined.map(|(name, _)| name).or(self.refined);
+        self.service = out.notes().service.or(self.service);
         if !matches!(progress.then, Then::More | Then::Skip(_) | Then::DirectionDone) {
             self.ending = Some(progress.then);
         }
@@ -125,7 +129,7 @@ impl Bench {
 
     /// Ends the flow.
     pub(super) fn finish(&mut self) {
-        self.parser.finish(&mut Output::new(&mut self.batch, identity(), 0));
+        self.parser.finish(&mut Output::new(&mut self.batch, &identity(), 0));
     }
 
     /// Names of the events, in order.

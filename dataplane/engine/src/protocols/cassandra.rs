@@ -173,6 +173,8 @@ struct Cassandra {
     version: u8,
     /// Version 5 puts envelopes into frames with checksums, from the answer to STARTUP on.
     is_in_frames: bool,
+    /// Bytes of an envelope that are in frames to come, each way.
+    to_come: [usize; 2],
     driver: Kept<64>,
     driver_version: Kept<32>,
     compression: Kept<16>,
@@ -187,6 +189,7 @@ impl Default for Cassandra {
         Self {
             version: 0,
             is_in_frames: false,
+            to_come: [0; 2],
             driver: Kept::default(),
             driver_version: Kept::default(),
             compression: Kept::default(),
@@ -346,31 +349,58 @@ fn write_error(body: &[u8], event: &mut crate::record::EventWriter<'_>) {
 fn frame(bytes: &[u8]) -> Framing {
     const HEAD: usize = 6;
     const CHECKSUM: usize = 4;
-    let Some([a, b, c]) = bytes.first_chunk::<3>() else { return Framing::Open };
-    let bits = u32::from_le_bytes([*a, *b, *c, 0]);
-    if bits >> 18 != 0 {
-        return Framing::Invalid("invalid_frame");
+    if bytes.len() < 3 {
+        return Framing::Open;
     }
-    let len = usize::try_from(bits & 0x1_ffff).unwrap_or_default();
-    Framing::at_most(HEAD + len + CHECKSUM, HEAD + SHOWN_MAX)
+    match frame_head(bytes) {
+        Some((len, _)) => Framing::at_most(HEAD + len + CHECKSUM, HEAD + SHOWN_MAX),
+        None => Framing::Invalid("invalid_frame"),
+    }
 }
+
+/// Length of a frame's payload, and whether it holds envelopes that are whole (v5.spec, 2.1).
+fn frame_head(bytes: &[u8]) -> Option<(usize, bool)> {
+    let [a, b, c] = bytes.first_chunk::<3>()?;
+    let bits = u32::from_le_bytes([*a, *b, *c, 0]);
+    (bits >> 18 == 0).then(|| (usize::try_from(bits & 0x1_ffff).unwrap_or_default(), bits >> 17 == 1))
+}
+
+/// What nodes of one cluster open their connections with, from version 4.0 on (Cassandra, internode messaging:
+/// handshake protocol). Signatures tell it; its frames are not read.
+const INTERNODE: [u8; 4] = [0xca, 0x55, 0x2d, 0xfa];
 
 impl Messages for Cassandra {
     const NAME: &'static str = "cassandra";
 
     fn framing(&mut self, bytes: &[u8], from: Direction) -> Framing {
+        if bytes.first_chunk() == Some(&INTERNODE) {
+            return Framing::whole(INTERNODE.len());
+        }
         if self.is_in_frames { frame(bytes) } else { envelope(bytes, from) }
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
+        if message.bytes == INTERNODE {
+            return Ok(Next::Done);
+        }
         if !self.is_in_frames {
             self.envelope(message.bytes, message.from, report)?;
             // Frames that are packed are not read.
             let is_packed = self.is_in_frames && !self.compression.is_empty();
             return Ok(if is_packed { Next::Done } else { Next::More });
         }
-        // Envelopes that fill a frame: those that go on in the next one are read as far as they are here.
+        let (payload, is_self_contained) = frame_head(message.bytes).ok_or("invalid_frame")?;
         let mut rest = message.bytes.get(6..).unwrap_or_default();
+        let to_come = self.to_come.get_mut(message.from as usize).ok_or("invalid_frame")?;
+        if !is_self_contained && *to_come > 0 {
+            *to_come = to_come.saturating_sub(payload);
+            return Ok(Next::More);
+        }
+        // An envelope that fills more than one frame is read as far as it is in the first.
+        *to_come = match envelope(rest, message.from) {
+            Framing::Message { len, .. } if !is_self_contained => len.saturating_sub(payload),
+            _ => 0,
+        };
         while let Framing::Message { len, .. } = envelope(rest, message.from) {
             self.envelope(rest.get(..len).unwrap_or(rest), message.from, report)?;
             rest = rest.get(len..).unwrap_or_default();

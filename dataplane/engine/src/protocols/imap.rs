@@ -1,6 +1,7 @@
 //! The Internet Message Access Protocol (RFC 9051, RFC 3501): who logs on how, and when TLS begins.
 
 use super::framed::{self, Framing, Message, Messages, Next, Report};
+use super::lines::Lines;
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
 use crate::record::Direction;
 
@@ -40,6 +41,7 @@ struct Imap {
     /// The line goes on behind a literal: it is no new command.
     goes_on: [bool; 2],
     asked: Option<(Vec<u8>, Asked)>,
+    pieces: Lines,
 }
 
 impl Imap {
@@ -116,11 +118,11 @@ impl Messages for Imap {
             *left = 0;
             return Ok(Next::More);
         }
-        let line = lines::content(message.bytes);
-        *left = literal(line).unwrap_or_default();
-        if core::mem::replace(goes_on, *left > 0) {
-            return Ok(Next::More);
-        }
+        let begun = self.pieces.begin(message.bytes, message.from);
+        let is_ended = message.bytes.ends_with(b"\n");
+        *left = literal(lines::content(message.bytes)).filter(|_| is_ended).unwrap_or_default();
+        let went_on = core::mem::replace(goes_on, *left > 0);
+        let Some(line) = begun.filter(|_| !went_on) else { return Ok(Next::More) };
         match message.from {
             Direction::ToServer => self.command(line),
             Direction::ToClient => return Ok(self.answer(line, report)),
@@ -141,6 +143,7 @@ impl Messages for Imap {
         {
             (*left, *goes_on) = (0, false);
         }
+        self.pieces.lost(from);
     }
 
     fn clear(&mut self) {

@@ -271,8 +271,15 @@ pub static ALL: &[&Protocol] = &[
 ];
 
 /// Names of services that parsers themselves can tell, by protocol.
-pub static SERVICES: &[&[&str]] =
-    &[http::SERVICES, proxy::SERVICES, socks::SERVICES, stun::SERVICES, tls::SERVICES];
+pub static SERVICES: &[&[&str]] = &[
+    http::SERVICES,
+    modbus::SERVICES,
+    proxy::SERVICES,
+    socks::SERVICES,
+    stun::SERVICES,
+    sunrpc::SERVICES,
+    tls::SERVICES,
+];
 
 /// What a protocol rides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -565,7 +572,7 @@ pub struct Notes {
 #[derive(Debug)]
 pub struct Output<'a> {
     batch: &'a mut RecordBatch,
-    flow: FlowIdentity,
+    flow: &'a FlowIdentity,
     now_ns: u64,
     notes: Notes,
     expected: Vec<Expected>,
@@ -573,13 +580,13 @@ pub struct Output<'a> {
 
 impl<'a> Output<'a> {
     /// Writes about `flow` into `batch`.
-    pub fn new(batch: &'a mut RecordBatch, flow: FlowIdentity, now_ns: u64) -> Self {
+    pub fn new(batch: &'a mut RecordBatch, flow: &'a FlowIdentity, now_ns: u64) -> Self {
         Self { batch, flow, now_ns, notes: Notes::default(), expected: Vec::new() }
     }
 
     /// Starts an event of EVE type `kind` ("tls", "dns"): its values are the members of the object of that name.
     pub fn event(&mut self, kind: &'static str) -> EventWriter<'_> {
-        self.batch.event(self.now_ns, self.flow, kind)
+        self.batch.event(self.now_ns, *self.flow, kind)
     }
 
     /// Says that the flow is `protocol`, more precisely than so far.
@@ -618,6 +625,6 @@ impl<'a> Output<'a> {
     /// Whose packets these are.
     #[must_use]
     pub const fn flow(&self) -> &FlowIdentity {
-        &self.flow
+        self.flow
     }
 }

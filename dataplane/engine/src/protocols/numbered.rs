@@ -45,6 +45,15 @@ numbered! {
     IPCOMP = "ipcomp", "IP payload compression", [Carrier::Ip(108)], Cleartext, "RFC 3173";
     PGM = "pgm", "PGM", [Carrier::Ip(113)], Cleartext, "RFC 3208";
     ISIS = "isis", "IS-IS over IPv4", [Carrier::Ip(124)], Cleartext, "RFC 1195";
+    HIP = "hip", "Host identity", [Carrier::Ip(139)], Negotiated, "RFC 7401";
+    SHIM6 = "shim6", "Shim6", [Carrier::Ip(140)], Cleartext, "RFC 5533";
+    MANET = "manet", "MANET", [Carrier::Ip(138)], Cleartext, "RFC 5498";
+    WESP = "wesp", "Wrapped ESP", [Carrier::Ip(141)], Negotiated, "RFC 5840";
+    CARP_PFSYNC = "pfsync", "pfsync", [Carrier::Ip(240)], Cleartext, "OpenBSD, pfsync(4)";
+    IFCP = "fibre_channel", "Fibre Channel over IP number 133", [Carrier::Ip(133)], Cleartext, "RFC 6172";
+    HMP = "hmp", "Host monitoring", [Carrier::Ip(20)], Cleartext, "RFC 869";
+    IRTP = "irtp", "Internet reliable transaction", [Carrier::Ip(28)], Cleartext, "RFC 938";
+    IL = "il", "IL (Plan 9)", [Carrier::Ip(40)], Cleartext, "Presotto and Winterbottom: The IL protocol";
     SCTP = "sctp", "SCTP", [Carrier::Ip(132)], Unknown, "RFC 9260";
 
     ARP = "arp", "ARP", [Carrier::Ethernet(0x0806)], Cleartext, "RFC 826";
@@ -63,5 +72,20 @@ numbered! {
     AOE = "aoe", "ATA over Ethernet", [Carrier::Ethernet(0x88a2)], Cleartext, "AoEr11";
     WOL = "wol", "Wake-on-LAN", [Carrier::Ethernet(0x0842)], Cleartext, "AMD: Magic Packet";
     IPX = "ipx", "IPX", [Carrier::Ethernet(0x8137)], Cleartext, "Novell: IPX";
+    LLTD = "lltd", "Link layer topology discovery", [Carrier::Ethernet(0x88d9)], Cleartext, "MS-LLTD";
+    ECPRI = "ecpri", "eCPRI", [Carrier::Ethernet(0xaefe)], Cleartext, "eCPRI 2.0";
+    AVTP = "avtp", "Audio and video transport", [Carrier::Ethernet(0x22f0)], Cleartext, "IEEE 1722";
+    SRP = "srp", "Stream reservation", [Carrier::Ethernet(0x22ea)], Cleartext, "IEEE 802.1Q 35";
+    TRILL = "trill", "TRILL", [Carrier::Ethernet(0x22f3)], Cleartext, "RFC 6325";
+    CFM = "cfm", "Connectivity fault management", [Carrier::Ethernet(0x8902)], Cleartext, "IEEE 802.1Q 18; ITU-T Y.1731";
+    OAM_LOOP = "loopback", "Configuration testing", [Carrier::Ethernet(0x9000)], Cleartext, "Ethernet 2.0, 8";
+    CC_LINK_IE = "cc_link_ie", "CC-Link IE", [Carrier::Ethernet(0x890f)], Cleartext, "CLPA BAP-C2005";
+    MRP = "mrp", "Media redundancy", [Carrier::Ethernet(0x88e3)], Cleartext, "IEC 62439-2";
+    PRP = "prp", "Parallel and seamless redundancy", [Carrier::Ethernet(0x88fb), Carrier::Ethernet(0x892f)], Cleartext, "IEC 62439-3";
+    TTE = "tte", "Time-triggered Ethernet control", [Carrier::Ethernet(0x891d)], Cleartext, "SAE AS6802";
+    GEONETWORKING = "geonetworking", "GeoNetworking", [Carrier::Ethernet(0x8947)], Cleartext, "ETSI EN 302 636-4-1";
+    WSMP = "wsmp", "WAVE short messages", [Carrier::Ethernet(0x88dc)], Cleartext, "IEEE 1609.3";
+    BATMAN = "batman_adv", "B.A.T.M.A.N. advanced", [Carrier::Ethernet(0x4305)], Cleartext, "batman-adv, packet formats";
+    DECNET = "decnet", "DECnet phase IV", [Carrier::Ethernet(0x6003)], Cleartext, "DECnet DIGITAL Network Architecture phase IV";
     APPLETALK = "appletalk", "AppleTalk", [Carrier::Ethernet(0x809b), Carrier::Ethernet(0x80f3)], Cleartext, "Apple: Inside AppleTalk";
 }

@@ -1,6 +1,7 @@
 //! The Post Office Protocol, version 3 (RFC 1939), with STLS (RFC 2595): who logs on how, and when TLS begins.
 
 use super::framed::{self, Framing, Message, Messages, Next, Report};
+use super::lines::Lines;
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
 use crate::record::Direction;
 
@@ -40,6 +41,7 @@ struct Pop3 {
     /// A logon, or STLS, waits for its answer.
     is_asked: bool,
     wants_tls: bool,
+    pieces: Lines,
 }
 
 impl Pop3 {
@@ -107,7 +109,7 @@ impl Messages for Pop3 {
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
-        let line = lines::content(message.bytes);
+        let Some(line) = self.pieces.begin(message.bytes, message.from) else { return Ok(Next::More) };
         match message.from {
             Direction::ToClient => return Ok(self.reply(line, report)),
             Direction::ToServer => self.command(line),
@@ -126,9 +128,14 @@ impl Messages for Pop3 {
         }
     }
 
+    fn lost(&mut self, from: Direction) {
+        self.pieces.lost(from);
+    }
+
     fn clear(&mut self) {
         self.user.clear();
         (self.logon, self.is_asked, self.wants_tls) = (Logon::None, false, false);
+        self.pieces = Lines::default();
     }
 }
 
@@ -140,6 +147,16 @@ mod tests {
     use crate::record::Datum;
     use crate::record::Direction::{ToClient, ToServer};
     use proptest::prelude::*;
+
+    #[test]
+    fn what_follows_a_very_long_password_is_no_command() {
+        let mut bench = Bench::new(&POP3);
+        bench.stream(ToServer, &[&b"PASS "[..], &[b'x'; 4091], b"USER eve\r\nUSER alice\r\n"].concat());
+        bench.stream(ToClient, b"+OK\r\n");
+        bench.stream(ToServer, b"PASS y\r\n");
+        bench.stream(ToClient, b"+OK\r\n");
+        assert!(!bench.all().iter().any(|item| item.contains("eve")));
+    }
 
     #[test]
     fn a_logon_is_read_and_its_password_is_not() {

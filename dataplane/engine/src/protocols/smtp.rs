@@ -1,6 +1,7 @@
 //! The Simple Mail Transfer Protocol (RFC 5321) and LMTP (RFC 2033): envelopes, authentication, and STARTTLS (RFC 3207).
 
 use super::framed::{self, Framing, Message, Messages, Next, Report};
+use super::lines::Lines;
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
 use crate::record::Direction;
 
@@ -54,6 +55,7 @@ struct Smtp {
     mechanism: Vec<u8>,
     /// Something was learnt that no event says.
     is_untold: bool,
+    pieces: Lines,
 }
 
 impl Smtp {
@@ -176,7 +178,12 @@ impl Messages for Smtp {
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
-        let line = lines::content(message.bytes);
+        if matches!(self.phase, Phase::Chunk(_)) && message.from == Direction::ToServer {
+            self.phase = Phase::Commands;
+            self.write(report);
+            return Ok(Next::More);
+        }
+        let Some(line) = self.pieces.begin(message.bytes, message.from) else { return Ok(Next::More) };
         if message.from == Direction::ToClient {
             return self.reply(line, report);
         }
@@ -187,15 +194,11 @@ impl Messages for Smtp {
         }
         match self.phase {
             Phase::Commands => self.command(line, report),
-            Phase::Chunk(_) => {
-                self.phase = Phase::Commands;
-                self.write(report);
-            }
             Phase::Data if line == b"." => {
                 self.phase = Phase::Commands;
                 self.write(report);
             }
-            Phase::Data | Phase::Authentication => {}
+            Phase::Data | Phase::Chunk(_) | Phase::Authentication => {}
         }
         Ok(Next::More)
     }
@@ -212,6 +215,7 @@ impl Messages for Smtp {
     }
 
     fn lost(&mut self, from: Direction) {
+        self.pieces.lost(from);
         // The rest of a message that was cut is not read as commands.
         if from == Direction::ToServer && self.phase != Phase::Commands {
             self.phase = Phase::Data;
@@ -221,7 +225,7 @@ impl Messages for Smtp {
     fn clear(&mut self) {
         (self.phase, self.wants_tls, self.has_greeting, self.is_untold) =
             (Phase::Commands, false, false, false);
-        self.awaited = 0;
+        (self.awaited, self.pieces) = (0, Lines::default());
         self.banner.clear();
         self.helo.clear();
         self.sender = None;

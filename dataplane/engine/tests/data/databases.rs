@@ -246,6 +246,35 @@ fn cassandra() -> Sample {
     stream(&CASSANDRA, turns)
 }
 
+/// A frame of version 5 without checksums, which are not checked: they belong to the transport.
+fn cql_frame(payload: &[u8], is_self_contained: bool) -> Vec<u8> {
+    let head = payload.len() as u32 | u32::from(is_self_contained) << 17;
+    [&head.to_le_bytes()[..3], &[0; 3], payload, &[0; 4]].concat()
+}
+
+#[test]
+fn a_cassandra_statement_in_several_frames_is_told_once_and_the_next_one_is_found() {
+    let startup = b"\0\x01\0\x0bCQL_VERSION\0\x053.0.0";
+    let long = |text: &[u8]| [&(text.len() as u32).to_be_bytes()[..], text, &[0, 1, 0]].concat();
+    let statement = [&b"INSERT INTO t (a) VALUES ('"[..], &[5; 200_000], b"')"].concat();
+    let first = cql(5, 7, 1, &long(&statement));
+    let (start, rest) = first.split_at(131_071);
+    let turns = vec![
+        client(cql(5, 1, 0, startup)),
+        server(cql(0x85, 2, 0, b"")),
+        client([cql_frame(start, false), cql_frame(rest, false)].concat()),
+        client(cql_frame(&cql(5, 7, 2, &long(b"SELECT a FROM t")), true)),
+        server(cql_frame(&cql(0x85, 8, 2, &[0, 0, 0, 2, 0, 0]), true)),
+        server(cql_frame(&cql(0x85, 8, 1, &[0, 0, 0, 1]), true)),
+    ];
+    let outcome = play(&CASSANDRA, Carrier::Tcp, &turns);
+    assert_eq!(outcome.anomalies(), [""; 0]);
+    let statements: Vec<_> =
+        outcome.of("cassandra").iter().filter_map(|event| event["statement"].as_str()).collect();
+    assert_eq!(statements.len(), 2);
+    assert_eq!(statements[0], "SELECT a FROM t");
+}
+
 #[test]
 fn a_cassandra_login_names_the_user_and_statements_hold_no_data() {
     let outcome = play(&CASSANDRA, Carrier::Tcp, &cassandra().turns);

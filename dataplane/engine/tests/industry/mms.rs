@@ -167,6 +167,22 @@ fn events(turns: &[Turn]) -> Vec<Value> {
 }
 
 #[test]
+fn an_association_in_several_transport_units_is_found() {
+    let whole = associate(&MMS_SYNTAX);
+    let session = &whole[7..];
+    let (first, second) = session.split_at(session.len() / 2);
+    let part = |bytes: &[u8], end: u8| {
+        let length = (7 + bytes.len() as u16).to_be_bytes();
+        [&[3, 0], &length[..], &[2, 0xf0, end], bytes].concat()
+    };
+    let bytes = [part(first, 0), part(second, 0x80)].concat();
+    assert!(is_taken(probe(&MMS, Carrier::Tcp, ToServer, &bytes)));
+    for end in 1..bytes.len() {
+        assert_eq!(probe(&MMS, Carrier::Tcp, ToServer, &bytes[..end]), Found::Maybe, "{end}");
+    }
+}
+
+#[test]
 fn an_association_says_who_meets_whom_and_what_they_can_do() {
     let events = events(&samples()[0].turns);
     assert_eq!(events[0]["type"], "connect_request");

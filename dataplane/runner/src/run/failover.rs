@@ -111,9 +111,9 @@ impl Watch {
         Self { ports: ports.collect(), loss: None }
     }
 
-    /// Whether a port is lost.
+    /// Looks whether a port is lost.
     #[expect(clippy::disallowed_methods, reason = "the clock of the thread in charge")]
-    pub(super) fn look(&mut self, ports: &[(String, packet_io::dpdk::Port)], tell: &dyn Fn(&str)) -> bool {
+    pub(super) fn look(&mut self, ports: &[(String, packet_io::dpdk::Port)], tell: &dyn Fn(&str)) {
         for (watched, (name, port)) in self.ports.iter_mut().zip(ports) {
             let was_up = watched.was_up;
             let lost = watched.look(port);
@@ -122,10 +122,13 @@ impl Watch {
             }
             if let Some(why) = lost {
                 self.loss = Some(Loss { port: name.clone(), why, at: Instant::now() });
-                return true;
+                return;
             }
         }
-        false
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.loss.is_some()
     }
 
     pub(super) fn into_loss(self) -> Option<Loss> {

@@ -18,6 +18,7 @@ use super::failover::Rescue;
 use super::lists::{self, Change, Lists};
 use super::polling::Lane;
 use super::shunting::PortShunts;
+use super::tending::Ports;
 use super::{LOOK, Lanes, RunError, ports};
 
 /// How often the program is told that its owner is alive; far below the shortest watchdog.
@@ -180,9 +181,36 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// Takes the place of ports that were lost.
+    #[cfg(feature = "dpdk")]
+    pub(super) fn rescue(&mut self, rescue: Rescue) {
+        self.rescue = Some(rescue);
+    }
+
+    /// Takes the lists a step nearer to what the files say.
+    fn change_lists(&mut self, wrong: &mut Vec<String>) {
+        for change in self.lists.next() {
+            for (name, port) in &mut self.ports {
+                let state = port.program_mut().state_mut();
+                let result = match change {
+                    Change::Put(ListEntry { list, prefix, action }) => state.list(list, prefix, action),
+                    Change::Remove(list, prefix) => state.unlist(list, prefix).map(drop),
+                };
+                if let Err(error) = result {
+                    let error = format!("port {name}: lists: {error}");
+                    if !wrong.contains(&error) {
+                        wrong.push(error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Ports for Open {
     /// Keeps the program awake, and sends its counters to the exporter; called every [`LOOK`]. What went wrong is given
     /// once.
-    pub(super) fn tend(&mut self, sender: &Sender<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
+    fn tend(&mut self, sender: &Sender<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
         self.since_beat += LOOK;
         self.since_meter += LOOK;
         let mut wrong = Vec::new();
@@ -208,7 +236,7 @@ impl Open {
                 wrong.push(format!("lists: {error}; those in force stay"));
             }
             // An exporter that is behind gets the next ones.
-            let _ = sender.try_send(Message::Gauges(self.counters()));
+            let _ = sender.try_send(Message::Gauges(self.xdp()));
         }
         self.change_lists(&mut wrong);
         let received = self.ports.iter().map(|(_, port)| port.stats().rx_packets).sum();
@@ -221,33 +249,7 @@ impl Open {
         wrong
     }
 
-    /// Takes the place of ports that were lost.
-    #[cfg(feature = "dpdk")]
-    pub(super) fn rescue(&mut self, rescue: Rescue) {
-        self.rescue = Some(rescue);
-    }
-
-    /// Takes the lists a step nearer to what the files say.
-    fn change_lists(&mut self, wrong: &mut Vec<String>) {
-        for change in self.lists.next() {
-            for (name, port) in &mut self.ports {
-                let state = port.program_mut().state_mut();
-                let result = match change {
-                    Change::Put(ListEntry { list, prefix, action }) => state.list(list, prefix, action),
-                    Change::Remove(list, prefix) => state.unlist(list, prefix).map(drop),
-                };
-                if let Err(error) = result {
-                    let error = format!("port {name}: lists: {error}");
-                    if !wrong.contains(&error) {
-                        wrong.push(error);
-                    }
-                }
-            }
-        }
-    }
-
-    /// What the program of each port counted, by name.
-    pub(super) fn counters(&self) -> Vec<(String, u64)> {
+    fn xdp(&self) -> Vec<(String, u64)> {
         let mut all = self.rescue.as_ref().map(Rescue::counters).unwrap_or_default();
         for (name, port) in &self.ports {
             let Ok(counters) = port.program().state().counters() else { continue };
@@ -260,8 +262,7 @@ impl Open {
         all
     }
 
-    /// Counters of each port by name.
-    pub(super) fn stats(&self) -> Vec<(String, IoStats)> {
+    fn stats(&self) -> Vec<(String, IoStats)> {
         self.ports.iter().map(|(name, port)| (name.clone(), port.stats())).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! The data plane on ports: workers on their cores, an exporter thread, and the counters that hold it to account.
 
+mod control;
 mod exporting;
 #[cfg(feature = "xdp")]
 mod failover;
@@ -7,10 +8,14 @@ mod failover;
 mod kernel;
 #[cfg(feature = "xdp")]
 mod lists;
+mod observers;
+mod orders;
 mod polling;
 mod ports;
+mod scan;
 mod settings;
 mod shunting;
+mod tending;
 
 use std::io;
 use std::path::PathBuf;
@@ -19,21 +24,27 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use api::config::{Backend, Config};
-use crossbeam_channel::{Sender, bounded};
+use api::config::{Backend, Choice, Config};
+use api::control::Mode;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use engine::detectors::signatures::SignatureErrors;
 use engine::{Counters, EngineError, Names, Plan, RecordBatch};
 use export::ExportError;
 use packet_io::replay::ReplayError;
 use packet_io::{IoStats, PacketIo};
 
-use exporting::{Exporting, Message};
+use control::{Control, ControlError};
+use exporting::{Exporting, Message, Outputs};
 #[cfg(feature = "xdp")]
 pub use failover::on_kernel;
-use polling::{Lane, Poller};
+use orders::{Pulse, mailbox};
+use polling::{Lane, Manner, Poller, Wiring};
+use tending::{Ask, Ports};
 
 /// Batches on their way from the workers to the exporter, at once.
 const BATCHES_IN_FLIGHT: usize = 64;
+/// Questions to the thread in charge that wait at most.
+const ASKS_WAITING: usize = 16;
 /// How often the thread in charge looks whether the run should end.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -80,6 +91,15 @@ pub enum RunError {
     #[cfg(feature = "xdp")]
     #[error(transparent)]
     AfXdp(#[from] packet_io::af_xdp::AfXdpError),
+    /// DPDK has lost a port, and whoever started this data plane is to start it on the kernel's interfaces.
+    #[cfg(all(feature = "dpdk", feature = "xdp"))]
+    #[error("port {port}: {why}; start it again with --on-kernel")]
+    PortLost {
+        /// Port.
+        port: String,
+        /// What was seen of it.
+        why: String,
+    },
     /// A list of prefixes cannot be read.
     #[cfg(feature = "xdp")]
     #[error(transparent)]
@@ -96,6 +116,9 @@ pub enum RunError {
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
+    /// The control socket cannot be had.
+    #[error(transparent)]
+    Control(#[from] ControlError),
 }
 
 impl RunError {
@@ -182,6 +205,24 @@ impl RunReport {
     }
 }
 
+/// How a data plane is started, beside its configuration.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Where it listens for orders; nowhere where there is none.
+    pub control: Option<PathBuf>,
+    /// What it does with packets.
+    pub mode: Mode,
+}
+
+/// Whether packets are looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inspect {
+    /// They go through the engine.
+    Yes,
+    /// They are counted and passed on: nothing reads them.
+    CountOnly,
+}
+
 /// What workers and the thread in charge tell each other.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -199,28 +240,28 @@ pub(crate) struct Shared {
 ///
 /// # Errors
 /// When it cannot begin.
-pub fn run(config: &Config, stop: &AtomicBool, tell: &dyn Fn(&str)) -> Result<RunReport, RunError> {
+pub fn run(
+    config: &Config,
+    options: &RunOptions,
+    stop: &AtomicBool,
+    tell: &dyn Fn(&str),
+) -> Result<RunReport, RunError> {
     let boot = &config.boot;
     if boot.ports.is_empty() {
         return Err(RunError::NoPorts);
     }
-    let plan = Arc::new(match &config.live.classify.signatures_dir {
-        Some(folder) => Plan::builtin_and(folder)?,
-        None => Plan::builtin()?,
+    let plan = Arc::new(match (&config.live.classify.signatures_dir, options.mode) {
+        // What is not used cannot be what crashes.
+        (_, Mode::Safe) => Plan::from_files(&[])?,
+        (Some(folder), Mode::Normal) => Plan::builtin_and(folder)?,
+        (None, Mode::Normal) => Plan::builtin()?,
     });
-    let start = Start { config, plan: &plan, stop, tell };
+    let start = Start { config, options, plan: &plan, stop, tell };
     let is_chosen = boot.backend == Backend::Auto;
     match boot.resolved_backend() {
         Some(Backend::Replay) => {
             let lanes = ports::replay(boot)?;
-            run_workers(
-                config,
-                &plan,
-                lanes,
-                &Pinning::None,
-                Loss::Never,
-                Tending { stop, look: &mut |_| Look::Fine(Vec::new()) },
-            )
+            start.workers(lanes, Backend::Replay, (&Pinning::None, Loss::Never), &mut tending::Nothing)
         }
         Some(Backend::Dpdk) if is_chosen => start.dpdk_or_else(),
         Some(Backend::Dpdk) => start.dpdk(boot),
@@ -232,12 +273,9 @@ pub fn run(config: &Config, stop: &AtomicBool, tell: &dyn Fn(&str)) -> Result<Ru
 }
 
 /// A run on its way, on one backend or another.
-#[cfg_attr(
-    not(any(feature = "dpdk", feature = "xdp")),
-    expect(dead_code, reason = "only captures are played")
-)]
 struct Start<'a> {
     config: &'a Config,
+    options: &'a RunOptions,
     plan: &'a Arc<Plan>,
     stop: &'a AtomicBool,
     tell: &'a dyn Fn(&str),
@@ -251,22 +289,13 @@ impl Start<'_> {
             (self.tell)(&format!("port {name}: by DPDK, {}", port.device));
         }
         let pinning = Pinning::Dpdk(eal);
+        let mut ports = tending::DpdkPorts::new(boot, ports);
+        let mut report = self.workers(lanes, Backend::Dpdk, (&pinning, Loss::Counted), &mut ports)?;
+        report.ports = ports.stats();
         #[cfg(feature = "xdp")]
-        let mut watch = failover::Watch::new(boot);
-        #[cfg(feature = "xdp")]
-        let mut look = |_: &Sender<Message>| {
-            if watch.look(&ports, self.tell) { Look::Lost } else { Look::Fine(Vec::new()) }
-        };
-        #[cfg(not(feature = "xdp"))]
-        let mut look = |_: &Sender<Message>| Look::Fine(Vec::new());
-        let tending = Tending { stop: self.stop, look: &mut look };
-        let mut report = run_workers(self.config, self.plan, lanes, &pinning, Loss::Counted, tending)?;
-        report.ports =
-            ports.iter().map(|(name, port)| (name.clone(), port.stats().unwrap_or_default())).collect();
-        #[cfg(feature = "xdp")]
-        if let Some(loss) = watch.into_loss() {
-            // What DPDK holds of the interfaces goes first.
-            drop((ports, pinning));
+        if let Some(loss) = ports.into_loss() {
+            // What DPDK holds of the interfaces went with the ports.
+            drop(pinning);
             return self.go_on(boot, report, &loss);
         }
         Ok(report)
@@ -282,6 +311,10 @@ impl Start<'_> {
     ) -> Result<RunReport, RunError> {
         let flows_lost = before.counter("flow.ended.shutdown");
         (self.tell)(&format!("port {}: {}; {flows_lost} flows are lost", loss.port, loss.why));
+        if self.options.control.is_some() {
+            // Who gives orders also starts what takes the place of a data plane that ended.
+            return Err(RunError::PortLost { port: loss.port.clone(), why: loss.why.clone() });
+        }
         let Some(boot) = failover::on_interfaces(boot) else { return Ok(before) };
         let mut told = String::new();
         while !self.stop.load(Ordering::Relaxed) {
@@ -319,12 +352,9 @@ impl Start<'_> {
     #[cfg(feature = "xdp")]
     fn on_kernel(&self, opened: kernel::Opened) -> Result<RunReport, RunError> {
         let kernel::Opened { mut ports, lanes } = opened;
-        let tell = self.tell;
-        let mut look = |sender: &Sender<Message>| Look::Fine(ports.tend(sender, tell));
-        let tending = Tending { stop: self.stop, look: &mut look };
-        let mut report = run_workers(self.config, self.plan, lanes, &Pinning::Cores, Loss::Counted, tending)?;
+        let mut report = self.workers(lanes, Backend::AfXdp, (&Pinning::Cores, Loss::Counted), &mut ports)?;
         report.ports = ports.stats();
-        report.xdp = ports.counters();
+        report.xdp = ports.xdp();
         Ok(report)
     }
 
@@ -408,116 +438,150 @@ pub(crate) struct Lanes<Io: PacketIo> {
     pub(crate) interfaces: Vec<String>,
 }
 
-/// What the thread in charge does while the workers work.
-struct Tending<'a> {
-    /// Ends the run.
-    stop: &'a AtomicBool,
-    /// Called every [`LOOK`] with the way to the exporter.
-    look: &'a mut dyn FnMut(&Sender<Message>) -> Look,
-}
-
-/// How the ports are.
-enum Look {
-    /// They are there; what went wrong.
-    Fine(Vec<String>),
-    /// One is lost: the run ends.
-    #[cfg_attr(
-        not(all(feature = "dpdk", feature = "xdp")),
-        expect(dead_code, reason = "nothing takes its place")
-    )]
-    Lost,
-}
-
-fn run_workers<Io: PacketIo + polling::Source + Send>(
-    config: &Config,
-    plan: &Arc<Plan>,
-    lanes: Lanes<Io>,
-    pinning: &Pinning,
-    loss: Loss,
-    mut tending: Tending<'_>,
-) -> Result<RunReport, RunError> {
-    let boot = &config.boot;
-    let workers = lanes.workers.len().max(1);
-    let shared = Shared { busy: AtomicU64::new(workers as u64), ..Shared::default() };
-    let counters: Vec<_> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
-    let mut names: Names = plan.names().clone();
-    for interface in lanes.interfaces {
-        names.add_interface(interface);
-    }
-    let (sender, receiver) = bounded::<Message>(BATCHES_IN_FLIGHT);
-    let (give_back, spare) = bounded::<RecordBatch>(BATCHES_IN_FLIGHT);
-    let exporting = Exporting::open(&config.live.output, names, counters.clone(), receiver, give_back)?;
-    let mut pollers = Vec::new();
-    let mut shunts = lanes.shunts.into_iter();
-    for (index, lanes) in lanes.workers.into_iter().enumerate() {
-        let own = counters.get(index).cloned().unwrap_or_default();
-        let mut engine = engine::Engine::new(settings::engine(config, workers), Arc::clone(plan), own)?;
-        if let Some(shunts) = shunts.next().flatten() {
-            engine.set_shunt(Box::new(shunts), shunting::limits(boot, &config.live.shunt));
+impl Start<'_> {
+    /// Starts the workers and stays until they are done.
+    fn workers<Io: PacketIo + polling::Source + Send>(
+        &self,
+        lanes: Lanes<Io>,
+        backend: Backend,
+        (pinning, loss): (&Pinning, Loss),
+        ports: &mut dyn Ports,
+    ) -> Result<RunReport, RunError> {
+        let boot = &self.config.boot;
+        let workers = lanes.workers.len().max(1);
+        let shared = Shared { busy: AtomicU64::new(workers as u64), ..Shared::default() };
+        let counters: Vec<_> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
+        let mut names: Names = self.plan.names().clone();
+        for interface in &lanes.interfaces {
+            names.add_interface(interface.clone());
         }
-        pollers.push(Poller::new(lanes, engine, sender.clone(), spare.clone(), loss, boot.stop_when_idle));
+        let (sender, receiver) = bounded::<Message>(BATCHES_IN_FLIGHT);
+        let (give_back, spare) = bounded::<RecordBatch>(BATCHES_IN_FLIGHT);
+        let (ask, asks) = bounded::<Ask>(ASKS_WAITING);
+        let outputs = Outputs::open(&self.config.live.output)?;
+        let exporting = Exporting::new(outputs, names.clone(), counters.clone(), receiver, give_back);
+        let inspect = if self.options.mode == Mode::Safe { Inspect::CountOnly } else { Inspect::Yes };
+        let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle };
+        let engine_config = settings::engine(self.config, self.options.mode, workers);
+        let (mut pollers, mut links) = (Vec::new(), Vec::new());
+        let mut shunts = lanes.shunts.into_iter();
+        for (index, lanes) in lanes.workers.into_iter().enumerate() {
+            let own = counters.get(index).cloned().unwrap_or_default();
+            let mut engine =
+                engine::Engine::new(engine_config.clone(), Arc::clone(self.plan), Arc::clone(&own))?;
+            if let Some(shunts) = shunts.next().flatten() {
+                engine.set_shunt(Box::new(shunts), shunting::limits(boot, &self.config.live.shunt));
+            }
+            let (post, mailbox) = mailbox();
+            let pulse = Arc::new(Pulse::default());
+            let core = boot.cores.get(index).copied();
+            links.push(control::Link::new(post, own, Arc::clone(&pulse), core));
+            let wiring = Wiring { sender: sender.clone(), spare: spare.clone(), mailbox, pulse };
+            pollers.push(Poller::new(lanes, engine, wiring, manner));
+        }
+        let control = Control::new(
+            (self.config.clone(), Arc::clone(self.plan), names),
+            (self.options.mode, backend.name()),
+            (links, sender.clone(), ask),
+        );
+        let control = Arc::new(control);
+        if let Some(path) = &self.options.control {
+            control::listen(&control, path)?;
+        }
+        let crew = Crew { shared: &shared, control: &control, asks, stop: self.stop, tell: self.tell };
+        let errors = thread::scope(|scope| {
+            crew.supervise(scope, (exporting, sender), pollers, (pinning, &boot.cores), ports)
+        })?;
+        Ok(RunReport {
+            counters: crate::inspect::sum(&counters),
+            ports: Vec::new(),
+            xdp: Vec::new(),
+            polled: shared.polled.load(Ordering::Relaxed),
+            forwarded: shared.forwarded.load(Ordering::Relaxed),
+            not_forwarded: shared.not_forwarded.load(Ordering::Relaxed),
+            records_lost: shared.records_lost.load(Ordering::Relaxed),
+            errors,
+        })
     }
-    let errors = thread::scope(|scope| {
-        supervise(scope, (exporting, sender), pollers, &shared, (pinning, &boot.cores), &mut tending)
-    })?;
-    Ok(RunReport {
-        counters: crate::inspect::sum(&counters),
-        ports: Vec::new(),
-        xdp: Vec::new(),
-        polled: shared.polled.load(Ordering::Relaxed),
-        forwarded: shared.forwarded.load(Ordering::Relaxed),
-        not_forwarded: shared.not_forwarded.load(Ordering::Relaxed),
-        records_lost: shared.records_lost.load(Ordering::Relaxed),
-        errors,
-    })
 }
 
-/// Starts the threads, waits for the end, and gathers what went wrong.
-fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
-    scope: &'scope thread::Scope<'scope, '_>,
-    (exporting, sender): (Exporting, Sender<Message>),
-    pollers: Vec<Poller<Io>>,
-    shared: &'scope Shared,
-    (pinning, cores): (&'scope Pinning, &[u16]),
-    tending: &mut Tending<'_>,
-) -> Result<Vec<String>, RunError> {
-    let exporter = thread::Builder::new()
-        .name("exporter".into())
-        .spawn_scoped(scope, move || exporting.run())
-        .map_err(RunError::Thread)?;
-    let mut threads = Vec::new();
-    for (index, poller) in pollers.into_iter().enumerate() {
-        let core = cores.get(index).copied();
-        let started = thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn_scoped(scope, move || poller.run(shared, pinning, core));
-        match started {
-            Ok(thread) => threads.push(thread),
-            Err(refused) => {
-                shared.stop.store(true, Ordering::Relaxed);
-                return Err(RunError::Thread(refused));
+/// What the thread in charge needs.
+struct Crew<'a> {
+    shared: &'a Shared,
+    control: &'a Control,
+    asks: Receiver<Ask>,
+    stop: &'a AtomicBool,
+    tell: &'a dyn Fn(&str),
+}
+
+impl Crew<'_> {
+    /// Starts the threads, waits for the end, and gathers what went wrong.
+    fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
+        &self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        (exporting, sender): (Exporting, Sender<Message>),
+        pollers: Vec<Poller<Io>>,
+        (pinning, cores): (&'scope Pinning, &[u16]),
+        ports: &mut dyn Ports,
+    ) -> Result<Vec<String>, RunError>
+    where
+        Self: 'scope,
+    {
+        let shared = self.shared;
+        let exporter = thread::Builder::new()
+            .name("exporter".into())
+            .spawn_scoped(scope, move || exporting.run())
+            .map_err(RunError::Thread)?;
+        let mut threads = Vec::new();
+        for (index, poller) in pollers.into_iter().enumerate() {
+            let core = cores.get(index).copied();
+            let started = thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn_scoped(scope, move || poller.run(shared, pinning, core));
+            match started {
+                Ok(thread) => threads.push(thread),
+                Err(refused) => {
+                    shared.stop.store(true, Ordering::Relaxed);
+                    let _ = sender.send(Message::End);
+                    return Err(RunError::Thread(refused));
+                }
             }
         }
-    }
-    let mut errors = Vec::new();
-    while shared.busy.load(Ordering::Relaxed) > 0 && !tending.stop.load(Ordering::Relaxed) {
-        match (tending.look)(&sender) {
-            Look::Fine(mut wrong) => errors.append(&mut wrong),
-            Look::Lost => break,
+        let mut errors = self.tend(ports, &sender);
+        shared.stop.store(true, Ordering::Relaxed);
+        for thread in threads {
+            match thread.join() {
+                Ok(more) => errors.extend(more),
+                Err(_) => errors.push("a worker thread panicked; its flows are lost".to_owned()),
+            }
         }
-        thread::sleep(LOOK);
+        // All that the workers sent is before this.
+        let _ = sender.send(Message::End);
+        errors.extend(exporter.join().unwrap_or_else(|_| vec!["the exporter thread panicked".to_owned()]));
+        Ok(errors)
     }
-    // The exporter ends when nobody can send to it any more.
-    drop(sender);
-    shared.stop.store(true, Ordering::Relaxed);
-    for thread in threads {
-        match thread.join() {
-            Ok(more) => errors.extend(more),
-            Err(_) => errors.push("a worker thread panicked; its flows are lost".to_owned()),
+
+    /// Looks after the ports and answers what only this thread can, until the run should end.
+    fn tend(&self, ports: &mut dyn Ports, sender: &Sender<Message>) -> Vec<String> {
+        let mut errors = Vec::new();
+        let mut look = tending::Timer::start(LOOK);
+        let is_over = || {
+            let is_asked = self.stop.load(Ordering::Relaxed) || self.control.is_stopping();
+            is_asked || self.shared.busy.load(Ordering::Relaxed) == 0
+        };
+        while !is_over() && !ports.is_lost() {
+            let left = look.left();
+            if left.is_zero() {
+                let mut wrong = ports.tend(sender, self.tell);
+                self.control.look(&wrong);
+                errors.append(&mut wrong);
+                look.again();
+            } else if let Ok(ask) = self.asks.recv_timeout(left) {
+                ask.answer(ports);
+            }
         }
+        errors
     }
-    errors.extend(exporter.join().unwrap_or_else(|_| vec!["the exporter thread panicked".to_owned()]));
-    Ok(errors)
 }
 
 /// Why a configuration file could not be read.

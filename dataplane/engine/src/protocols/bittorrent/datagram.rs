@@ -4,7 +4,7 @@ use super::bencode::{self, Value};
 use super::handshake::{self, Handshake};
 use crate::protocols::framed::Cursor;
 use crate::protocols::kept::{Quota, write_text};
-use crate::protocols::{Found, Input, Output, Parser, Progress};
+use crate::protocols::{Found, Input, Output, Parser, Probe, Progress};
 use crate::record::Direction;
 
 /// Messages of one flow that are written one by one.
@@ -16,7 +16,8 @@ const SEARCH: &[u8] = b"BT-SEARCH * HTTP/1.";
 const UTP_HEAD: usize = 20;
 
 /// Whether a datagram is one of these, by itself.
-pub(super) fn probe(bytes: &[u8]) -> Found {
+pub(super) fn probe(probe: &Probe<'_>) -> Found {
+    let bytes = probe.payload;
     match bytes.first() {
         Some(b'd') if Krpc::read(bytes).is_some() => Found::Yes,
         Some(b'B') if bytes.starts_with(SEARCH) => Found::Yes,
@@ -24,7 +25,55 @@ pub(super) fn probe(bytes: &[u8]) -> Found {
         Some(1) if utp_payload(bytes).is_some_and(|payload| payload.starts_with(handshake::MAGIC)) => {
             Found::Yes
         }
+        Some(1) => utp_goes_on(probe),
         _ => Found::No,
+    }
+}
+
+/// Whether a datagram goes on with what an earlier one of its direction began: the same connection, later by less than a
+/// minute of its sender's microseconds, with numbers that moved on by no more than a window.
+fn utp_goes_on(probe: &Probe<'_>) -> Found {
+    let Some(this) = UtpHead::read(probe.payload) else { return Found::No };
+    let mut found = Found::Maybe;
+    for earlier in probe.earlier.iter().filter(|earlier| earlier.from == probe.from) {
+        match UtpHead::read(earlier.bytes) {
+            Some(earlier) if this.follows(&earlier) => found = Found::Likely(90),
+            _ => return Found::No,
+        }
+    }
+    found
+}
+
+/// The fixed header of µTP (BEP 29, "header format").
+#[derive(Clone, Copy, Debug)]
+struct UtpHead {
+    connection: u16,
+    microseconds: u32,
+    window: u32,
+    sequence: u16,
+    acknowledged: u16,
+}
+
+impl UtpHead {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut cursor = Cursor::new(bytes);
+        let (first, extension, connection) = (cursor.u8()?, cursor.u8()?, cursor.u16()?);
+        let (microseconds, _difference, window) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
+        let (sequence, acknowledged) = (cursor.u16()?, cursor.u16()?);
+        let is_sound = first & 0xf == 1 && first >> 4 <= 4 && extension <= 2 && connection != 0;
+        // A window is memory of the receiver: of nothing, or of a packet up to some megabytes.
+        let has_window = window == 0 || (128..=1 << 26).contains(&window);
+        (is_sound && has_window).then_some(Self { connection, microseconds, window, sequence, acknowledged })
+    }
+
+    const fn follows(&self, earlier: &Self) -> bool {
+        let later = self.microseconds.wrapping_sub(earlier.microseconds);
+        self.connection == earlier.connection
+            && later != 0
+            && later < 60_000_000
+            && (self.window == 0) == (earlier.window == 0)
+            && self.sequence.wrapping_sub(earlier.sequence) < 256
+            && self.acknowledged.wrapping_sub(earlier.acknowledged) < 256
     }
 }
 

@@ -35,5 +35,5 @@ fn parser() -> Box<dyn Parser> {
 /// A handshake; in datagrams a message of the hash table, a tracker's connection, a search, or a handshake in µTP.
 /// The opening of µTP alone is told by signatures.
 fn probe(probe: &Probe<'_>) -> Found {
-    if probe.is_stream() { handshake::probe(probe.payload) } else { datagram::probe(probe.payload) }
+    if probe.is_stream() { handshake::probe(probe.payload) } else { datagram::probe(probe) }
 }

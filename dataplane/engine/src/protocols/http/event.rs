@@ -49,14 +49,15 @@ fn write_request(request: &Message, is_fhir: bool, scratch: &mut Vec<u8>, event:
             scratch.extend_from_slice(host);
         }
         let start = scratch.len();
-        append(target, is_fhir, scratch);
+        append(target, is_fhir || fhir::is_target(target), scratch);
         text(event, "url", scratch.get(start..).unwrap_or_default());
         event.text("uri", scratch);
     }
     text(event, "http_user_agent", request.text(Kept::UserAgent));
     text(event, "xff", request.text(Kept::ForwardedFor));
     scratch.clear();
-    append(request.text(Kept::Referer), is_fhir, scratch);
+    let referer = request.text(Kept::Referer);
+    append(referer, is_fhir || fhir::is_target(referer), scratch);
     text(event, "http_refer", scratch);
     text(event, "http_method", request.text(Kept::Method));
     text(event, "request_content_type", without_parameters(request.text(Kept::ContentType)));
@@ -100,7 +101,7 @@ fn write_response(response: &Message, request: Option<&Message>, event: &mut Eve
 
 fn write_redirect(location: &[u8], is_fhir: bool, scratch: &mut Vec<u8>, event: &mut EventWriter<'_>) {
     scratch.clear();
-    append(location, is_fhir, scratch);
+    append(location, is_fhir || fhir::is_target(location), scratch);
     text(event, "redirect", scratch);
 }
 

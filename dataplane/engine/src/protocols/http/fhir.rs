@@ -22,6 +22,24 @@ pub(super) fn is_media_type(value: &[u8]) -> bool {
     })
 }
 
+/// Segments that bases of servers end with.
+const BASES: [&[u8]; 8] = [b"fhir", b"r4", b"r4b", b"r5", b"stu3", b"dstu2", b"basedstu3", b"fhir-server"];
+
+/// Whether a target is one of the API though no media type says so: a resource of people behind a base, or one whose name
+/// is no other word in a path.
+pub(super) fn is_target(target: &[u8]) -> bool {
+    let (path, _) = split(target, b'?');
+    let mut has_base = false;
+    for segment in path.split(|byte| *byte == b'/') {
+        if let Some((name, true)) = resource(segment) {
+            let capitals = name.bytes().filter(u8::is_ascii_uppercase).count();
+            return has_base || capitals > 1 || matches!(name, "Patient" | "Observation" | "Encounter");
+        }
+        has_base |= BASES.iter().any(|base| segment.eq_ignore_ascii_case(base));
+    }
+    false
+}
+
 /// Resources of people and their care, then those that only describe systems and words.
 const CLINICAL: [&str; 47] = [
     "Account",
@@ -235,6 +253,19 @@ mod tests {
         ] {
             let request = Request::read(method, target);
             assert_eq!(request, Request { resource, interaction, is_clinical }, "{target:?}");
+        }
+    }
+
+    #[test]
+    fn targets_say_by_themselves_what_they_are() {
+        for target in
+            [&b"/fhir/Condition/1"[..], b"/Patient/123", b"/api/MedicationRequest?patient=1", b"/R4/Task/9"]
+        {
+            assert!(is_target(target), "{target:?}");
+        }
+        for target in [&b"/Account/login"[..], b"/List", b"/fhir/metadata", b"/patient/123", b"/Task/5", b"/"]
+        {
+            assert!(!is_target(target), "{target:?}");
         }
     }
 

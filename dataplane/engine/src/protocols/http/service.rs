@@ -44,7 +44,8 @@ const ICECAST: &str = "Icecast";
 const UPNP: &str = "UPnP";
 const WEBDAV: &str = "WebDAV";
 const SSTP: &str = "SSTP";
-const RPC_OVER_HTTP: &str = "RPC over HTTP";
+/// As its specification abbreviates it.
+const RPC_OVER_HTTP: &str = "MS-RPCH";
 const BITTORRENT: &str = "BitTorrent";
 /// Records of patients: what is written of targets is masked.
 pub(super) const FHIR: &str = "FHIR";

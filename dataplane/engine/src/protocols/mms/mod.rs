@@ -53,9 +53,38 @@ fn look(mut bytes: &[u8]) -> Found {
             Some(transport::Unit::Request(_) | transport::Unit::Confirm(_)) => {
                 bytes = bytes.get(len..).unwrap_or_default();
             }
+            Some(transport::Unit::Data(data @ [CONNECT | ACCEPT, ..], false)) => {
+                return look_at_parts(data, bytes.get(len..).unwrap_or_default());
+            }
             Some(transport::Unit::Data(data, is_end)) => return look_at_data(data, is_end),
             _ => return Found::No,
         }
+    }
+    Found::No
+}
+
+/// The session unit that opens an association, and the one that accepts it (ISO 8327-1, 8.3).
+const CONNECT: u8 = 13;
+const ACCEPT: u8 = 14;
+/// Transport units that the opening of an association is put together from.
+const PARTS_MAX: usize = 16;
+
+/// The opening of an association in several transport units.
+fn look_at_parts(first: &[u8], mut bytes: &[u8]) -> Found {
+    let mut whole = first.to_vec();
+    for _ in 1..PARTS_MAX {
+        let Framing::Message { len, shown } = framing(bytes) else {
+            return if framing(bytes) == Framing::Open { Found::Maybe } else { Found::No };
+        };
+        let Some(packet) = bytes.get(..shown) else { return Found::Maybe };
+        let Some(transport::Unit::Data(data, is_end)) = transport::Unit::read(packet) else {
+            return Found::No;
+        };
+        whole.extend_from_slice(data);
+        if is_end {
+            return look_at_data(&whole, true);
+        }
+        bytes = bytes.get(len..).unwrap_or_default();
     }
     Found::No
 }

@@ -73,6 +73,13 @@ fn serial_has_few_checks(payload: &[u8]) -> bool {
     payload.len() < 8
 }
 
+/// Names that the parser gives to services.
+pub(in crate::protocols) static SERVICES: &[&str] = &[UMAS];
+
+/// What Schneider Electric's engineering stations speak in a function of its own.
+const UMAS: &str = "UMAS";
+const UMAS_FUNCTION: u8 = 90;
+
 /// What a response has in common with its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
@@ -219,6 +226,9 @@ impl Messages for Modbus {
         match role {
             Role::Request => self.request(&unit, report),
             Role::Response => self.response(&unit, report),
+        }
+        if unit.pdu.first().is_some_and(|code| code & 0x7f == UMAS_FUNCTION) {
+            report.service(UMAS);
         }
         if let Err(fault) = check(unit.pdu, role) {
             report.anomaly(fault.anomaly());

@@ -14,7 +14,7 @@ mod tests;
 use super::framed::{self, Cursor, Framing, Message, Messages, Next, Report, Transactions};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::Direction;
-use names::NFS_PROGRAM;
+use names::{MOUNT_PROGRAM, NFS_PROGRAM, PORTMAP_PROGRAM};
 use rpc::{Call, Credentials, Reply};
 
 /// ONC RPC.
@@ -74,6 +74,23 @@ fn record(bytes: &[u8], is_midstream: bool) -> Found {
     }
 }
 
+/// Names that the parser gives to services.
+pub(in crate::protocols) static SERVICES: &[&str] = &[NFS_SERVICE];
+
+const NFS_SERVICE: &str = "NFS";
+
+/// Whether a call of another program is made for NFS alone: the mount daemon (RFC 1813, appendix I), and the port mapper
+/// where it is asked for that or for NFS (RFC 1833, 2.2 and 3).
+fn serves_nfs(call: &Call<'_>) -> bool {
+    match call.program {
+        MOUNT_PROGRAM => true,
+        PORTMAP_PROGRAM if matches!(call.procedure, 3 | 5) => {
+            matches!(Cursor::new(call.arguments).u32(), Some(NFS_PROGRAM | MOUNT_PROGRAM))
+        }
+        _ => false,
+    }
+}
+
 /// A call that waits for its reply.
 #[derive(Clone, Debug)]
 struct Asked {
@@ -100,6 +117,9 @@ impl Rpc {
         if call.program == NFS_PROGRAM && !self.is_refined {
             self.is_refined = true;
             report.refine("nfs", 100);
+        }
+        if serves_nfs(call) {
+            report.service(NFS_SERVICE);
         }
         if !self.is_told {
             self.is_told = true;

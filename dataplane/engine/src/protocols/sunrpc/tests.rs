@@ -151,3 +151,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_mount_daemon_and_questions_for_it_serve_nfs() {
+    let service_of = |program, arguments: &[u8]| {
+        let mut bench = Bench::new(&SUNRPC);
+        bench.datagram(ToServer, &call(1, [program, 2, 3], arguments));
+        bench.service
+    };
+    assert_eq!(service_of(100_005, &string(b"/export")), Some("NFS"));
+    assert_eq!(service_of(100_000, &words(&[100_005, 1, 17, 0])), Some("NFS"));
+    assert_eq!(service_of(100_000, &words(&[100_024, 1, 17, 0])), None);
+}
