@@ -49,6 +49,9 @@ pub enum Notice {
     PeerMoved(PeerId, Endpoint),
 }
 
+/// How many packets ahead memory is asked for.
+const AHEAD: usize = 4;
+
 /// Notices kept until somebody takes them.
 const NOTICES: usize = 64;
 
@@ -121,7 +124,12 @@ impl<A: Aead> Gateway<A> {
             return;
         };
         let (mut sealed, mut bytes) = (0, 0);
-        for (packet, result) in packets.iter_mut().zip(results) {
+        packets.iter().take(AHEAD).for_each(Packet::prefetch_to_seal);
+        for (at, result) in (0..packets.len()).zip(results) {
+            if let Some(next) = packets.get(at + AHEAD) {
+                next.prefetch_to_seal();
+            }
+            let Some(packet) = packets.get_mut(at) else { break };
             let len = packet.len() as u64;
             *result = sa.seal(packet, now);
             match result {
@@ -163,7 +171,12 @@ impl<A: Aead> Gateway<A> {
         now: Moment,
     ) {
         let (mut opened, mut bytes) = (0, 0);
-        for (packet, result) in packets.iter_mut().zip(results) {
+        packets.iter().take(AHEAD).for_each(Packet::prefetch_to_open);
+        for (at, result) in (0..packets.len()).zip(results) {
+            if let Some(next) = packets.get(at + AHEAD) {
+                next.prefetch_to_open();
+            }
+            let Some(packet) = packets.get_mut(at) else { break };
             *result = self.open_one(packet, now);
             match result {
                 Ok(Opened::Ip(_) | Opened::Ethernet) => {

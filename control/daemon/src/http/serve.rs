@@ -62,7 +62,7 @@ impl Tls {
             .map_err(pem(&self.certificate))?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(pem(&self.key))?;
         let certificate = |source| TlsError::Certificate { path: self.certificate.clone(), source };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(certificate)?
