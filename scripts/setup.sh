@@ -10,6 +10,7 @@ build_packages=(
     build-essential pkg-config cmake clang llvm libclang-dev git curl ca-certificates
     libdpdk-dev       # DPDK 22.11: headers, libraries and drivers
     libvectorscan-dev # Hyperscan's interface, under BSD
+    libipsec-mb-dev   # AES-GCM of the tunnel, where the processor is an x86-64
     libbpf-dev        # headers of the XDP program, which clang compiles
 )
 test_packages=(

@@ -42,6 +42,9 @@ verdict dataplane/engine api refused
 verdict dataplane/packet-io export refused
 verdict dataplane/packet-io engine refused
 verdict dataplane/wire mem-sys refused
+verdict dataplane/tunnel engine refused
+verdict dataplane/engine tunnel refused
+verdict dataplane/packet-io ipsec-mb-sys refused
 verdict dataplane/export packet-io refused
 verdict dataplane/export api refused
 verdict dataplane/runner dpdk-sys refused
@@ -49,7 +52,8 @@ verdict control/api wire refused
 verdict control/cli dpdk-sys refused
 verdict dataplane/runner packet-io allowed
 verdict dataplane/runner engine allowed
+verdict dataplane/runner tunnel allowed
 verdict dataplane/export engine allowed
 verdict control/cli api allowed
-[ "$failed" = 0 ] && echo "dependency rules: 11 forbidden ones refused, 4 allowed ones passed"
+[ "$failed" = 0 ] && echo "dependency rules: 14 forbidden ones refused, 5 allowed ones passed"
 exit "$failed"

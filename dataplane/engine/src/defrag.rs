@@ -80,6 +80,12 @@ impl Defragmenter {
         }
     }
 
+    /// Changes the limits, but for the number of datagrams, which the memory was made for.
+    pub(crate) fn set_limits(&mut self, limits: DefragLimits) {
+        self.timeout_ns = u64::try_from(limits.timeout.as_nanos()).unwrap_or(u64::MAX);
+        self.limits = DefragLimits { datagrams: self.limits.datagrams, ..limits };
+    }
+
     /// Takes a fragment; gives the datagram back when this was its last missing part.
     pub(crate) fn accept(
         &mut self,

@@ -1,3 +1,7 @@
+mod live;
+
+pub use live::{OpenFlow, Replacement};
+
 use mem_sys::OutOfMemory;
 use wire::{Checksums, FlowKey, Headers, KeyKind, Malformed, ParseOptions, Side};
 

@@ -71,7 +71,7 @@ impl Exposure {
 }
 
 /// The names behind [`ProtocolId`], [`ServiceId`], signature and interface numbers. Made with a plan, and valid for
-/// the records made under that plan.
+/// the records made under that plan and under those it follows.
 #[derive(Clone, Debug)]
 pub struct Names {
     protocols: Vec<ProtocolName>,
@@ -118,6 +118,18 @@ impl Names {
     /// Appends a port or capture interface; its number is its position, from 0.
     pub fn add_interface(&mut self, name: impl Into<Cow<'static, str>>) -> Option<u16> {
         push_name(&mut self.interfaces, name.into())
+    }
+
+    /// Gives a protocol that is there another title, family and exposure.
+    pub(crate) fn change_protocol(&mut self, id: ProtocolId, to: ProtocolName) {
+        if let Some(protocol) = self.protocols.get_mut(usize::from(id.0)) {
+            *protocol = to;
+        }
+    }
+
+    /// All signatures with their numbers, from 0.
+    pub(crate) fn signatures(&self) -> impl Iterator<Item = (u16, &str)> {
+        (0..=u16::MAX).zip(self.signatures.iter().map(AsRef::as_ref))
     }
 
     /// All protocols with their numbers, "unknown" first.

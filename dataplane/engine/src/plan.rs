@@ -1,13 +1,14 @@
 //! What an engine looks for: protocols and signatures, and the tables that find the few worth asking.
 
+use core::ops::ControlFlow;
 use std::borrow::Cow;
-
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::detectors::guesses::{GuessTable, PortGuess};
 use crate::detectors::services::{self, ServiceSet};
 use crate::detectors::signatures::{self, SignatureErrors, SignatureFile, SignatureProtocol, SignatureSet};
-use crate::protocols::{self, Carrier, FirstByte, Protocol};
+use crate::protocols::{self, Carrier, FirstByte, Found, Probe, Protocol};
 use crate::record::RecordBatch;
 use crate::{Names, ProtocolId, ProtocolName, ServiceBasis, ServiceId};
 
@@ -18,6 +19,8 @@ pub struct Plan {
     signatures: SignatureSet,
     /// Number of each protocol of the signatures.
     of_signatures: Vec<ProtocolId>,
+    /// Number of each signature among the names.
+    of_labels: Vec<u16>,
     services: ServiceSet,
     /// Number of each service of the set.
     of_services: Vec<ServiceId>,
@@ -33,12 +36,23 @@ pub struct Plan {
     by_name: Vec<(Cow<'static, str>, ProtocolId)>,
 }
 
+/// A probe, and what is known of it before it is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    /// Whose it is.
+    pub(crate) id: ProtocolId,
+    /// Least bytes of payload.
+    pub(crate) min_len: u16,
+    /// The probe.
+    pub(crate) ask: fn(&Probe<'_>) -> Found,
+}
+
 /// Which probes are worth asking about a payload.
 #[derive(Debug)]
 struct Dispatch {
-    by_first_byte: Box<[Vec<u16>; 256]>,
-    /// Ports with the probes that name them, ascending.
-    by_port: Vec<(u16, u16)>,
+    by_first_byte: Box<[Vec<Candidate>; 256]>,
+    /// Ports with the protocols that name them, ascending.
+    by_port: Vec<(u16, ProtocolId)>,
     /// One bit a port: whether any probe names it.
     has_port: Box<[u64; 1024]>,
 }
@@ -66,6 +80,22 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with the files, each with file and line.
     pub fn from_files(files: &[SignatureFile]) -> Result<Self, SignatureErrors> {
+        Self::with_names(files, Names::default())
+    }
+
+    /// The plan of these files that takes this one's place: what has a number here has the same number there, so that
+    /// flows begun under this plan keep their names. None where the files are those of this plan.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with file and line.
+    pub fn following(&self, files: &[SignatureFile]) -> Result<Option<Self>, SignatureErrors> {
+        if signatures::fingerprint_of(files) == self.signatures.fingerprint() {
+            return Ok(None);
+        }
+        Self::with_names(files, self.names.clone()).map(Some)
+    }
+
+    fn with_names(files: &[SignatureFile], names: Names) -> Result<Self, SignatureErrors> {
         let (signatures, services) = (SignatureSet::from_files(files), ServiceSet::from_files(files));
         let (signatures, services) = match (signatures, services) {
             (Ok(signatures), Ok(services)) => (signatures, services),
@@ -75,29 +105,27 @@ impl Plan {
                 return Err(errors);
             }
         };
-        let mut plan = Self::new(signatures, services);
+        let mut plan = Self::new(signatures, services, names);
         plan.guesses = GuessTable::from_files(files, &plan.names)?;
         Ok(plan)
     }
 
-    fn new(signatures: SignatureSet, services: ServiceSet) -> Self {
-        let mut names = Names::default();
+    fn new(signatures: SignatureSet, services: ServiceSet, mut names: Names) -> Self {
         let mut plan_tables = Tables::default();
+        // Names that are not empty are those of the plan that this one follows: they start with the same.
+        let is_first = names.protocols().len() == 1;
         for (number, protocol) in protocols::ALL.iter().enumerate() {
-            let Some(id) = names.add_protocol((*protocol).into()) else { break };
-            plan_tables.add(number, protocol, id);
+            let Some(id) = nth_or_new(&mut names, number, protocol) else { break };
+            plan_tables.add(protocol, id);
         }
-        for protocol in protocols::numbered::NUMBERED {
-            let Some(id) = names.add_protocol((*protocol).into()) else { break };
+        for (number, protocol) in protocols::numbered::NUMBERED.iter().enumerate() {
+            let Some(id) = nth_or_new(&mut names, protocols::ALL.len() + number, protocol) else { break };
             plan_tables.add_carriers(protocol, id);
         }
         let of_signatures =
             signatures.protocols().iter().map(|protocol| known_or_new(&mut names, protocol)).collect();
-        for index in 0..signatures.len() {
-            let label = u16::try_from(index).ok().and_then(|index| signatures.label(index));
-            names.add_signature(label.map_or_else(String::new, ToString::to_string));
-        }
-        for service in protocols::SERVICES.iter().copied().flatten() {
+        let of_labels = numbers_of_signatures(&mut names, &signatures);
+        for service in protocols::SERVICES.iter().copied().flatten().filter(|_| is_first) {
             names.add_service(*service);
         }
         let known: Vec<String> = names.services().map(str::to_ascii_lowercase).collect();
@@ -122,6 +150,7 @@ impl Plan {
             names,
             signatures,
             of_signatures,
+            of_labels,
             services,
             of_services,
             guesses: GuessTable::default(),
@@ -193,6 +222,11 @@ impl Plan {
         self.of_signatures.get(usize::from(index)).copied().unwrap_or_default()
     }
 
+    /// The number of a signature of the set among the names.
+    pub(crate) fn number_of_signature(&self, index: u16) -> u16 {
+        self.of_labels.get(usize::from(index)).copied().unwrap_or(u16::MAX)
+    }
+
     /// The protocol of a name.
     #[must_use]
     pub fn protocol_id(&self, name: &str) -> Option<ProtocolId> {
@@ -235,14 +269,15 @@ impl Plan {
         self.by_payload_identifier.get(at).map(|(_, id)| *id)
     }
 
-    /// Protocols whose probe wants to see a payload that starts with `first`: those that name one of the ports
-    /// first, each once.
-    pub(crate) fn candidates(
+    /// Asks each probe that wants to see a payload which starts with `first`, those that name one of the ports first,
+    /// each once, until `ask` breaks.
+    pub(crate) fn each_candidate(
         &self,
         carrier: Carrier,
         first: u8,
         ports: [u16; 2],
-    ) -> impl Iterator<Item = (u16, &'static Protocol)> + '_ {
+        mut ask: impl FnMut(&Candidate) -> ControlFlow<()>,
+    ) {
         let dispatch = match carrier {
             Carrier::Tcp => &self.tcp,
             Carrier::Udp => &self.udp,
@@ -250,40 +285,69 @@ impl Plan {
         };
         let wanted = dispatch.by_first_byte.get(usize::from(first)).map_or(&[][..], Vec::as_slice);
         let named = ports.map(|port| dispatch.naming(port));
-        let is_named = move |number| named.iter().copied().flatten().any(|&(_, other)| other == number);
-        let hinted = named
-            .into_iter()
-            .flatten()
-            .map(|&(_, number)| number)
-            .filter(move |number| wanted.contains(number));
-        let rest = wanted.iter().copied().filter(move |&number| !is_named(number));
-        hinted
-            .chain(rest)
-            .filter_map(|number| protocols::ALL.get(usize::from(number)).map(|protocol| (number, *protocol)))
+        if named.iter().all(|named| named.is_empty()) {
+            let _ = wanted.iter().try_for_each(ask);
+            return;
+        }
+        let is_named = |id| named.iter().copied().flatten().any(|&(_, other)| other == id);
+        let [hinted, also] = named.map(|named| {
+            named.iter().filter_map(|&(_, id)| wanted.iter().find(|candidate| candidate.id == id))
+        });
+        // A protocol that names both ports is asked once.
+        let [first, _] = named;
+        let also = also.filter(|candidate| first.iter().all(|&(_, other)| other != candidate.id));
+        let rest = wanted.iter().filter(|candidate| !is_named(candidate.id));
+        let _ = hinted.chain(also).chain(rest).try_for_each(&mut ask);
     }
+}
+
+/// The number of the protocol at place `number` of the static lists.
+fn nth_or_new(names: &mut Names, number: usize, protocol: &'static Protocol) -> Option<ProtocolId> {
+    let id = u16::try_from(number + 1).ok().map(ProtocolId)?;
+    if names.protocol(id).is_some() {
+        return Some(id);
+    }
+    names.add_protocol(protocol.into())
 }
 
 /// The number of a protocol that signatures recognise; a new one where no code of that name exists.
 fn known_or_new(names: &mut Names, protocol: &SignatureProtocol) -> ProtocolId {
-    names.protocol_id(&protocol.name).unwrap_or_else(|| {
-        let name = ProtocolName {
-            name: Cow::Owned(protocol.name.clone()),
-            title: Cow::Owned(protocol.title.clone()),
-            family: protocol.family,
-            exposure: protocol.exposure,
-        };
-        names.add_protocol(name).unwrap_or_default()
-    })
+    let name = || ProtocolName {
+        name: Cow::Owned(protocol.name.clone()),
+        title: Cow::Owned(protocol.title.clone()),
+        family: protocol.family,
+        exposure: protocol.exposure,
+    };
+    match names.protocol_id(&protocol.name) {
+        None => names.add_protocol(name()).unwrap_or_default(),
+        Some(id) => {
+            // What has code is called as its code says; the rest as the newest signatures say.
+            if usize::from(id.0) > protocols::ALL.len() + protocols::numbered::NUMBERED.len() {
+                names.change_protocol(id, name());
+            }
+            id
+        }
+    }
+}
+
+/// The number of each signature: the one that its label has, or a new one.
+fn numbers_of_signatures(names: &mut Names, signatures: &SignatureSet) -> Vec<u16> {
+    let known: BTreeMap<String, u16> =
+        names.signatures().map(|(number, label)| (label.to_owned(), number)).collect();
+    let mut number_of = |index: usize| {
+        let label = u16::try_from(index).ok().and_then(|index| signatures.label(index));
+        let label = label.map_or_else(String::new, ToString::to_string);
+        match known.get(&label) {
+            Some(number) => *number,
+            None => names.add_signature(label).unwrap_or(u16::MAX),
+        }
+    };
+    (0..signatures.len()).map(&mut number_of).collect()
 }
 
 /// Number of a protocol in the static list, where it is one of those.
 pub(crate) fn static_number(id: ProtocolId) -> Option<usize> {
     usize::from(id.0).checked_sub(1).filter(|&number| number < protocols::ALL.len())
-}
-
-/// Protocol number of an entry of the static list.
-pub(crate) const fn static_id(number: u16) -> ProtocolId {
-    ProtocolId(number + 1)
 }
 
 #[derive(Debug)]
@@ -309,14 +373,13 @@ impl Default for Tables {
 
 impl Tables {
     /// A protocol of the static list.
-    fn add(&mut self, number: usize, protocol: &'static Protocol, id: ProtocolId) {
+    fn add(&mut self, protocol: &'static Protocol, id: ProtocolId) {
         self.add_carriers(protocol, id);
-        let Ok(number) = u16::try_from(number) else { return };
         for carrier in protocol.carriers {
             match carrier {
-                Carrier::Tcp => self.tcp.add(number, protocol),
-                Carrier::Udp => self.udp.add(number, protocol),
-                Carrier::Sctp => self.sctp.add(number, protocol),
+                Carrier::Tcp => self.tcp.add(id, protocol),
+                Carrier::Udp => self.udp.add(id, protocol),
+                Carrier::Sctp => self.sctp.add(id, protocol),
                 Carrier::Ip(_) | Carrier::Ethernet(_) => {}
             }
         }
@@ -349,10 +412,9 @@ impl Default for Dispatch {
 }
 
 impl Dispatch {
-    fn add(&mut self, number: u16, protocol: &'static Protocol) {
-        if protocol.probe.is_none() {
-            return;
-        }
+    fn add(&mut self, id: ProtocolId, protocol: &'static Protocol) {
+        let Some(ask) = protocol.probe else { return };
+        let candidate = Candidate { id, min_len: protocol.opening.min_len, ask };
         for (byte, list) in (0..=u8::MAX).zip(self.by_first_byte.iter_mut()) {
             let wanted = match protocol.opening.first {
                 FirstByte::Any => true,
@@ -360,11 +422,11 @@ impl Dispatch {
                 FirstByte::Range(low, high) => (low..=high).contains(&byte),
             };
             if wanted {
-                list.push(number);
+                list.push(candidate);
             }
         }
         for &port in protocol.ports {
-            self.by_port.push((port, number));
+            self.by_port.push((port, id));
             if let Some(word) = self.has_port.get_mut(usize::from(port) / 64) {
                 *word |= 1 << (port % 64);
             }
@@ -373,7 +435,7 @@ impl Dispatch {
     }
 
     /// The entries of a port.
-    fn naming(&self, port: u16) -> &[(u16, u16)] {
+    fn naming(&self, port: u16) -> &[(u16, ProtocolId)] {
         if self.has_port.get(usize::from(port) / 64).is_none_or(|word| word >> (port % 64) & 1 == 0) {
             return &[];
         }

@@ -15,8 +15,8 @@ pub const MAX_EVENT_TEXT: usize = 64 * 1024;
 /// Values that one event may hold.
 pub const MAX_EVENT_ITEMS: usize = 1024;
 
-const RECORDS_PER_BATCH: usize = 1024;
-const TEXT_PER_BATCH: usize = 1024 * 1024;
+const RECORDS_PER_BATCH: usize = 128;
+const TEXT_PER_BATCH: usize = 128 * 1024;
 
 /// Which way bytes went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

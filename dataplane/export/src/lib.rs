@@ -42,6 +42,9 @@ pub trait Exporter: Debug + Send {
 
     /// What was written and lost so far.
     fn tally(&self) -> Tally;
+
+    /// Where it goes, as people call it.
+    fn target(&self) -> &str;
 }
 
 /// Why records did not get where they should.

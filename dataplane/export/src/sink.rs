@@ -16,6 +16,8 @@ pub struct Sink {
     output: Box<dyn Output>,
     target: String,
     buffer: Vec<u8>,
+    /// Lines in the buffer.
+    held: u64,
     health: Health,
     torn: bool,
     tally: Tally,
@@ -88,6 +90,7 @@ impl Sink {
             output: Box::new(output),
             target,
             buffer: Vec::with_capacity(DRAIN_AT + LINE_ROOM),
+            held: 0,
             health: Health::Good,
             torn: false,
             tally: Tally::default(),
@@ -102,6 +105,7 @@ impl Sink {
     /// Writes the buffer out if it is full.
     #[inline]
     pub(crate) fn line_ended(&mut self) -> Result<(), ExportError> {
+        self.held += 1;
         if self.buffer.len() < DRAIN_AT {
             return Ok(());
         }
@@ -112,9 +116,15 @@ impl Sink {
     pub(crate) fn drain(&mut self) -> Result<(), ExportError> {
         let result = self.write_out();
         self.buffer.clear();
+        self.held = 0;
         // One huge event must not keep its memory for ever.
         self.buffer.shrink_to(DRAIN_AT + LINE_ROOM);
         result
+    }
+
+    /// Where it goes.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
     }
 
     /// What was done so far.
@@ -125,7 +135,7 @@ impl Sink {
 
     fn write_out(&mut self) -> Result<(), ExportError> {
         if self.health == Health::ReaderGone {
-            self.tally.lost_lines += lines(&self.buffer);
+            self.tally.lost_lines += self.held;
             return Err(ExportError::ReaderGone);
         }
         if self.buffer.is_empty() {
@@ -147,7 +157,7 @@ impl Sink {
                 Err(error) => return self.failed(error, written),
             }
         }
-        self.tally.lines += lines(&self.buffer);
+        self.tally.lines += self.held;
         self.tally.bytes += written as u64;
         self.health = Health::Good;
         Ok(())
@@ -156,9 +166,11 @@ impl Sink {
     /// Accounts for the part that was written and the part that is lost; says so once for each new failure.
     fn failed(&mut self, source: io::Error, written: usize) -> Result<(), ExportError> {
         let (done, lost) = self.buffer.split_at_checked(written).unwrap_or((&self.buffer, &[]));
-        self.tally.lines += lines(done);
+        // A line that was cut off ends among what is lost.
+        let lost_lines = lines(lost);
+        self.tally.lines += self.held.saturating_sub(lost_lines);
         self.tally.bytes += done.len() as u64;
-        self.tally.lost_lines += lines(lost);
+        self.tally.lost_lines += lost_lines;
         self.torn |= done.last().is_some_and(|byte| *byte != b'\n');
         if source.kind() == ErrorKind::BrokenPipe {
             self.health = Health::ReaderGone;
@@ -229,7 +241,10 @@ mod tests {
     }
 
     fn put(sink: &mut Sink, line: &str) -> Result<(), ExportError> {
-        sink.buffer().extend_from_slice(line.as_bytes());
+        for line in line.split_inclusive('\n') {
+            sink.buffer().extend_from_slice(line.as_bytes());
+            sink.line_ended()?;
+        }
         sink.drain()
     }
 
@@ -273,6 +288,7 @@ mod tests {
         let (mut sink, give, take) = disk(ErrorKind::StorageFull);
         give.send(1000).unwrap();
         sink.buffer().extend_from_slice(b"last\n");
+        sink.line_ended().unwrap();
         drop(sink);
         assert_eq!(take.try_iter().flatten().collect::<Vec<u8>>(), b"last\n");
     }

@@ -35,7 +35,8 @@ pub fn read(protocol: &Protocol, input: &[u8]) {
         let after_gap = head & 0x20 != 0;
         loop {
             let shown = held[side].len();
-            let mut output = Output::new(&mut batch, identity(), now_ns);
+            let flow = identity();
+            let mut output = Output::new(&mut batch, &flow, now_ns);
             let input = Input { bytes: &held[side], from, carrier, now_ns, after_gap };
             let progress = parser.read(input, &mut output);
             assert!(progress.consumed <= shown, "more consumed than was shown");
@@ -67,7 +68,7 @@ pub fn read(protocol: &Protocol, input: &[u8]) {
         }
     }
     if let Some(parser) = parser.as_mut() {
-        parser.finish(&mut Output::new(&mut batch, identity(), now_ns));
+        parser.finish(&mut Output::new(&mut batch, &identity(), now_ns));
         parser.reset();
     }
 }

@@ -9,4 +9,4 @@ mod worker;
 
 pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
 pub use mem_sys::restart_with_huge_heap;
-pub use run::{LoadError, RunError, RunReport, load, run};
+pub use run::{LoadError, RunError, RunOptions, RunReport, load, run};

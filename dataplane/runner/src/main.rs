@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use api::control::Mode;
 use clap::Parser;
-use runner::{LoadError, RunReport};
+use runner::{LoadError, RunOptions, RunReport};
 
 /// Exit codes, the same in every program of the project.
 const FINDINGS: u8 = 1;
@@ -23,11 +24,20 @@ struct Args {
     /// Configuration file (TOML); see `wirewarden check`.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
+
+    /// Listen for orders on this Unix socket; only this user and root are heard.
+    #[arg(long, value_name = "SOCKET")]
+    control: Option<PathBuf>,
+
+    /// Where this file exists, start in safe mode: packets are counted and passed on, and nothing reads them.
+    #[arg(long, value_name = "FILE")]
+    safe_mode_file: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   wirewarden-dataplane -c tap.toml      listen on the ports of tap.toml
+  wirewarden-dataplane -c tap.toml --control /run/wirewarden/dataplane.sock
 
 Exit codes: 0 ok, 1 partial (an output or a file failed), 2 configuration, 3 a device cannot be reached.";
 
@@ -52,7 +62,13 @@ fn main() -> ExitCode {
     let tell = |what: &str| {
         let _ = writeln!(io::stderr(), "wirewarden-dataplane: {what}");
     };
-    match runner::run(&config, &stop, &tell) {
+    let is_safe = args.safe_mode_file.as_ref().is_some_and(|file| file.exists());
+    if is_safe {
+        tell("safe mode: packets are counted and passed on, and nothing reads them");
+    }
+    let mode = if is_safe { Mode::Safe } else { Mode::Normal };
+    let options = RunOptions { control: args.control, mode };
+    match runner::run(&config, &options, &stop, &tell) {
         Ok(report) => summarise(&report),
         Err(error) if error.is_configuration() => fail(USAGE, &error),
         Err(error) => fail(UNREACHABLE, &error),

@@ -18,6 +18,8 @@ pub(crate) type Packet = (Vec<u8>, PacketMeta);
 pub(crate) enum ShapeName {
     /// Every Ethernet capture of the ground truth, merged
     Mixed,
+    /// What the ground truth has of TCP port 443: flows with a handshake and little more
+    TlsFlows,
     /// 400 TLS sessions of 500 frames of 1,514 bytes
     BulkTls,
     /// 100,000 flows of random bytes in frames of 64 bytes, which go on and on
@@ -74,12 +76,13 @@ impl ShapeError {
 }
 
 impl ShapeName {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Mixed, Self::BulkTls, Self::RandomUdp, Self::UdpFlows, Self::SynScan];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Mixed, Self::TlsFlows, Self::BulkTls, Self::RandomUdp, Self::UdpFlows, Self::SynScan];
 
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Mixed => "mixed",
+            Self::TlsFlows => "tls-flows",
             Self::BulkTls => "bulk-tls",
             Self::RandomUdp => "random-udp",
             Self::UdpFlows => "udp-flows",
@@ -91,16 +94,8 @@ impl ShapeName {
     pub(crate) fn load(self) -> Result<Shape, ShapeError> {
         let mut made: Vec<(u64, Vec<u8>)> = Vec::new();
         let (rest, warm_up_rounds, rounds_in_capture) = match self {
-            Self::Mixed => {
-                return Ok(Shape {
-                    name: self.text(),
-                    packets: varied(ground_truth::merged()?),
-                    rest: Rest::Goes,
-                    is_scan: false,
-                    warm_up_rounds: 1,
-                    rounds_in_capture: 1,
-                });
-            }
+            Self::Mixed => return Ok(self.varied(ground_truth::merged()?)),
+            Self::TlsFlows => return Ok(self.varied(ground_truth::merged_https()?)),
             Self::BulkTls => {
                 load::bulk_tls(400, 500, &mut made)?;
                 (Rest::Goes, 1, 1)
@@ -123,6 +118,17 @@ impl ShapeName {
         let packets = made.into_iter().map(|(timestamp_ns, bytes)| (bytes, ethernet(timestamp_ns))).collect();
         let (name, is_scan) = (self.text(), self == Self::SynScan);
         Ok(Shape { name, packets, rest, is_scan, warm_up_rounds, rounds_in_capture })
+    }
+
+    fn varied(self, packets: Vec<Packet>) -> Shape {
+        Shape {
+            name: self.text(),
+            packets: varied(packets),
+            rest: Rest::Goes,
+            is_scan: false,
+            warm_up_rounds: 1,
+            rounds_in_capture: 1,
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod boot;
 mod device;
+mod diff;
 mod errors;
 mod live;
 mod nearest;
@@ -88,6 +89,21 @@ impl Config {
     #[must_use]
     pub fn to_toml(&self) -> String {
         write::to_toml(self)
+    }
+
+    /// What is different in `after`, key by key, and which of it needs a restart.
+    ///
+    /// ```
+    /// let before = api::Config::from_toml("version = 1", "a").unwrap();
+    /// let after = api::Config::from_toml("version = 1\n[boot]\ncores = [1]\n[live.defrag]\ntimeout = \"9s\"", "b").unwrap();
+    /// let diff = before.diff(&after);
+    /// assert_eq!(diff.restart_needed, ["boot.cores"]);
+    /// assert_eq!(diff.changes[1].key, "live.defrag.timeout");
+    /// assert_eq!(diff.changes[1].after.as_deref(), Some("\"9s\""));
+    /// ```
+    #[must_use]
+    pub fn diff(&self, after: &Self) -> crate::control::Diff {
+        diff::between(self, after)
     }
 }
 

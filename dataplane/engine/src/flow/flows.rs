@@ -102,6 +102,13 @@ impl Flows {
         self.oldest(0, now_ns).or_else(|| self.oldest(1, now_ns))
     }
 
+    /// Changes the rules flows end by. A flow whose time would be up earlier now ends when it is next looked at: when its
+    /// old time is up, at the latest.
+    pub(crate) fn set_rules(&mut self, timeouts: &Timeouts, eviction: Eviction) {
+        self.timeouts = TimeoutsNs::from(timeouts);
+        self.eviction = eviction;
+    }
+
     /// Whether a full table refuses new flows.
     pub(crate) fn refuses(&self) -> bool {
         self.eviction == Eviction::RefuseNew && self.table.len() >= self.table.capacity()

@@ -1,5 +1,7 @@
+use core::ops::ControlFlow;
+
 use crate::detectors::signatures::Scanner;
-use crate::plan::{Plan, static_id, static_number};
+use crate::plan::{Plan, static_number};
 use crate::protocols::{self, Found, Probe};
 use crate::trace::{Answer, Listen};
 use crate::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
@@ -45,8 +47,12 @@ pub(super) fn classify<L: Listen>(
     });
     if let Some(matched) = matched {
         let protocol = plan.of_signature_protocol(matched.protocol);
-        let evidence =
-            Evidence { signature: matched.signature, offset: matched.offset, packet, ..NOTHING.evidence };
+        let evidence = Evidence {
+            signature: plan.number_of_signature(matched.signature),
+            offset: matched.offset,
+            packet,
+            ..NOTHING.evidence
+        };
         let confidence = matched.confidence;
         return Opinion::Is(Classification {
             protocol,
@@ -101,21 +107,19 @@ fn ask_probes<L: Listen>(
     let Some(&first) = probe.payload.first() else { return (None, false) };
     let mut best: Option<(u8, ProtocolId)> = None;
     let mut open = false;
-    for (number, protocol) in
-        plan.candidates(probe.carrier, first, [probe.destination_port, probe.source_port])
-    {
-        let id = static_id(number);
+    let ports = [probe.destination_port, probe.source_port];
+    plan.each_candidate(probe.carrier, first, ports, |candidate| {
+        let id = candidate.id;
         if id == excluded {
             listener.probed(id, Answer::Excluded);
-            continue;
+            return ControlFlow::Continue(());
         }
-        if probe.payload.len() < usize::from(protocol.opening.min_len) {
+        if probe.payload.len() < usize::from(candidate.min_len) {
             open |= probe.is_stream();
             listener.probed(id, Answer::TooShort);
-            continue;
+            return ControlFlow::Continue(());
         }
-        let Some(ask) = protocol.probe else { continue };
-        let found = ask(probe);
+        let found = (candidate.ask)(probe);
         listener.probed(id, Answer::Said(found));
         match found {
             Found::No => {}
@@ -127,9 +131,10 @@ fn ask_probes<L: Listen>(
             }
             Found::Yes => {
                 best = Some((SURE, id));
-                break;
+                return ControlFlow::Break(());
             }
         }
-    }
+        ControlFlow::Continue(())
+    });
     (best, open)
 }

@@ -209,7 +209,7 @@ impl Inspection {
     pub(crate) fn conclude(&mut self, slot: &mut Slot, now_ns: u64, cx: &mut Workspace<'_>) {
         cx.tell(Step::Settled);
         let first = cx.batch.records().len();
-        let mut output = Output::new(cx.batch, cx.identity, now_ns);
+        let mut output = Output::new(cx.batch, &cx.identity, now_ns);
         if let Some(running) = &mut self.parser {
             running.parser.finish(&mut output);
         }
@@ -534,7 +534,7 @@ impl Inspection {
         let (protocol, from, shown, after_gap) = (running.id, input.from, input.bytes.len(), input.after_gap);
         cx.counters.add(Counter::InspectedBytes, input.bytes.len() as u64);
         let first = cx.batch.records().len();
-        let mut output = Output::new(cx.batch, cx.identity, input.now_ns);
+        let mut output = Output::new(cx.batch, &cx.identity, input.now_ns);
         let progress = running.parser.read(input, &mut output);
         let notes = output.notes();
         for expected in output.take_expected() {

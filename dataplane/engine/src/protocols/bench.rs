@@ -114,7 +114,8 @@ impl Bench {
     }
 
     fn show(&mut self, bytes: &[u8], from: Direction, carrier: Carrier) -> (usize, Then) {
-        let mut out = Output::new(&mut self.batch, identity(), 0);
+        let flow = identity();
+        let mut out = Output::new(&mut self.batch, &flow, 0);
         let progress =
             self.parser.read(Input { bytes, from, carrier, now_ns: 0, after_gap: false }, &mut out);
         self.expected.extend(out.take_expected());
@@ -128,7 +129,7 @@ impl Bench {
 
     /// Ends the flow.
     pub(super) fn finish(&mut self) {
-        self.parser.finish(&mut Output::new(&mut self.batch, identity(), 0));
+        self.parser.finish(&mut Output::new(&mut self.batch, &identity(), 0));
     }
 
     /// Names of the events, in order.

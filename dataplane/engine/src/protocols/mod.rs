@@ -574,7 +574,7 @@ pub struct Notes {
 #[derive(Debug)]
 pub struct Output<'a> {
     batch: &'a mut RecordBatch,
-    flow: FlowIdentity,
+    flow: &'a FlowIdentity,
     now_ns: u64,
     notes: Notes,
     expected: Vec<Expected>,
@@ -582,13 +582,13 @@ pub struct Output<'a> {
 
 impl<'a> Output<'a> {
     /// Writes about `flow` into `batch`.
-    pub fn new(batch: &'a mut RecordBatch, flow: FlowIdentity, now_ns: u64) -> Self {
+    pub fn new(batch: &'a mut RecordBatch, flow: &'a FlowIdentity, now_ns: u64) -> Self {
         Self { batch, flow, now_ns, notes: Notes::default(), expected: Vec::new() }
     }
 
     /// Starts an event of EVE type `kind` ("tls", "dns"): its values are the members of the object of that name.
     pub fn event(&mut self, kind: &'static str) -> EventWriter<'_> {
-        self.batch.event(self.now_ns, self.flow, kind)
+        self.batch.event(self.now_ns, *self.flow, kind)
     }
 
     /// Says that the flow is `protocol`, more precisely than so far.
@@ -627,6 +627,6 @@ impl<'a> Output<'a> {
     /// Whose packets these are.
     #[must_use]
     pub const fn flow(&self) -> &FlowIdentity {
-        &self.flow
+        self.flow
     }
 }

@@ -16,6 +16,11 @@ impl Buffers {
         Self { free: Vec::with_capacity(KEPT_BUFFERS), held: 0, limit }
     }
 
+    /// Changes the limit; what is held above it stays until it is read.
+    pub(crate) const fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Appends `bytes` to `buffer` (taking a kept one where it has none), unless the limit on all of them is reached.
     pub(crate) fn append(&mut self, buffer: &mut Vec<u8>, bytes: &[u8]) -> Result<(), LimitReached> {
         if self.held + bytes.len() > self.limit {

@@ -13,6 +13,7 @@ mod conservation;
 mod defragmentation;
 mod expectations;
 mod flows;
+mod live;
 mod naming;
 mod streams;
 mod upgrades;

@@ -72,7 +72,7 @@ fn the_parser_of_the_guide_reads_its_protocol() {
         let input =
             Input { bytes, from: Direction::ToServer, carrier: Carrier::Udp, now_ns: 0, after_gap: false };
         let mut parser = BLINK.parser.unwrap()();
-        assert_eq!(parser.read(input, &mut Output::new(&mut read, flow(), 0)).consumed, bytes.len());
+        assert_eq!(parser.read(input, &mut Output::new(&mut read, &flow(), 0)).consumed, bytes.len());
     }
     let [event] = read.records() else { panic!("one event") };
     let names: Vec<_> = read.items(event).iter().map(|item| item.name).collect();

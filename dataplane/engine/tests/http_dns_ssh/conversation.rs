@@ -94,7 +94,8 @@ impl Conversation {
             let bytes = core::mem::take(&mut self.carried[side]);
             let after_gap = core::mem::take(&mut self.lost[side]);
             let input = Input { bytes: &bytes, from, carrier: self.carrier, now_ns: 0, after_gap };
-            let mut out = Output::new(&mut self.batch, identity(), 0);
+            let flow = identity();
+            let mut out = Output::new(&mut self.batch, &flow, 0);
             let progress = self.parser.read(input, &mut out);
             let notes = out.notes();
             self.take_notes(notes.refined.map(|(name, _)| name), notes.service);
@@ -136,7 +137,8 @@ impl Conversation {
 
     /// Ends the flow, resets the parser and gives it back.
     pub(crate) fn finish_and_keep(mut self) -> (Outcome, Box<dyn Parser>) {
-        let mut out = Output::new(&mut self.batch, identity(), 0);
+        let flow = identity();
+        let mut out = Output::new(&mut self.batch, &flow, 0);
         if self.outcome.ending != Some(Then::NotMine) {
             self.parser.finish(&mut out);
         }

@@ -111,7 +111,8 @@ impl Talk {
             let bytes = core::mem::take(&mut self.held[side]);
             let after_gap = core::mem::take(&mut self.lost[side]);
             let input = Input { bytes: &bytes, from, carrier: self.carrier, now_ns: 0, after_gap };
-            let mut out = Output::new(&mut self.batch, identity(), 0);
+            let flow = identity();
+            let mut out = Output::new(&mut self.batch, &flow, 0);
             let progress = self.parser.read(input, &mut out);
             let notes = out.notes();
             self.outcome.refined = notes.refined.map(|(name, _)| name).or(self.outcome.refined);
@@ -148,7 +149,7 @@ impl Talk {
     /// Ends the flow, resets the parser and gives it back.
     pub(crate) fn finish_and_keep(mut self) -> (Outcome, Box<dyn Parser>) {
         if self.outcome.ending != Some(Then::NotMine) {
-            self.parser.finish(&mut Output::new(&mut self.batch, identity(), 0));
+            self.parser.finish(&mut Output::new(&mut self.batch, &identity(), 0));
         }
         self.parser.reset();
         let all = self.batch.records().iter().map(|record| json::event(&self.batch, record));

@@ -100,7 +100,7 @@ pub(crate) fn run<'a>(parser: &mut dyn Parser, chunks: impl IntoIterator<Item = 
             let input =
                 Input { bytes: &held[side], from: chunk.from, carrier: Carrier::Tcp, now_ns: 1, after_gap };
             after_gap = false;
-            let progress = parser.read(input, &mut Output::new(&mut run.batch, identity(), 1));
+            let progress = parser.read(input, &mut Output::new(&mut run.batch, &identity(), 1));
             assert!(progress.consumed <= held[side].len(), "consumed more than there was");
             let before = held[side].len();
             held[side].drain(..progress.consumed);
@@ -125,6 +125,6 @@ pub(crate) fn run<'a>(parser: &mut dyn Parser, chunks: impl IntoIterator<Item = 
         }
         run.carried = run.carried.max(held[side].len());
     }
-    parser.finish(&mut Output::new(&mut run.batch, identity(), 1));
+    parser.finish(&mut Output::new(&mut run.batch, &identity(), 1));
     run
 }

@@ -292,7 +292,8 @@ fn a_null_suite_gives_the_content_away() {
         let mut batch = RecordBatch::default();
         let mut said = None;
         for chunk in chunks {
-            let mut out = Output::new(&mut batch, identity(), 0);
+            let flow = identity();
+            let mut out = Output::new(&mut batch, &flow, 0);
             let input = engine::protocols::Input {
                 bytes: &chunk.bytes,
                 from: chunk.from,

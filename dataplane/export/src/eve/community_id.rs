@@ -5,51 +5,12 @@ use core::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engine::record::FlowIdentity;
-use wire::{FlowKey, Side};
 
 /// `1:` and 20 bytes in base 64.
 const LEN: usize = 30;
 
-/// Writes Community IDs, and keeps the latest: a flow's events and its end often come soon after each other.
-#[derive(Debug)]
-pub(super) struct CommunityIds {
-    seed: u16,
-    /// By the lowest bits of the flow's id.
-    latest: Box<[Kept; KEPT]>,
-}
-
-/// Flows whose ID is kept: as much as stays in the first cache beside everything else.
-const KEPT: usize = 256;
-
-#[derive(Clone, Copy, Debug)]
-struct Kept {
-    /// All that the ID is made from; none while the place is empty.
-    of: Option<Origin>,
-    text: Option<[u8; LEN]>,
-}
-
-/// Key, client, and type and code of ICMP.
-type Origin = (FlowKey, Side, Option<(u8, u8)>);
-
-impl CommunityIds {
-    pub(super) fn new(seed: u16) -> Self {
-        Self { seed, latest: Box::new([Kept { of: None, text: None }; KEPT]) }
-    }
-
-    /// The Community ID of a flow.
-    pub(super) fn of_flow(&mut self, flow: &FlowIdentity) -> Option<&[u8; LEN]> {
-        let place = usize::try_from(flow.id % KEPT as u64).unwrap_or(0);
-        let kept = self.latest.get_mut(place)?;
-        let of = Some((flow.key, flow.client, flow.icmp));
-        if kept.of != of {
-            *kept = Kept { of, text: of_flow(flow, self.seed) };
-        }
-        kept.text.as_ref()
-    }
-}
-
 /// The Community ID of a flow; none for flows without IP, and for ICMP whose type was not seen.
-fn of_flow(flow: &FlowIdentity, seed: u16) -> Option<[u8; LEN]> {
+pub(super) fn of_flow(flow: &FlowIdentity, seed: u16) -> Option<[u8; LEN]> {
     let protocol = flow.key.protocol();
     let client = (flow.key.ip(flow.client)?, flow.key.port(flow.client));
     let server = (flow.key.ip(flow.client.opposite())?, flow.key.port(flow.client.opposite()));
@@ -349,21 +310,6 @@ mod tests {
                 format!("1:{seed_1}"),
                 "{protocol} {source:?}"
             );
-        }
-    }
-
-    #[test]
-    fn a_kept_id_is_that_of_its_flow_alone() {
-        let mut ids = CommunityIds::new(0);
-        let flow = |port: u16, icmp| {
-            let (from, to) = (FlowKey::from_ipv4([192, 0, 2, 1]), FlowKey::from_ipv4([192, 0, 2, 2]));
-            let (key, client) = FlowKey::new(KeyKind::Ipv4, 6, (from, port), (to, 80), Scope::default());
-            // Different flows with the same id: they share a place.
-            let tunnel = TunnelIdentity::default();
-            FlowIdentity { id: 7, key, client, interface: 0, vlans: [0; 2], icmp, tunnel }
-        };
-        for port in [1, 2, 2, 1, 3] {
-            assert_eq!(ids.of_flow(&flow(port, None)).copied(), of_flow(&flow(port, None), 0));
         }
     }
 

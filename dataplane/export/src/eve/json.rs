@@ -34,25 +34,44 @@ pub(super) fn text_key(out: &mut Vec<u8>, name: &str) {
 #[inline]
 pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
     // Most are short; a length that the compiler knows is copied without a call.
-    match u16::try_from(value) {
+    match u32::try_from(value) {
         Ok(small @ ..10) => out.push(digit(small)),
-        Ok(small @ ..100) => out.extend_from_slice(&[digit(small / 10), digit(small)]),
-        Ok(small @ ..1_000) => out.extend_from_slice(&[digit(small / 100), digit(small / 10), digit(small)]),
-        Ok(small @ 10_000..) => out.extend_from_slice(&[
-            digit(small / 10_000),
-            digit(small / 1_000),
-            digit(small / 100),
-            digit(small / 10),
-            digit(small),
-        ]),
+        Ok(small @ ..100) => out.extend_from_slice(&two(small)),
+        Ok(small @ ..1_000) => {
+            let [tens, ones] = two(small % 100);
+            out.extend_from_slice(&[digit(small / 100), tens, ones]);
+        }
+        Ok(small @ ..10_000) => {
+            let ([a, b], [c, d]) = (two(small / 100), two(small % 100));
+            out.extend_from_slice(&[a, b, c, d]);
+        }
+        Ok(small @ ..100_000) => {
+            let (rest, [c, d]) = (small / 100, two(small % 100));
+            let [a, b] = two(rest % 100);
+            out.extend_from_slice(&[digit(rest / 100), a, b, c, d]);
+        }
         _ => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
     }
 }
 
-/// The last decimal digit of a number.
-const fn digit(value: u16) -> u8 {
-    b'0' + (value % 10) as u8
+/// The decimal digit of a number below 10.
+#[inline]
+fn digit(number: u32) -> u8 {
+    let [_, ones] = two(number);
+    ones
 }
+
+/// Two decimal digits of a number below 100.
+#[inline]
+pub(super) fn two(number: u32) -> [u8; 2] {
+    let (pairs, _) = DIGITS.as_chunks();
+    usize::try_from(number).ok().and_then(|at| pairs.get(at)).copied().unwrap_or_default()
+}
+
+/// `00` to `99`.
+const DIGITS: &[u8; 200] = b"\
+      0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+      5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
 /// Appends a decimal number.
 pub(super) fn signed(out: &mut Vec<u8>, value: i64) {
@@ -143,12 +162,25 @@ pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
+/// Appends text that the program itself holds, in plain characters, as a string.
+#[inline]
+pub(super) fn own(out: &mut Vec<u8>, text: &str) {
+    debug_assert!(is_plain(text.as_bytes()), "{text} would have to be escaped");
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
 /// Whether nothing is to be escaped, eight bytes at a time: most strings are short.
 fn is_plain(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
-    // Put together in a register: bytes written one by one cannot be read as a word without a wait.
-    let last = rest.iter().fold(u64::from_le_bytes([b' '; 8]), |word, byte| word << 8 | u64::from(*byte));
-    !words.iter().any(|word| has_special(u64::from_le_bytes(*word))) && !has_special(last)
+    let last = match bytes.last_chunk::<8>() {
+        // The last word again, or the end of it and the bytes behind.
+        Some(last) => u64::from_le_bytes(*last),
+        // Put together in a register: bytes written one by one cannot be read as a word without a wait.
+        None => rest.iter().fold(u64::from_le_bytes([b' '; 8]), |word, byte| word << 8 | u64::from(*byte)),
+    };
+    !has_special(last) && !words.iter().any(|word| has_special(u64::from_le_bytes(*word)))
 }
 
 /// Whether one of eight bytes is below 0x20, above 0x7e, `"` or `\`.

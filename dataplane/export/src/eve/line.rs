@@ -1,38 +1,28 @@
-use engine::record::{Body, Datum, FlowIdentity, FlowSummary, Item, Record};
+use engine::record::{Body, Datum, FlowSummary, Item, Record};
 use engine::{Classification, Names, ProtocolId, RecordBatch, ServiceBasis, Tier};
-use wire::{FlowKey, KeyKind, TcpFlags, TunnelKind};
+use wire::TcpFlags;
 
-use super::{Format, json, names};
+use super::{Format, json};
 
 impl Format {
     /// Appends a record's object without its closing brace.
     pub(super) fn record(&mut self, out: &mut Vec<u8>, batch: &RecordBatch, record: &Record, names: &Names) {
-        let flow = &record.flow;
         self.timestamp(out, record.timestamp_ns);
-        out.extend_from_slice(br#","flow_id":"#);
-        json::unsigned(out, flow.id);
-        if let Some(interface) = names.interface(flow.interface) {
-            json::key(out, "in_iface");
-            json::string(out, interface.as_bytes());
-        }
-        out.extend_from_slice(br#","event_type":"#);
-        let kind = match &record.body {
-            Body::Flow(_) => "flow",
-            Body::Event(kind) => kind,
-        };
-        json::string(out, kind.as_bytes());
-        vlans(out, flow);
-        ends(out, flow);
-        tunnel(out, flow);
+        let flow = self.flows.of(&record.flow, names);
+        out.extend_from_slice(flow.id());
         match &record.body {
             Body::Flow(summary) => {
+                json::own(out, "flow");
+                out.extend_from_slice(flow.ends());
                 classification(out, &summary.class, names);
                 self.summary(out, summary);
-                self.community_id(out, flow);
+                out.extend_from_slice(self.flows.of(&record.flow, names).community_id());
                 tcp(out, summary);
             }
             Body::Event(kind) => {
-                self.community_id(out, flow);
+                json::own(out, kind);
+                out.extend_from_slice(flow.ends());
+                out.extend_from_slice(flow.community_id());
                 json::key(out, kind);
                 self.items(out, batch, batch.items(record));
             }
@@ -82,13 +72,6 @@ impl Format {
         out.push(b'}');
     }
 
-    fn community_id(&mut self, out: &mut Vec<u8>, flow: &FlowIdentity) {
-        let Some(id) = self.community_ids.as_mut().and_then(|ids| ids.of_flow(flow)) else { return };
-        out.extend_from_slice(br#","community_id":""#);
-        out.extend_from_slice(id);
-        out.push(b'"');
-    }
-
     /// Appends an object from its flattened members. Marks without a partner, which no writer makes, are closed or
     /// left out.
     fn items(&mut self, out: &mut Vec<u8>, batch: &RecordBatch, items: &[Item]) {
@@ -131,98 +114,6 @@ impl Format {
             Datum::Close => {}
         }
     }
-}
-
-fn vlans(out: &mut Vec<u8>, flow: &FlowIdentity) {
-    let [outer, inner] = flow.vlans;
-    if outer == 0 {
-        return;
-    }
-    out.extend_from_slice(br#","vlan":["#);
-    json::unsigned(out, outer.into());
-    if inner != 0 {
-        out.push(b',');
-        json::unsigned(out, inner.into());
-    }
-    out.push(b']');
-}
-
-/// Appends the two ends and the protocol between them.
-fn ends(out: &mut Vec<u8>, flow: &FlowIdentity) {
-    let key = &flow.key;
-    let (client, server) = (flow.client, flow.client.opposite());
-    let (Some(source), Some(destination)) = (key.ip(client), key.ip(server)) else {
-        return ethernet(out, flow);
-    };
-    out.extend_from_slice(br#","src_ip":"#);
-    json::ip(out, source);
-    if has_ports(key) {
-        out.extend_from_slice(br#","src_port":"#);
-        json::unsigned(out, key.port(client).into());
-    }
-    out.extend_from_slice(br#","dest_ip":"#);
-    json::ip(out, destination);
-    if has_ports(key) {
-        out.extend_from_slice(br#","dest_port":"#);
-        json::unsigned(out, key.port(server).into());
-    }
-    out.extend_from_slice(br#","proto":""#);
-    match names::ip_protocol(key.protocol()) {
-        Some(name) => out.extend_from_slice(name.as_bytes()),
-        None => json::unsigned(out, key.protocol().into()),
-    }
-    out.push(b'"');
-    if let Some((kind, code)) = flow.icmp {
-        out.extend_from_slice(br#","icmp_type":"#);
-        json::unsigned(out, kind.into());
-        out.extend_from_slice(br#","icmp_code":"#);
-        json::unsigned(out, code.into());
-    }
-}
-
-fn ethernet(out: &mut Vec<u8>, flow: &FlowIdentity) {
-    let number = flow.key.port(flow.client);
-    out.extend_from_slice(br#","ether":{"src_mac":"#);
-    json::mac(out, flow.key.mac(flow.client).unwrap_or_default());
-    out.extend_from_slice(br#","dest_mac":"#);
-    json::mac(out, flow.key.mac(flow.client.opposite()).unwrap_or_default());
-    out.extend_from_slice(br#","ether_type":"#);
-    json::unsigned(out, number.into());
-    out.extend_from_slice(br#"},"proto":""#);
-    if let Some(name) = names::ether_type(number) {
-        out.extend_from_slice(name.as_bytes());
-    } else {
-        let [high, low] = number.to_be_bytes();
-        out.extend_from_slice(b"0x");
-        out.extend(json::hex_digits(high));
-        out.extend(json::hex_digits(low));
-    }
-    out.push(b'"');
-}
-
-/// Whether the key's ports are ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
-const fn has_ports(key: &FlowKey) -> bool {
-    !matches!(key.kind(), KeyKind::Ethernet) && matches!(key.protocol(), 6 | 17 | 33 | 132 | 136)
-}
-
-fn tunnel(out: &mut Vec<u8>, flow: &FlowIdentity) {
-    let tunnel = &flow.tunnel;
-    if tunnel.kind == TunnelKind::None {
-        return;
-    }
-    out.extend_from_slice(br#","tunnel":{"kind":""#);
-    out.extend_from_slice(tunnel.kind.name().as_bytes());
-    out.extend_from_slice(br#"","id":"#);
-    json::unsigned(out, tunnel.id.into());
-    out.extend_from_slice(br#","depth":"#);
-    json::unsigned(out, tunnel.depth.into());
-    if let Some((source, destination)) = tunnel.outer {
-        out.extend_from_slice(br#","src_ip":"#);
-        json::ip(out, source);
-        out.extend_from_slice(br#","dest_ip":"#);
-        json::ip(out, destination);
-    }
-    out.push(b'}');
 }
 
 fn classification(out: &mut Vec<u8>, class: &Classification, names: &Names) {

@@ -6,6 +6,7 @@
 //! the wire is escaped is said at `json::string` and in `docs/eve.md`.
 
 mod community_id;
+mod flow_text;
 mod json;
 mod line;
 mod names;
@@ -20,9 +21,10 @@ use engine::{Names, RecordBatch};
 
 use crate::{ExportError, Exporter, Sink, Tally};
 
+pub use names::transport;
 pub use time::Zone;
 
-use community_id::CommunityIds;
+use flow_text::FlowTexts;
 use time::Clock;
 
 /// How EVE lines are written.
@@ -54,7 +56,7 @@ pub struct EveExporter {
 #[derive(Debug)]
 struct Format {
     clock: Clock,
-    community_ids: Option<CommunityIds>,
+    flows: FlowTexts,
     /// What closes each open object and list; kept for its storage.
     open: Vec<u8>,
 }
@@ -63,8 +65,8 @@ impl EveExporter {
     /// Lines into `sink`.
     #[must_use]
     pub fn new(sink: Sink, options: &EveOptions) -> Self {
-        let community_ids = options.community_id.map(CommunityIds::new);
-        let format = Format { clock: Clock::new(&options.zone), community_ids, open: Vec::new() };
+        let flows = FlowTexts::new(options.community_id);
+        let format = Format { clock: Clock::new(&options.zone), flows, open: Vec::new() };
         Self { sink, format, types: options.types.clone() }
     }
 
@@ -113,5 +115,9 @@ impl Exporter for EveExporter {
 
     fn tally(&self) -> Tally {
         self.sink.tally()
+    }
+
+    fn target(&self) -> &str {
+        self.sink.target()
     }
 }

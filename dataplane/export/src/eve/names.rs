@@ -1,5 +1,21 @@
 //! Names of numbers as EVE prints them in `proto`.
 
+use std::borrow::Cow;
+
+use engine::record::FlowIdentity;
+use wire::{KeyKind, Side};
+
+/// What EVE prints in `proto` of a flow, or `proto` would be for one.
+#[must_use]
+pub fn transport(flow: &FlowIdentity) -> Cow<'static, str> {
+    if flow.key.kind() == KeyKind::Ethernet {
+        let number = flow.key.port(Side::Lower);
+        return ether_type(number).map_or_else(|| format!("0x{number:04x}").into(), Cow::Borrowed);
+    }
+    let number = flow.key.protocol();
+    ip_protocol(number).map_or_else(|| number.to_string().into(), Cow::Borrowed)
+}
+
 /// The name of an IP protocol; none for those that are printed as their number.
 pub(super) const fn ip_protocol(number: u8) -> Option<&'static str> {
     Some(match number {

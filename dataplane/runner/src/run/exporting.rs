@@ -5,85 +5,172 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use api::config::{EveOutput, OutputConfig};
+use api::control::OutputCounters;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use engine::record::Body;
 use engine::{Counters, Names, RecordBatch};
 use export::eve::{EveExporter, EveOptions};
 use export::{ExportError, Exporter, OpenMode, Sink};
+
+use super::observers::{Observer, Observers};
+use super::scan::Tally;
 
 /// Lines wait this long at most to be written.
 const FLUSH: Duration = Duration::from_millis(200);
 /// Errors that are told; what follows repeats them.
 const TOLD: usize = 32;
 
-/// What workers send.
+/// What workers and the control threads send.
 pub(crate) enum Message {
     Records(RecordBatch),
     /// Counters that are not a worker's, by name.
     #[cfg_attr(not(feature = "xdp"), expect(dead_code, reason = "only XDP programs have some"))]
     Gauges(Vec<(String, u64)>),
+    /// The names of the plan whose records come next: what had a number keeps it.
+    Names(Box<Names>),
+    /// Other outputs, open already.
+    Outputs(Outputs),
+    /// Somebody wants to see the records.
+    Observe(Box<Observer>),
+    /// What was exported so far.
+    Report(Sender<Report>),
+    /// Nothing comes any more.
+    End,
+}
+
+/// What was exported so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) outputs: Vec<OutputCounters>,
+    /// Flows that ended.
+    pub(crate) ended: Tally,
+    pub(crate) observers: u32,
+    pub(crate) observers_dropped: u64,
+    pub(crate) errors: Vec<String>,
+}
+
+/// Open outputs, and how often counters go to them.
+pub(crate) struct Outputs {
+    exporters: Vec<Box<dyn Exporter>>,
+    stats_interval: Duration,
+}
+
+impl Outputs {
+    pub(crate) fn open(output: &OutputConfig) -> Result<Self, ExportError> {
+        let exporters = output.eve.iter().map(open_eve).collect::<Result<_, _>>()?;
+        Ok(Self { exporters, stats_interval: output.stats_interval.duration() })
+    }
 }
 
 /// The exporters and what they are fed with.
 pub(crate) struct Exporting {
-    exporters: Vec<Box<dyn Exporter>>,
+    outputs: Outputs,
     names: Names,
     counters: Vec<Arc<Counters>>,
-    stats_interval: Duration,
     receiver: Receiver<Message>,
     give_back: Sender<RecordBatch>,
     gauges: Vec<(String, u64)>,
+    ended: Tally,
+    observers: Observers,
     errors: Vec<String>,
 }
 
 impl Exporting {
-    pub(crate) fn open(
-        output: &OutputConfig,
+    pub(crate) fn new(
+        outputs: Outputs,
         names: Names,
         counters: Vec<Arc<Counters>>,
         receiver: Receiver<Message>,
         give_back: Sender<RecordBatch>,
-    ) -> Result<Self, ExportError> {
-        let exporters = output.eve.iter().map(open_eve).collect::<Result<_, _>>()?;
-        let stats_interval = output.stats_interval.duration();
-        Ok(Self {
-            exporters,
+    ) -> Self {
+        Self {
+            outputs,
+            ended: Tally::of(&names),
             names,
             counters,
-            stats_interval,
             receiver,
             give_back,
             gauges: Vec::new(),
+            observers: Observers::default(),
             errors: Vec::new(),
-        })
+        }
     }
 
-    /// Exports until the last worker is gone; gives what went wrong.
+    /// Exports until the end is told or the last sender is gone; gives what went wrong.
     #[expect(clippy::disallowed_methods, reason = "the exporter's own clock, away from the packet cores")]
     pub(crate) fn run(mut self) -> Vec<String> {
         let (mut flushed, mut told) = (Instant::now(), Instant::now());
         loop {
             match self.receiver.recv_timeout(FLUSH) {
-                Ok(Message::Records(mut batch)) => {
-                    self.each(|exporter, names| exporter.export(&batch, names));
-                    batch.clear();
-                    let _ = self.give_back.try_send(batch);
-                }
-                Ok(Message::Gauges(gauges)) => self.gauges = gauges,
+                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Ok(message) => self.take(message),
             }
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 self.each(|exporter, _| exporter.flush());
+                self.observers.flush();
             }
-            if told.elapsed() >= self.stats_interval {
+            if told.elapsed() >= self.outputs.stats_interval {
                 told = Instant::now();
                 self.stats();
             }
         }
         self.stats();
         self.each(|exporter, _| exporter.flush());
+        self.observers.end();
         self.errors
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Records(mut batch) => {
+                self.each(|exporter, names| exporter.export(&batch, names));
+                self.observers.see(&batch, &self.names);
+                for record in batch.records() {
+                    if let Body::Flow(summary) = &record.body {
+                        self.ended.see(summary);
+                    }
+                }
+                batch.clear();
+                let _ = self.give_back.try_send(batch);
+            }
+            Message::Gauges(gauges) => self.gauges = gauges,
+            Message::Names(names) => {
+                self.names = *names;
+                self.ended.grow(&self.names);
+            }
+            Message::Outputs(outputs) => {
+                self.each(|exporter, _| exporter.flush());
+                self.outputs = outputs;
+            }
+            Message::Observe(observer) => self.observers.add(*observer),
+            Message::Report(reply) => {
+                self.each(|exporter, _| exporter.flush());
+                let _ = reply.try_send(self.report());
+            }
+            Message::End => {}
+        }
+    }
+
+    fn report(&self) -> Report {
+        let counters = |exporter: &dyn Exporter| {
+            let tally = exporter.tally();
+            OutputCounters {
+                name: exporter.target().to_owned(),
+                lines: tally.lines,
+                bytes: tally.bytes,
+                lost_lines: tally.lost_lines,
+                errors: tally.errors,
+            }
+        };
+        Report {
+            outputs: self.outputs.exporters.iter().map(|exporter| counters(exporter.as_ref())).collect(),
+            ended: self.ended.clone(),
+            observers: self.observers.count(),
+            observers_dropped: self.observers.dropped(),
+            errors: self.errors.clone(),
+        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "a stats record says when it was written")]
@@ -94,10 +181,11 @@ impl Exporting {
         totals.extend(self.gauges.iter().cloned());
         let totals: Vec<(&str, u64)> = totals.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         self.each(|exporter, _| exporter.stats(now_ns, &totals));
+        self.observers.stats(now_ns, &totals);
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut dyn Exporter, &Names) -> Result<(), ExportError>) {
-        for exporter in &mut self.exporters {
+        for exporter in &mut self.outputs.exporters {
             match act(exporter.as_mut(), &self.names) {
                 Ok(()) | Err(ExportError::ReaderGone) => {}
                 Err(error) => {

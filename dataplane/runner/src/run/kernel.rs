@@ -11,6 +11,7 @@ use packet_io::xdp::{ModeChoice, Protect, Service, XdpConfig};
 
 use super::exporting::Message;
 use super::polling::Lane;
+use super::tending::Ports;
 use super::{LOOK, Lanes, RunError, ports};
 
 /// How often the program is told that its owner is alive; far below the shortest watchdog.
@@ -134,10 +135,10 @@ pub(super) struct Open {
     told: Vec<String>,
 }
 
-impl Open {
+impl Ports for Open {
     /// Keeps the program awake, and sends its counters to the exporter; called every [`LOOK`]. What went wrong is given
     /// once.
-    pub(super) fn tend(&mut self, sender: &Sender<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
+    fn tend(&mut self, sender: &Sender<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
         self.since_beat += LOOK;
         self.since_meter += LOOK;
         let mut wrong = Vec::new();
@@ -160,7 +161,7 @@ impl Open {
                 }
             }
             // An exporter that is behind gets the next ones.
-            let _ = sender.try_send(Message::Gauges(self.counters()));
+            let _ = sender.try_send(Message::Gauges(self.xdp()));
         }
         wrong.retain(|one| !self.told.contains(one));
         wrong.iter().for_each(|one| tell(one));
@@ -168,8 +169,7 @@ impl Open {
         wrong
     }
 
-    /// What the program of each port counted, by name.
-    pub(super) fn counters(&self) -> Vec<(String, u64)> {
+    fn xdp(&self) -> Vec<(String, u64)> {
         let mut all = Vec::new();
         for (name, port) in &self.ports {
             let Ok(counters) = port.program().state().counters() else { continue };
@@ -182,8 +182,7 @@ impl Open {
         all
     }
 
-    /// Counters of each port by name.
-    pub(super) fn stats(&self) -> Vec<(String, IoStats)> {
+    fn stats(&self) -> Vec<(String, IoStats)> {
         self.ports.iter().map(|(name, port)| (name.clone(), port.stats())).collect()
     }
 }

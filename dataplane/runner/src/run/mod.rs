@@ -1,11 +1,16 @@
 //! The data plane on ports: workers on their cores, an exporter thread, and the counters that hold it to account.
 
+mod control;
 mod exporting;
 #[cfg(feature = "xdp")]
 mod kernel;
+mod observers;
+mod orders;
 mod polling;
 mod ports;
+mod scan;
 mod settings;
+mod tending;
 
 use std::io;
 use std::path::PathBuf;
@@ -14,19 +19,25 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use api::config::{Backend, Config};
-use crossbeam_channel::{Sender, bounded};
+use api::config::{Backend, Choice, Config};
+use api::control::Mode;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use engine::detectors::signatures::SignatureErrors;
 use engine::{Counters, EngineError, Names, Plan, RecordBatch};
 use export::ExportError;
 use packet_io::replay::ReplayError;
 use packet_io::{IoStats, PacketIo};
 
-use exporting::{Exporting, Message};
-use polling::{Lane, Poller};
+use control::{Control, ControlError};
+use exporting::{Exporting, Message, Outputs};
+use orders::{Pulse, mailbox};
+use polling::{Lane, Manner, Poller, Wiring};
+use tending::{Ask, Ports};
 
 /// Batches on their way from the workers to the exporter, at once.
 const BATCHES_IN_FLIGHT: usize = 64;
+/// Questions to the thread in charge that wait at most.
+const ASKS_WAITING: usize = 16;
 /// How often the thread in charge looks whether the run should end.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -85,6 +96,9 @@ pub enum RunError {
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
+    /// The control socket cannot be had.
+    #[error(transparent)]
+    Control(#[from] ControlError),
 }
 
 impl RunError {
@@ -149,6 +163,24 @@ impl RunReport {
     }
 }
 
+/// How a data plane is started, beside its configuration.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Where it listens for orders; nowhere where there is none.
+    pub control: Option<PathBuf>,
+    /// What it does with packets.
+    pub mode: Mode,
+}
+
+/// Whether packets are looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inspect {
+    /// They go through the engine.
+    Yes,
+    /// They are counted and passed on: nothing reads them.
+    CountOnly,
+}
+
 /// What workers and the thread in charge tell each other.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -166,28 +198,28 @@ pub(crate) struct Shared {
 ///
 /// # Errors
 /// When it cannot begin.
-pub fn run(config: &Config, stop: &AtomicBool, tell: &dyn Fn(&str)) -> Result<RunReport, RunError> {
+pub fn run(
+    config: &Config,
+    options: &RunOptions,
+    stop: &AtomicBool,
+    tell: &dyn Fn(&str),
+) -> Result<RunReport, RunError> {
     let boot = &config.boot;
     if boot.ports.is_empty() {
         return Err(RunError::NoPorts);
     }
-    let plan = Arc::new(match &config.live.classify.signatures_dir {
-        Some(folder) => Plan::builtin_and(folder)?,
-        None => Plan::builtin()?,
+    let plan = Arc::new(match (&config.live.classify.signatures_dir, options.mode) {
+        // What is not used cannot be what crashes.
+        (_, Mode::Safe) => Plan::from_files(&[])?,
+        (Some(folder), Mode::Normal) => Plan::builtin_and(folder)?,
+        (None, Mode::Normal) => Plan::builtin()?,
     });
-    let start = Start { config, plan: &plan, stop, tell };
+    let start = Start { config, options, plan: &plan, stop, tell };
     let is_chosen = boot.backend == Backend::Auto;
     match boot.resolved_backend() {
         Some(Backend::Replay) => {
             let lanes = ports::replay(boot)?;
-            run_workers(
-                config,
-                &plan,
-                lanes,
-                &Pinning::None,
-                Loss::Never,
-                Tending { stop, look: &mut |_| Vec::new() },
-            )
+            start.workers(lanes, Backend::Replay, (&Pinning::None, Loss::Never), &mut tending::Nothing)
         }
         Some(Backend::Dpdk) if is_chosen => start.dpdk_or_else(),
         Some(Backend::Dpdk) => start.dpdk(boot),
@@ -199,12 +231,9 @@ pub fn run(config: &Config, stop: &AtomicBool, tell: &dyn Fn(&str)) -> Result<Ru
 }
 
 /// A run on its way, on one backend or another.
-#[cfg_attr(
-    not(any(feature = "dpdk", feature = "xdp")),
-    expect(dead_code, reason = "only captures are played")
-)]
 struct Start<'a> {
     config: &'a Config,
+    options: &'a RunOptions,
     plan: &'a Arc<Plan>,
     stop: &'a AtomicBool,
     tell: &'a dyn Fn(&str),
@@ -215,13 +244,9 @@ impl Start<'_> {
     fn dpdk(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
         let opened = ports::dpdk(boot)?;
         let pinning = Pinning::Dpdk(opened.eal.clone());
-        let tending = Tending { stop: self.stop, look: &mut |_| Vec::new() };
-        let mut report = run_workers(self.config, self.plan, opened.lanes, &pinning, Loss::Counted, tending)?;
-        report.ports = opened
-            .ports
-            .iter()
-            .map(|(name, port)| (name.clone(), port.stats().unwrap_or_default()))
-            .collect();
+        let mut ports = tending::DpdkPorts(opened.ports);
+        let mut report = self.workers(opened.lanes, Backend::Dpdk, (&pinning, Loss::Counted), &mut ports)?;
+        report.ports = ports.stats();
         Ok(report)
     }
 
@@ -234,12 +259,9 @@ impl Start<'_> {
     fn af_xdp(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
         let kernel::Opened { mut ports, lanes } =
             kernel::open(boot, self.config.live.flow.key_vlan, self.tell)?;
-        let tell = self.tell;
-        let mut look = |sender: &Sender<Message>| ports.tend(sender, tell);
-        let tending = Tending { stop: self.stop, look: &mut look };
-        let mut report = run_workers(self.config, self.plan, lanes, &Pinning::Cores, Loss::Counted, tending)?;
+        let mut report = self.workers(lanes, Backend::AfXdp, (&Pinning::Cores, Loss::Counted), &mut ports)?;
         report.ports = ports.stats();
-        report.xdp = ports.counters();
+        report.xdp = ports.xdp();
         Ok(report)
     }
 
@@ -321,97 +343,145 @@ pub(crate) struct Lanes<Io: PacketIo> {
     pub(crate) interfaces: Vec<String>,
 }
 
-/// What the thread in charge does while the workers work.
-struct Tending<'a> {
-    /// Ends the run.
+impl Start<'_> {
+    /// Starts the workers and stays until they are done.
+    fn workers<Io: PacketIo + polling::Source + Send>(
+        &self,
+        lanes: Lanes<Io>,
+        backend: Backend,
+        (pinning, loss): (&Pinning, Loss),
+        ports: &mut dyn Ports,
+    ) -> Result<RunReport, RunError> {
+        let boot = &self.config.boot;
+        let workers = lanes.workers.len().max(1);
+        let shared = Shared { busy: AtomicU64::new(workers as u64), ..Shared::default() };
+        let counters: Vec<_> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
+        let mut names: Names = self.plan.names().clone();
+        for interface in &lanes.interfaces {
+            names.add_interface(interface.clone());
+        }
+        let (sender, receiver) = bounded::<Message>(BATCHES_IN_FLIGHT);
+        let (give_back, spare) = bounded::<RecordBatch>(BATCHES_IN_FLIGHT);
+        let (ask, asks) = bounded::<Ask>(ASKS_WAITING);
+        let outputs = Outputs::open(&self.config.live.output)?;
+        let exporting = Exporting::new(outputs, names.clone(), counters.clone(), receiver, give_back);
+        let inspect = if self.options.mode == Mode::Safe { Inspect::CountOnly } else { Inspect::Yes };
+        let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle };
+        let engine_config = settings::engine(self.config, self.options.mode, workers);
+        let (mut pollers, mut links) = (Vec::new(), Vec::new());
+        for (index, lanes) in lanes.workers.into_iter().enumerate() {
+            let own = counters.get(index).cloned().unwrap_or_default();
+            let engine = engine::Engine::new(engine_config.clone(), Arc::clone(self.plan), Arc::clone(&own))?;
+            let (post, mailbox) = mailbox();
+            let pulse = Arc::new(Pulse::default());
+            let core = boot.cores.get(index).copied();
+            links.push(control::Link::new(post, own, Arc::clone(&pulse), core));
+            let wiring = Wiring { sender: sender.clone(), spare: spare.clone(), mailbox, pulse };
+            pollers.push(Poller::new(lanes, engine, wiring, manner));
+        }
+        let control = Control::new(
+            (self.config.clone(), Arc::clone(self.plan), names),
+            (self.options.mode, backend.name()),
+            (links, sender.clone(), ask),
+        );
+        let control = Arc::new(control);
+        if let Some(path) = &self.options.control {
+            control::listen(&control, path)?;
+        }
+        let crew = Crew { shared: &shared, control: &control, asks, stop: self.stop, tell: self.tell };
+        let errors = thread::scope(|scope| {
+            crew.supervise(scope, (exporting, sender), pollers, (pinning, &boot.cores), ports)
+        })?;
+        Ok(RunReport {
+            counters: crate::inspect::sum(&counters),
+            ports: Vec::new(),
+            xdp: Vec::new(),
+            polled: shared.polled.load(Ordering::Relaxed),
+            forwarded: shared.forwarded.load(Ordering::Relaxed),
+            not_forwarded: shared.not_forwarded.load(Ordering::Relaxed),
+            records_lost: shared.records_lost.load(Ordering::Relaxed),
+            errors,
+        })
+    }
+}
+
+/// What the thread in charge needs.
+struct Crew<'a> {
+    shared: &'a Shared,
+    control: &'a Control,
+    asks: Receiver<Ask>,
     stop: &'a AtomicBool,
-    /// Called every [`LOOK`] with the way to the exporter; what went wrong.
-    look: &'a mut dyn FnMut(&Sender<Message>) -> Vec<String>,
+    tell: &'a dyn Fn(&str),
 }
 
-fn run_workers<Io: PacketIo + polling::Source + Send>(
-    config: &Config,
-    plan: &Arc<Plan>,
-    lanes: Lanes<Io>,
-    pinning: &Pinning,
-    loss: Loss,
-    mut tending: Tending<'_>,
-) -> Result<RunReport, RunError> {
-    let boot = &config.boot;
-    let workers = lanes.workers.len().max(1);
-    let shared = Shared { busy: AtomicU64::new(workers as u64), ..Shared::default() };
-    let counters: Vec<_> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
-    let mut names: Names = plan.names().clone();
-    for interface in lanes.interfaces {
-        names.add_interface(interface);
-    }
-    let (sender, receiver) = bounded::<Message>(BATCHES_IN_FLIGHT);
-    let (give_back, spare) = bounded::<RecordBatch>(BATCHES_IN_FLIGHT);
-    let exporting = Exporting::open(&config.live.output, names, counters.clone(), receiver, give_back)?;
-    let mut pollers = Vec::new();
-    for (index, lanes) in lanes.workers.into_iter().enumerate() {
-        let own = counters.get(index).cloned().unwrap_or_default();
-        let engine = engine::Engine::new(settings::engine(config, workers), Arc::clone(plan), own)?;
-        pollers.push(Poller::new(lanes, engine, sender.clone(), spare.clone(), loss, boot.stop_when_idle));
-    }
-    let errors = thread::scope(|scope| {
-        supervise(scope, (exporting, sender), pollers, &shared, (pinning, &boot.cores), &mut tending)
-    })?;
-    Ok(RunReport {
-        counters: crate::inspect::sum(&counters),
-        ports: Vec::new(),
-        xdp: Vec::new(),
-        polled: shared.polled.load(Ordering::Relaxed),
-        forwarded: shared.forwarded.load(Ordering::Relaxed),
-        not_forwarded: shared.not_forwarded.load(Ordering::Relaxed),
-        records_lost: shared.records_lost.load(Ordering::Relaxed),
-        errors,
-    })
-}
-
-/// Starts the threads, waits for the end, and gathers what went wrong.
-fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
-    scope: &'scope thread::Scope<'scope, '_>,
-    (exporting, sender): (Exporting, Sender<Message>),
-    pollers: Vec<Poller<Io>>,
-    shared: &'scope Shared,
-    (pinning, cores): (&'scope Pinning, &[u16]),
-    tending: &mut Tending<'_>,
-) -> Result<Vec<String>, RunError> {
-    let exporter = thread::Builder::new()
-        .name("exporter".into())
-        .spawn_scoped(scope, move || exporting.run())
-        .map_err(RunError::Thread)?;
-    let mut threads = Vec::new();
-    for (index, poller) in pollers.into_iter().enumerate() {
-        let core = cores.get(index).copied();
-        let started = thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn_scoped(scope, move || poller.run(shared, pinning, core));
-        match started {
-            Ok(thread) => threads.push(thread),
-            Err(refused) => {
-                shared.stop.store(true, Ordering::Relaxed);
-                return Err(RunError::Thread(refused));
+impl Crew<'_> {
+    /// Starts the threads, waits for the end, and gathers what went wrong.
+    fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
+        &self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        (exporting, sender): (Exporting, Sender<Message>),
+        pollers: Vec<Poller<Io>>,
+        (pinning, cores): (&'scope Pinning, &[u16]),
+        ports: &mut dyn Ports,
+    ) -> Result<Vec<String>, RunError>
+    where
+        Self: 'scope,
+    {
+        let shared = self.shared;
+        let exporter = thread::Builder::new()
+            .name("exporter".into())
+            .spawn_scoped(scope, move || exporting.run())
+            .map_err(RunError::Thread)?;
+        let mut threads = Vec::new();
+        for (index, poller) in pollers.into_iter().enumerate() {
+            let core = cores.get(index).copied();
+            let started = thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn_scoped(scope, move || poller.run(shared, pinning, core));
+            match started {
+                Ok(thread) => threads.push(thread),
+                Err(refused) => {
+                    shared.stop.store(true, Ordering::Relaxed);
+                    let _ = sender.send(Message::End);
+                    return Err(RunError::Thread(refused));
+                }
             }
         }
-    }
-    let mut errors = Vec::new();
-    while shared.busy.load(Ordering::Relaxed) > 0 && !tending.stop.load(Ordering::Relaxed) {
-        errors.append(&mut (tending.look)(&sender));
-        thread::sleep(LOOK);
-    }
-    // The exporter ends when nobody can send to it any more.
-    drop(sender);
-    shared.stop.store(true, Ordering::Relaxed);
-    for thread in threads {
-        match thread.join() {
-            Ok(more) => errors.extend(more),
-            Err(_) => errors.push("a worker thread panicked; its flows are lost".to_owned()),
+        let mut errors = self.tend(ports, &sender);
+        shared.stop.store(true, Ordering::Relaxed);
+        for thread in threads {
+            match thread.join() {
+                Ok(more) => errors.extend(more),
+                Err(_) => errors.push("a worker thread panicked; its flows are lost".to_owned()),
+            }
         }
+        // All that the workers sent is before this.
+        let _ = sender.send(Message::End);
+        errors.extend(exporter.join().unwrap_or_else(|_| vec!["the exporter thread panicked".to_owned()]));
+        Ok(errors)
     }
-    errors.extend(exporter.join().unwrap_or_else(|_| vec!["the exporter thread panicked".to_owned()]));
-    Ok(errors)
+
+    /// Looks after the ports and answers what only this thread can, until the run should end.
+    fn tend(&self, ports: &mut dyn Ports, sender: &Sender<Message>) -> Vec<String> {
+        let mut errors = Vec::new();
+        let mut look = tending::Timer::start(LOOK);
+        let is_over = || {
+            let is_asked = self.stop.load(Ordering::Relaxed) || self.control.is_stopping();
+            is_asked || self.shared.busy.load(Ordering::Relaxed) == 0
+        };
+        while !is_over() {
+            let left = look.left();
+            if left.is_zero() {
+                let mut wrong = ports.tend(sender, self.tell);
+                self.control.look(&wrong);
+                errors.append(&mut wrong);
+                look.again();
+            } else if let Ok(ask) = self.asks.recv_timeout(left) {
+                ask.answer(ports);
+            }
+        }
+        errors
+    }
 }
 
 /// Why a configuration file could not be read.

@@ -1,17 +1,20 @@
 //! A worker on its core: poll, hand to the engine, send on.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use api::config::Timeout;
 use arrayvec::ArrayVec;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use engine::{Engine, Frame, RecordBatch, Verdict};
+use engine::{Counter, Engine, Frame, RecordBatch, Verdict};
 use packet_io::replay::Replay;
 use packet_io::{BURST, Burst, PacketIo};
 
 use super::exporting::Message;
-use super::{Loss, Pinning, Shared};
+use super::orders::{Counted, Mailbox, Order, Pulse};
+use super::scan::Scan;
+use super::{Inspect, Loss, Pinning, Shared};
 use crate::worker::frame;
 
 /// Records wait this long at most for their batch to fill.
@@ -48,15 +51,35 @@ impl Source for packet_io::dpdk::DpdkQueue {}
 #[cfg(feature = "xdp")]
 impl Source for packet_io::af_xdp::AfXdpQueue {}
 
+/// What connects a worker with the others.
+pub(crate) struct Wiring {
+    pub(crate) sender: Sender<Message>,
+    pub(crate) spare: Receiver<RecordBatch>,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+/// How a worker works.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    pub(crate) loss: Loss,
+    pub(crate) inspect: Inspect,
+    pub(crate) stop_when_idle: Option<Timeout>,
+}
+
 /// One worker.
 pub(crate) struct Poller<Io: PacketIo> {
     lanes: Vec<Lane<Io>>,
     engine: Engine,
     batch: RecordBatch,
-    sender: Sender<Message>,
-    spare: Receiver<RecordBatch>,
+    wiring: Wiring,
     loss: Loss,
+    inspect: Inspect,
     stop_when_idle_ns: Option<u64>,
+    /// A question about the flows, on its way through the table.
+    scan: Option<Box<Scan>>,
+    rounds: u64,
+    busy_rounds: u64,
     polled: u64,
     forwarded: u64,
     not_forwarded: u64,
@@ -64,23 +87,19 @@ pub(crate) struct Poller<Io: PacketIo> {
 }
 
 impl<Io: PacketIo + Source> Poller<Io> {
-    pub(crate) fn new(
-        lanes: Vec<Lane<Io>>,
-        engine: Engine,
-        sender: Sender<Message>,
-        spare: Receiver<RecordBatch>,
-        loss: Loss,
-        stop_when_idle: Option<Timeout>,
-    ) -> Self {
-        let idle = stop_when_idle.and_then(|timeout| u64::try_from(timeout.duration().as_nanos()).ok());
+    pub(crate) fn new(lanes: Vec<Lane<Io>>, engine: Engine, wiring: Wiring, manner: Manner) -> Self {
+        let nanoseconds = |timeout: Timeout| u64::try_from(timeout.duration().as_nanos()).ok();
         Self {
             lanes,
             engine,
             batch: RecordBatch::with_capacity(),
-            sender,
-            spare,
-            loss,
-            stop_when_idle_ns: idle,
+            wiring,
+            loss: manner.loss,
+            inspect: manner.inspect,
+            stop_when_idle_ns: manner.stop_when_idle.and_then(nanoseconds),
+            scan: None,
+            rounds: 0,
+            busy_rounds: 0,
             polled: 0,
             forwarded: 0,
             not_forwarded: 0,
@@ -112,6 +131,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
         let _ = (pinning, core);
         self.poll(shared);
         self.finish();
+        self.wiring.pulse.end();
         for lane in &mut self.lanes {
             errors.append(&mut lane.io.take_errors());
         }
@@ -139,6 +159,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
             }
             if packets > 0 {
                 idle_polls = 0;
+                self.busy_rounds += 1;
                 self.polled += packets as u64;
                 if !is_busy {
                     is_busy = true;
@@ -158,6 +179,9 @@ impl<Io: PacketIo + Source> Poller<Io> {
                 self.hand_over(self.loss);
                 handed_over_ns = clock.now_ns;
             }
+            self.rounds += 1;
+            self.wiring.pulse.beat(self.rounds);
+            self.answer();
         }
     }
 
@@ -179,7 +203,10 @@ impl<Io: PacketIo + Source> Poller<Io> {
             .collect();
         clock.packets_came(frames.last().map_or(0, |frame| frame.timestamp_ns));
         let mut verdicts = [Verdict::Forward; BURST];
-        self.engine.process(&frames, &mut verdicts, &mut self.batch);
+        match self.inspect {
+            Inspect::Yes => self.engine.process(&frames, &mut verdicts, &mut self.batch),
+            Inspect::CountOnly => count(&frames, &self.engine),
+        }
         drop(frames);
         let packets = burst.len();
         match peer.and_then(|peer| self.lanes.get_mut(peer)) {
@@ -194,6 +221,45 @@ impl<Io: PacketIo + Source> Poller<Io> {
             }
         }
         packets
+    }
+
+    /// Carries out what the worker is asked, between two bursts.
+    #[inline]
+    fn answer(&mut self) {
+        while let Some(order) = self.wiring.mailbox.order() {
+            self.obey(order);
+        }
+        if self.scan.is_none() {
+            self.scan = self.wiring.mailbox.scan();
+        }
+        if let Some(scan) = self.scan.take() {
+            self.scan = scan.step(&self.engine);
+        }
+    }
+
+    // Each answer has room; where nobody waits for it any more, it is freed here.
+    #[cold]
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Count(reply) => _ = reply.try_send(self.counted()),
+            Order::Replace(mut replacement, reply) => {
+                self.engine.replace(&mut replacement);
+                let _ = reply.try_send(replacement);
+            }
+        }
+    }
+
+    fn counted(&self) -> Counted {
+        Counted {
+            rounds: self.rounds,
+            busy_rounds: self.busy_rounds,
+            polled: self.polled,
+            forwarded: self.forwarded,
+            not_forwarded: self.not_forwarded,
+            records_lost: self.records_lost,
+            engine: self.engine.counters().all().map(|(_, value)| value).collect(),
+            lanes: self.lanes.iter().map(|lane| (lane.interface, lane.io.stats())).collect(),
+        }
     }
 
     /// Whether nothing more is to be expected.
@@ -214,11 +280,11 @@ impl<Io: PacketIo + Source> Poller<Io> {
     }
 
     fn hand_over(&mut self, loss: Loss) {
-        let fresh = self.spare.try_recv().unwrap_or_else(|_| RecordBatch::with_capacity());
+        let fresh = self.wiring.spare.try_recv().unwrap_or_else(|_| RecordBatch::with_capacity());
         let batch = core::mem::replace(&mut self.batch, fresh);
         let lost = match loss {
-            Loss::Never => self.sender.send(Message::Records(batch)).err().map(|failed| failed.0),
-            Loss::Counted => match self.sender.try_send(Message::Records(batch)) {
+            Loss::Never => self.wiring.sender.send(Message::Records(batch)).err().map(|failed| failed.0),
+            Loss::Counted => match self.wiring.sender.try_send(Message::Records(batch)) {
                 Ok(()) => None,
                 Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => Some(message),
             },
@@ -229,6 +295,14 @@ impl<Io: PacketIo + Source> Poller<Io> {
             self.batch = batch;
         }
     }
+}
+
+/// Counts packets that nobody looks at.
+fn count(frames: &[Frame<'_>], engine: &Engine) {
+    let counters = engine.counters();
+    counters.add(Counter::Received, frames.len() as u64);
+    counters.add(Counter::ReceivedBytes, frames.iter().map(|frame| u64::from(frame.wire_len)).sum());
+    counters.add(Counter::Processed, frames.len() as u64);
 }
 
 /// Wall time for packets without a time of their own, and packet time for timeouts when nothing comes.

@@ -1,17 +1,23 @@
 //! What a configuration means for an engine.
 
 use api::config::{BootConfig, Checksums, Config, Eviction, FlowTableSize, Overlap};
+use api::control::Mode;
 use engine::{DefragLimits, EngineConfig, Guesses, Inspection, PagePolicy, Share, StreamLimits, Timeouts};
 use wire::ParseOptions;
 
 /// Bytes of table that a flow takes: its slot and its share of the buckets.
 const BYTES_PER_FLOW: u64 = 141;
+/// Flows of a table that nothing goes into.
+const UNUSED_FLOWS: usize = 1024;
 /// Bytes that the state of an inspected flow takes, with its streams but without what they hold.
 const INSPECTION_SHARE: usize = 8;
 
 /// Settings of the engine of one of `workers` workers.
-pub(super) fn engine(config: &Config, workers: usize) -> EngineConfig {
-    let flow_capacity = flow_capacity(&config.boot, workers);
+pub(super) fn engine(config: &Config, mode: Mode, workers: usize) -> EngineConfig {
+    let flow_capacity = match mode {
+        Mode::Normal => flow_capacity(&config.boot, workers),
+        Mode::Safe => UNUSED_FLOWS,
+    };
     let (flow, stream, defrag) = (&config.live.flow, &config.live.stream, &config.live.defrag);
     let timeouts = &flow.timeouts;
     EngineConfig {

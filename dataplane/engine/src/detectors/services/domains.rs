@@ -70,9 +70,18 @@ const DEEPEST: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Domains {
     entries: Vec<Entry>,
-    /// Numbers of entries, from 1, by hash; 0 is empty. At most half full.
-    table: Vec<u32>,
+    /// By hash. At most half full.
+    table: Vec<Place>,
     starts: Vec<Start>,
+}
+
+/// A place of the table: what is looked up mostly is not there, and that is told without a look at the entry.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Number of the entry, from 1; 0 is empty.
+    number: u32,
+    /// Of the hash, what does not say the place.
+    tag: u32,
 }
 
 /// A suffix.
@@ -125,16 +134,16 @@ impl Domains {
                 entry.starts.end = built.starts.len();
             }
         }
-        built.table = vec![0; (built.entries.len() * 2).next_power_of_two()];
+        built.table = vec![Place::default(); (built.entries.len() * 2).next_power_of_two()];
         for (number, entry) in (1_u32..).zip(&built.entries) {
             let at = hash::of(entry.suffix.iter().rev(), hash::start(entry.abroad));
             let mask = built.table.len() - 1;
             let mut place = hash::place(at, mask);
-            while built.table.get(place).is_some_and(|taken| *taken != 0) {
+            while built.table.get(place).is_some_and(|taken| taken.number != 0) {
                 place = (place + 1) & mask;
             }
             if let Some(free) = built.table.get_mut(place) {
-                *free = number;
+                *free = Place { number, tag: hash::tag(at) };
             }
         }
         built
@@ -159,8 +168,7 @@ impl Domains {
     fn walk(&self, name: &[u8], abroad: bool, longest: &mut Longest) {
         let mut state = hash::start(abroad);
         let mut labels = 0;
-        for at in (0..name.len()).rev() {
-            let Some(&byte) = name.get(at) else { return };
+        for (at, &byte) in name.iter().enumerate().rev() {
             if byte == b'.' {
                 self.look_up(name.split_at(at + 1), (state, abroad), longest);
                 labels += 1;
@@ -175,9 +183,14 @@ impl Domains {
 
     fn look_up(&self, (before, suffix): (&[u8], &[u8]), (state, abroad): (u64, bool), longest: &mut Longest) {
         let mask = self.table.len() - 1;
-        let mut place = hash::place(state, mask);
-        while let Some(number) = self.table.get(place).copied().filter(|number| *number != 0) {
+        let (mut place, wanted) = (hash::place(state, mask), hash::tag(state));
+        while let Some(Place { number, tag }) =
+            self.table.get(place).copied().filter(|place| place.number != 0)
+        {
             place = (place + 1) & mask;
+            if tag != wanted {
+                continue;
+            }
             let Some(entry) = self.entries.get(number as usize - 1) else { return };
             if entry.abroad != abroad || !entry.suffix.eq_ignore_ascii_case(suffix) {
                 continue;
@@ -207,8 +220,11 @@ impl Longest {
 
 /// `host:8443` without the port. An IPv6 address stays as it is: it is nobody's.
 fn without_port(name: &[u8]) -> &[u8] {
-    match name.iter().rposition(|byte| *byte == b':') {
-        Some(colon) => name.get(..colon).unwrap_or(name),
+    // A port has five digits at most.
+    let last = name.len().saturating_sub(6);
+    let tail = name.get(last..).unwrap_or_default();
+    match tail.iter().rposition(|byte| *byte == b':') {
+        Some(colon) => name.get(..last + colon).unwrap_or(name),
         None => name,
     }
 }

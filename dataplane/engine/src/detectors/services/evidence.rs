@@ -4,6 +4,8 @@ use super::ServiceSet;
 use crate::ServiceBasis;
 use crate::record::{Body, Datum, Item, Record, RecordBatch};
 
+/// Types of events that have names of others.
+const TELLING: &[&str] = &["tls", "quic", "http", "dns", "stun"];
 /// Objects and lists that are followed into each other.
 const DEEPEST: usize = 8;
 
@@ -21,6 +23,9 @@ pub(crate) fn of_events(
 
 fn of_event(set: &ServiceSet, batch: &RecordBatch, record: &Record) -> Option<(usize, ServiceBasis)> {
     let Body::Event(kind) = record.body else { return None };
+    if !TELLING.contains(&kind) {
+        return None;
+    }
     let items = batch.items(record);
     let mut path = Path::default();
     let mut indirect = Indirect::default();

@@ -61,13 +61,8 @@ impl Member {
         for ((mask, value), set) in mask.iter_mut().zip(&mut value).zip(heads.sets()) {
             (*mask, *value) = set.common_bits();
         }
-        Self {
-            index,
-            min_len: condition.min_len,
-            max_len: condition.max_len,
-            mask: u64::from_le_bytes(mask),
-            value: u64::from_le_bytes(value),
-        }
+        let (min_len, max_len) = condition.lengths();
+        Self { index, min_len, max_len, mask: u64::from_le_bytes(mask), value: u64::from_le_bytes(value) }
     }
 
     /// Whether a payload of this length that starts like this may match.

@@ -191,6 +191,12 @@ pub fn builtin_files() -> Vec<SignatureFile> {
     files::builtin()
 }
 
+/// The version of the set that these files make, before they are compiled.
+#[must_use]
+pub fn fingerprint_of(files: &[SignatureFile]) -> u64 {
+    files::fingerprint(files)
+}
+
 /// The files of a folder.
 ///
 /// # Errors

@@ -72,6 +72,12 @@ impl ByteSet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Heads([ByteSet; HEAD]);
 
+impl Default for Heads {
+    fn default() -> Self {
+        Self::ANY
+    }
+}
+
 impl Heads {
     /// Anything.
     pub(super) const ANY: Self = Self([ByteSet::ALL; HEAD]);
@@ -93,6 +99,20 @@ impl Heads {
         for (own, set) in self.0.iter_mut().zip(other.0) {
             *own = own.intersection(set);
         }
+    }
+
+    /// What satisfies both.
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        self.narrow(other);
+        self
+    }
+
+    /// What satisfies either, byte by byte.
+    pub(super) fn or(mut self, other: &Self) -> Self {
+        for (own, set) in self.0.iter_mut().zip(other.0) {
+            own.unite(set);
+        }
+        self
     }
 
     /// The sets, first byte first.

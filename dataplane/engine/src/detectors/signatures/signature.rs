@@ -1,6 +1,6 @@
 //! One signature, compiled.
 
-use super::expression::{Checks, View};
+use super::expression::{Checks, Lengths, View};
 use super::hex::MaskedBytes;
 use super::opening::Heads;
 use super::pattern::Pattern;
@@ -34,6 +34,13 @@ impl Condition {
             && self.hex.as_ref().is_none_or(|hex| hex.stand_in(view.bytes))
             && self.checks.holds(view)
             && self.pattern.as_ref().is_none_or(|pattern| pattern.may_match(view.bytes))
+    }
+
+    /// Least and most bytes of the whole payload, by the limits and by what the checks read and compare.
+    pub(super) fn lengths(&self) -> (u32, u32) {
+        let own = Lengths { least: self.min_len.into(), most: self.max_len.into() };
+        let Lengths { least, most } = self.checks.lengths().and(own);
+        (u32::try_from(least).unwrap_or(u32::MAX), u32::try_from(most.max(0)).unwrap_or(u32::MAX))
     }
 
     /// The pattern that Hyperscan has to look for.

@@ -205,14 +205,33 @@ pub(super) fn record(message: &[u8], at: usize) -> Result<(Record, usize), WalkE
 /// Gives where what follows the name starts.
 pub(super) fn name_text(message: &[u8], at: usize, into: &mut Vec<u8>) -> Result<usize, WalkError> {
     into.clear();
+    // Most names have nothing to escape: their labels are put together here, and added as one.
+    let (mut plain, mut len, mut is_odd) = ([0; NAME_MAX + 1], 0, false);
+    let end = walk_name(message, at, |label| {
+        is_odd |= label.iter().fold(false, |odd, byte| odd | !is_plain(*byte));
+        if let Some(place) = plain.get_mut(len..=len + label.len())
+            && let Some((dot, place)) = place.split_last_mut()
+        {
+            place.copy_from_slice(label);
+            *dot = b'.';
+            len += label.len() + 1;
+        }
+    })?;
+    if !is_odd {
+        into.extend_from_slice(plain.get(..len.saturating_sub(1)).unwrap_or_default());
+        return Ok(end);
+    }
     walk_name(message, at, |label| {
         if !into.is_empty() {
             into.push(b'.');
         }
-        for byte in label {
-            push_escaped(*byte, into);
-        }
+        label.iter().for_each(|byte| push_escaped(*byte, into));
     })
+}
+
+/// Whether a byte of a label stands for itself. Without branches, so that a label is looked at as a whole.
+const fn is_plain(byte: u8) -> bool {
+    (byte > 0x20) & (byte < 0x7f) & (byte != b'.') & (byte != b'\\')
 }
 
 fn push_escaped(byte: u8, into: &mut Vec<u8>) {

@@ -116,11 +116,11 @@ fn read(datagrams: &[(Direction, Vec<u8>)]) -> Vec<(&'static str, String)> {
     let mut batch = RecordBatch::default();
     for (from, bytes) in datagrams {
         let input = Input { bytes, from: *from, carrier: Carrier::Udp, now_ns: 1, after_gap: false };
-        if parser.read(input, &mut Output::new(&mut batch, flow, 1)).then == Then::Done {
+        if parser.read(input, &mut Output::new(&mut batch, &flow, 1)).then == Then::Done {
             break;
         }
     }
-    parser.finish(&mut Output::new(&mut batch, flow, 1));
+    parser.finish(&mut Output::new(&mut batch, &flow, 1));
     let [record] = batch.records() else { panic!("one event, not {:?}", batch.records()) };
     let items =
         batch.items(record).iter().filter(|item| matches!(item.value, Datum::Text(..) | Datum::Static(_)));

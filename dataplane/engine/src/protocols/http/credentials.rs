@@ -1,5 +1,7 @@
 //! Credentials sent in clear: what kind they are and, masked, whose. The secret itself is read and never kept.
 
+use memchr::memchr;
+
 use super::field::without_parameters;
 
 /// What stands for a secret in targets and for all but the first letter of a user name.
@@ -139,7 +141,7 @@ fn mask_name(name: &[u8], into: &mut Vec<u8>) {
 /// Copies a target or a reference (RFC 3986), with the values of secret query parameters and a password in the user
 /// information masked. Says what was masked.
 pub(super) fn mask_target(target: &[u8], into: &mut Vec<u8>) -> Option<Credentials> {
-    let query = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
+    let query = memchr(b'?', target).unwrap_or(target.len());
     let (before, query) = target.split_at_checked(query).unwrap_or((target, &[]));
     let in_authority = mask_user_information(before, into);
     let in_query = mask_query(query, into);
@@ -151,6 +153,7 @@ pub(super) fn mask_target(target: &[u8], into: &mut Vec<u8>) -> Option<Credentia
 
 fn mask_user_information(target: &[u8], into: &mut Vec<u8>) -> bool {
     let masked = || {
+        memchr(b'@', target)?;
         let start = target.windows(3).position(|three| three == b"://")? + 3;
         let authority = target.get(start..)?;
         let authority = authority.split(|byte| matches!(byte, b'/' | b'#')).next()?;
@@ -170,6 +173,9 @@ fn mask_user_information(target: &[u8], into: &mut Vec<u8>) -> bool {
 
 fn mask_query(query: &[u8], into: &mut Vec<u8>) -> bool {
     let mut found = false;
+    if query.is_empty() {
+        return found;
+    }
     for piece in query.split_inclusive(|byte| matches!(byte, b'?' | b'&' | b';' | b'#')) {
         let (pair, end) = match piece {
             [pair @ .., last @ (b'?' | b'&' | b';' | b'#')] => (pair, Some(*last)),

@@ -258,10 +258,13 @@ mod tests {
 
     #[test]
     fn targets_say_by_themselves_what_they_are() {
-        for target in [&b"/fhir/Condition/1"[..], b"/Patient/123", b"/api/MedicationRequest?patient=1", b"/R4/Task/9"] {
+        for target in
+            [&b"/fhir/Condition/1"[..], b"/Patient/123", b"/api/MedicationRequest?patient=1", b"/R4/Task/9"]
+        {
             assert!(is_target(target), "{target:?}");
         }
-        for target in [&b"/Account/login"[..], b"/List", b"/fhir/metadata", b"/patient/123", b"/Task/5", b"/"] {
+        for target in [&b"/Account/login"[..], b"/List", b"/fhir/metadata", b"/patient/123", b"/Task/5", b"/"]
+        {
             assert!(!is_target(target), "{target:?}");
         }
     }

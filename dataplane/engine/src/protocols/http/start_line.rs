@@ -225,7 +225,11 @@ pub(super) fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
 }
 
 fn has_controls(bytes: &[u8]) -> bool {
-    bytes.iter().any(|byte| *byte < 0x20 && *byte != b'\t')
+    // Without branches, so that many are looked at at once.
+    let found =
+        |run: &[u8]| run.iter().fold(false, |found, byte| found | ((*byte < 0x20) & (*byte != b'\t')));
+    let (runs, rest) = bytes.as_chunks::<16>();
+    runs.iter().any(|run| found(run)) || found(rest)
 }
 
 #[cfg(test)]

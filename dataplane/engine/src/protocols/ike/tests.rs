@@ -131,7 +131,7 @@ fn read(
     let mut batch = RecordBatch::default();
     let mut notes = Notes::default();
     for (from, bytes) in input {
-        let mut out = Output::new(&mut batch, flow, 1);
+        let mut out = Output::new(&mut batch, &flow, 1);
         let progress =
             parser.read(Input { bytes, from: *from, carrier, now_ns: 1, after_gap: false }, &mut out);
         notes = out.notes();
@@ -139,7 +139,7 @@ fn read(
             break;
         }
     }
-    parser.finish(&mut Output::new(&mut batch, flow, 1));
+    parser.finish(&mut Output::new(&mut batch, &flow, 1));
     let texts = batch.records().first().map(|record| {
         let items = batch.items(record).iter();
         let items = items.filter(|item| matches!(item.value, Datum::Text(..) | Datum::Static(_)));

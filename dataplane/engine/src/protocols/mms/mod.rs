@@ -77,7 +77,9 @@ fn look_at_parts(first: &[u8], mut bytes: &[u8]) -> Found {
             return if framing(bytes) == Framing::Open { Found::Maybe } else { Found::No };
         };
         let Some(packet) = bytes.get(..shown) else { return Found::Maybe };
-        let Some(transport::Unit::Data(data, is_end)) = transport::Unit::read(packet) else { return Found::No };
+        let Some(transport::Unit::Data(data, is_end)) = transport::Unit::read(packet) else {
+            return Found::No;
+        };
         whole.extend_from_slice(data);
         if is_end {
             return look_at_data(&whole, true);

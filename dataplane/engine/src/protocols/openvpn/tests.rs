@@ -96,13 +96,13 @@ fn read(
     let mut batch = RecordBatch::default();
     for (from, bytes) in input {
         let input = Input { bytes, from: *from, carrier, now_ns: 1, after_gap: false };
-        let progress = parser.read(input, &mut Output::new(&mut batch, flow, 1));
+        let progress = parser.read(input, &mut Output::new(&mut batch, &flow, 1));
         assert!(progress.consumed <= bytes.len());
         if progress.then == Then::Done {
             break;
         }
     }
-    parser.finish(&mut Output::new(&mut batch, flow, 1));
+    parser.finish(&mut Output::new(&mut batch, &flow, 1));
     let mut kinds = Vec::new();
     let mut texts = Vec::new();
     for record in batch.records() {

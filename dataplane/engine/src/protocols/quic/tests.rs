@@ -162,12 +162,12 @@ fn read(parser: &mut dyn Parser, datagrams: &[(Direction, Vec<u8>)]) -> Vec<(&'s
     let mut batch = RecordBatch::default();
     for (from, bytes) in datagrams {
         let input = Input { bytes, from: *from, carrier: Carrier::Udp, now_ns: 1, after_gap: false };
-        let progress = parser.read(input, &mut Output::new(&mut batch, identity(), 1));
+        let progress = parser.read(input, &mut Output::new(&mut batch, &identity(), 1));
         if progress.then == Then::Done {
             break;
         }
     }
-    parser.finish(&mut Output::new(&mut batch, identity(), 1));
+    parser.finish(&mut Output::new(&mut batch, &identity(), 1));
     let [record] = batch.records() else { panic!("one event, not {:?}", batch.records()) };
     let items = batch.items(record).iter();
     let values = items.filter(|item| matches!(item.value, Datum::Text(..) | Datum::Static(_)));
@@ -349,7 +349,7 @@ fn a_flood_of_packets_that_cannot_be_opened_ends_soon() {
         let input =
             Input { bytes: &bytes, from: ToServer, carrier: Carrier::Udp, now_ns: 1, after_gap: false };
         count += 1;
-        if parser.read(input, &mut Output::new(&mut batch, identity(), 1)).then == Then::Done {
+        if parser.read(input, &mut Output::new(&mut batch, &identity(), 1)).then == Then::Done {
             break;
         }
     }
@@ -394,9 +394,9 @@ proptest! {
         let mut batch = RecordBatch::default();
         for (from, bytes) in &datagrams {
             let input = Input { bytes, from: *from, carrier: Carrier::Udp, now_ns: 1, after_gap: false };
-            parser.read(input, &mut Output::new(&mut batch, identity(), 1));
+            parser.read(input, &mut Output::new(&mut batch, &identity(), 1));
         }
-        parser.finish(&mut Output::new(&mut batch, identity(), 1));
+        parser.finish(&mut Output::new(&mut batch, &identity(), 1));
     }
 
     #[test]
@@ -405,6 +405,6 @@ proptest! {
         let mut parser = fresh();
         let mut batch = RecordBatch::default();
         let input = Input { bytes: &bytes, from: ToServer, carrier: Carrier::Udp, now_ns: 1, after_gap: false };
-        parser.read(input, &mut Output::new(&mut batch, identity(), 1));
+        parser.read(input, &mut Output::new(&mut batch, &identity(), 1));
     }
 }

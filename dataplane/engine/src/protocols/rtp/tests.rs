@@ -85,7 +85,7 @@ fn read(start: Start, carrier: Carrier, input: &[(Direction, Vec<u8>)]) -> (Vec<
     let mut batch = RecordBatch::default();
     let mut notes = Notes::default();
     for (from, bytes) in input {
-        let mut out = Output::new(&mut batch, flow, 1);
+        let mut out = Output::new(&mut batch, &flow, 1);
         let progress =
             parser.read(Input { bytes, from: *from, carrier, now_ns: 1, after_gap: false }, &mut out);
         assert!(progress.consumed <= bytes.len());
@@ -93,7 +93,7 @@ fn read(start: Start, carrier: Carrier, input: &[(Direction, Vec<u8>)]) -> (Vec<
             notes = out.notes();
         }
     }
-    parser.finish(&mut Output::new(&mut batch, flow, 1));
+    parser.finish(&mut Output::new(&mut batch, &flow, 1));
     let kinds = batch.records().iter().filter_map(|record| match record.body {
         Body::Event(kind) => Some(kind),
         Body::Flow(_) => None,

@@ -1,7 +1,8 @@
 //! The typed tree to tests and operations.
 
+use super::super::opening::Heads;
 use super::parser::{Arithmetic, Comparison, Function, Node};
-use super::program::{Field, Op, Program, STACK, Test};
+use super::program::{Field, Lengths, Op, Program, STACK, Test};
 use super::{ExpressionError, ExpressionProblem};
 
 /// Operations that one condition may have.
@@ -50,14 +51,48 @@ fn test(node: &Node) -> Result<Test, ExpressionError> {
         return Err(ExpressionError { column: 1, problem: ExpressionProblem::Constant });
     }
     program.bits = bits(node);
+    program.heads = heads(node);
+    program.lengths = lengths(node);
     Ok(Test::Program(Box::new(program)))
+}
+
+/// What the first bytes must be where the condition holds.
+fn heads(node: &Node) -> Heads {
+    match node {
+        Node::Both(left, right) => heads(left).and(&heads(right)),
+        Node::Either(left, right) => heads(left).or(&heads(right)),
+        leaf => {
+            let mut heads = Heads::ANY;
+            match quick_test(leaf) {
+                Some(test) => test.narrow(&mut heads),
+                None => {
+                    let mut program = Program::default();
+                    emit(leaf, &mut program);
+                    program.narrow_by_trial(&mut heads);
+                }
+            }
+            heads
+        }
+    }
+}
+
+/// How long the payload must be where the condition holds.
+fn lengths(node: &Node) -> Lengths {
+    match node {
+        Node::Both(left, right) => lengths(left).and(lengths(right)),
+        Node::Either(left, right) => lengths(left).or(lengths(right)),
+        leaf => quick_test(leaf).map_or(Lengths::ANY, |test| test.lengths()),
+    }
 }
 
 /// The usual forms: `len` or a field at a fixed offset against constants, and bytes at a fixed offset.
 fn quick_test(node: &Node) -> Option<Test> {
     match node {
         Node::Compare { comparison, left, right } => {
-            let limit = constant(right)?;
+            let Some(limit) = constant(right) else {
+                let is_equal = *comparison == Comparison::Equal;
+                return is_equal.then(|| rest_test(left, right).or_else(|| rest_test(right, left)))?;
+            };
             let (low, high) = match comparison {
                 Comparison::Equal => (limit, limit),
                 Comparison::Less => (i64::MIN, limit.checked_sub(1)?),
@@ -87,6 +122,29 @@ fn range_test(value: &Node, low: i64, high: i64) -> Option<Test> {
     }
     let (field, mask) = field(value)?;
     Some(Test::Field { field, mask, low, high })
+}
+
+/// `u16be(2) + 4 == len`.
+fn rest_test(left: &Node, right: &Node) -> Option<Test> {
+    let (value, more) = sum(left);
+    let (len, beyond) = sum(right);
+    let (field, mask) = field(value)?;
+    matches!(len, Node::Len).then_some(())?;
+    Some(Test::Rest { field, mask, more: more.checked_sub(beyond)? })
+}
+
+/// A number, and the constant that is added to it.
+fn sum(node: &Node) -> (&Node, i64) {
+    let parts = match node {
+        Node::Arithmetic { operator: Arithmetic::Add, left, right } => {
+            constant(right).map(|more| (left, more))
+        }
+        Node::Arithmetic { operator: Arithmetic::Subtract, left, right } => {
+            constant(right).and_then(i64::checked_neg).map(|more| (left, more))
+        }
+        _ => None,
+    };
+    parts.map_or((node, 0), |(left, more)| (left, more))
 }
 
 /// `u16be(4)` or `u8(0) & 0x3f`.

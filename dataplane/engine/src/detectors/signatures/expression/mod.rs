@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::opening::Heads;
 use program::Test;
-pub(super) use program::View;
+pub(super) use program::{Lengths, View};
 
 /// Characters that one check may have.
 const MAX_TEXT: usize = 1024;
@@ -57,6 +57,11 @@ impl Checks {
         for test in &self.tests {
             test.narrow(heads);
         }
+    }
+
+    /// How long the payload must be.
+    pub(super) fn lengths(&self) -> Lengths {
+        self.tests.iter().map(Test::lengths).fold(Lengths::ANY, Lengths::and)
     }
 
     /// How unlikely a random payload is to pass, in bits; an estimate that orders signatures.

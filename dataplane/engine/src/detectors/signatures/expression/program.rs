@@ -30,8 +30,38 @@ pub(super) enum Test {
     OneOf { field: Field, mask: i64, values: Box<[i64]> },
     /// These bytes stand at this offset.
     Bytes { at: usize, literal: Box<[u8]> },
+    /// A number at a fixed offset, masked, says the length but for so many bytes.
+    Rest { field: Field, mask: i64, more: i64 },
     /// Anything else.
     Program(Box<Program>),
+}
+
+/// Lengths that a payload may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Lengths {
+    pub(in super::super) least: i64,
+    pub(in super::super) most: i64,
+}
+
+impl Lengths {
+    /// All.
+    pub(in super::super) const ANY: Self = Self { least: 0, most: i64::MAX };
+
+    /// Those of both.
+    pub(in super::super) fn and(self, other: Self) -> Self {
+        Self { least: self.least.max(other.least), most: self.most.min(other.most) }
+    }
+
+    /// Those from the least to the most of either.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), most: self.most.max(other.most) }
+    }
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self::ANY
+    }
 }
 
 /// An unsigned number at a fixed offset.
@@ -52,6 +82,23 @@ impl Field {
         let from_start = if self.little { self.width.saturating_sub(rank + 1) } else { rank };
         self.at.saturating_add(from_start)
     }
+
+    /// A payload that has it.
+    fn lengths(self) -> Lengths {
+        let end = self.at.saturating_add(self.width);
+        Lengths { least: i64::try_from(end).unwrap_or(i64::MAX), ..Lengths::ANY }
+    }
+
+    /// What the bytes are where the number, masked, is one of `values`.
+    fn narrow(self, mask: i64, values: &[i64], heads: &mut Heads) {
+        for rank in 0..self.width {
+            let shift = 8 * (self.width - rank - 1);
+            let allowed = |byte: u8| {
+                values.iter().any(|value| i64::from(byte) & (mask >> shift) & 0xff == value >> shift & 0xff)
+            };
+            heads.restrict(self.byte(rank), ByteSet::of(allowed));
+        }
+    }
 }
 
 impl Test {
@@ -65,7 +112,26 @@ impl Test {
                 field.read(view.bytes).is_some_and(|value| values.contains(&(value & mask)))
             }
             Self::Bytes { at, literal } => stands_at(view.bytes, *at, literal),
+            Self::Rest { field, mask, more } => {
+                let rest = i64::from(view.len).checked_sub(*more);
+                field.read(view.bytes).is_some_and(|value| Some(value & mask) == rest)
+            }
             Self::Program(program) => program.run(view).unwrap_or(false),
+        }
+    }
+
+    /// How long the payload must be.
+    pub(super) fn lengths(&self) -> Lengths {
+        match self {
+            Self::Length { low, high } => Lengths { least: *low, most: *high },
+            Self::Field { field, .. } | Self::OneOf { field, .. } | Self::Rest { field, .. } => {
+                field.lengths()
+            }
+            Self::Bytes { at, literal } => {
+                let end = at.saturating_add(literal.len());
+                Lengths { least: i64::try_from(end).unwrap_or(i64::MAX), ..Lengths::ANY }
+            }
+            Self::Program(program) => program.lengths,
         }
     }
 
@@ -77,35 +143,25 @@ impl Test {
                     heads.restrict(offset, ByteSet::of(|value| value == *byte));
                 }
             }
+            Self::Field { field, mask, low, high } if low == high => field.narrow(*mask, &[*low], heads),
             Self::Field { field, mask, low, high } if field.width > 1 => {
                 narrow_by_range(*field, *mask, (*low, *high), heads);
             }
-            Self::Field { field, .. } | Self::OneOf { field, .. } if field.width == 1 => {
-                self.narrow_by_trial(field.at, heads);
+            Self::Field { field, mask, low, high } => {
+                let passes = |value: u8| (*low..=*high).contains(&(i64::from(value) & mask));
+                heads.restrict(field.at, ByteSet::of(passes));
             }
-            Self::Program(program) => {
-                if let Some(at) = program.only_byte() {
-                    self.narrow_by_trial(at, heads);
-                }
-            }
-            Self::Length { .. } | Self::Field { .. } | Self::OneOf { .. } => {}
+            Self::OneOf { field, mask, values } => field.narrow(*mask, values, heads),
+            Self::Program(program) => heads.narrow(&program.heads),
+            Self::Length { .. } | Self::Rest { .. } => {}
         }
-    }
-
-    /// The test depends on one byte alone: all its values are tried.
-    fn narrow_by_trial(&self, at: usize, heads: &mut Heads) {
-        if at >= HEAD {
-            return;
-        }
-        let passes = ByteSet::of(|value| self.holds(View { bytes: &[value; HEAD], len: 4 }));
-        heads.restrict(at, passes);
     }
 
     /// Orders tests by what they cost.
     pub(super) fn cost(&self) -> usize {
         match self {
             Self::Length { .. } => 0,
-            Self::Field { .. } => 1,
+            Self::Field { .. } | Self::Rest { .. } => 1,
             Self::Bytes { .. } => 2,
             Self::OneOf { .. } => 3,
             Self::Program(program) => 3 + program.ops.len(),
@@ -120,6 +176,8 @@ impl Test {
             Self::OneOf { field, mask, values } => {
                 field_bits(*field, *mask) - f64::from(u32::try_from(values.len()).unwrap_or(u32::MAX)).log2()
             }
+            // As much as an equation of a program counts.
+            Self::Rest { field, .. } => 8.0 * f64::from(u32::try_from(field.width).unwrap_or(4)),
             Self::Bytes { literal, .. } => 8.0 * f64::from(u32::try_from(literal.len()).unwrap_or(u32::MAX)),
             Self::Program(program) => program.bits,
         }
@@ -210,6 +268,10 @@ pub(super) struct Program {
     pub(super) bytes: Vec<u8>,
     pub(super) values: Vec<i64>,
     pub(super) bits: f64,
+    /// What the first bytes must be.
+    pub(super) heads: Heads,
+    /// How long the payload must be.
+    pub(super) lengths: Lengths,
 }
 
 impl Program {
@@ -274,6 +336,14 @@ impl Program {
             Op::Not => i64::from(stack.pop()? == 0),
             Op::IfFalse { .. } | Op::IfTrue { .. } => return None,
         })
+    }
+
+    /// The program may depend on one byte alone: all its values are tried.
+    pub(super) fn narrow_by_trial(&self, heads: &mut Heads) {
+        if let Some(at) = self.only_byte().filter(|at| *at < HEAD) {
+            let passes = |value| self.run(View { bytes: &[value; HEAD], len: 4 }).unwrap_or(false);
+            heads.restrict(at, ByteSet::of(passes));
+        }
     }
 
     /// The offset of the one byte that the program depends on, if there is one.

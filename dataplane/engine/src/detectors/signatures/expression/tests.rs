@@ -256,19 +256,77 @@ proptest! {
     }
 
     #[test]
-    fn first_bytes_never_rule_out_a_payload_that_passes(
+    fn first_bytes_and_lengths_never_rule_out_a_payload_that_passes(
         check in conditions(),
         payload in proptest::collection::vec(any::<u8>(), 0..12),
     ) {
-        let mut checks = Checks::default();
-        if checks.add(&check).is_ok() {
-            let mut heads = Heads::ANY;
-            checks.narrow(&mut heads);
-            if checks.holds(View { bytes: &payload, len: u32::try_from(payload.len()).unwrap() }) {
-                for (set, byte) in heads.sets().zip(&payload) {
-                    prop_assert!(set.contains(*byte), "{}", check);
-                }
-            }
-        }
+        passes_what_it_rules_out(&check, &payload)?;
     }
+
+    #[test]
+    fn what_often_passes_is_never_ruled_out(
+        check in likely_conditions(),
+        payload in proptest::collection::vec(proptest::sample::select(vec![0_u8, 1, 2, 3, 0x80]), 0..10),
+    ) {
+        passes_what_it_rules_out(&check, &payload)?;
+    }
+}
+
+/// Fails where a payload passes a check whose first bytes or lengths rule it out.
+fn passes_what_it_rules_out(check: &str, payload: &[u8]) -> Result<(), TestCaseError> {
+    let mut checks = Checks::default();
+    let len = u32::try_from(payload.len()).unwrap();
+    if checks.add(check).is_err() || !checks.holds(View { bytes: payload, len }) {
+        return Ok(());
+    }
+    let mut heads = Heads::ANY;
+    checks.narrow(&mut heads);
+    for (set, byte) in heads.sets().zip(payload) {
+        prop_assert!(set.contains(*byte), "{}", check);
+    }
+    let Lengths { least, most } = checks.lengths();
+    prop_assert!((least..=most).contains(&i64::from(len)), "{} has {} to {} bytes", check, least, most);
+    Ok(())
+}
+
+/// Conditions on the first bytes that short payloads of small bytes often pass.
+fn likely_conditions() -> impl Strategy<Value = String> {
+    let field = (
+        proptest::sample::select(vec!["u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le"]),
+        0..5,
+        proptest::sample::select(vec!["", " & 3", " & 0xff", " & 0xff00", " & 0x8001"]),
+    );
+    let field = field.prop_map(|(name, at, mask)| format!("{name}({at}){mask}")).boxed();
+    let number = proptest::sample::select(vec!["0", "1", "2", "3", "0x102", "0x100", "0x200", "0x8000"]);
+    let relation = proptest::sample::select(vec!["==", "<=", ">=", "<", ">", "!="]);
+    let leaf = prop_oneof![
+        (field.clone(), relation.clone(), number)
+            .prop_map(|(field, is, number)| format!("{field} {is} {number}")),
+        field.clone().prop_map(|field| format!("{field} in {{0, 1, 3, 0x101, 0x300}}")),
+        field.clone().prop_map(|field| format!("{field} in 1..=0x203")),
+        (field, 0..9).prop_map(|(field, more)| format!("({field}) + {more} == len")),
+        (relation, 0..10).prop_map(|(is, length)| format!("len {is} {length}")),
+        Just("bytes(1, 2) == \"\\x01\\x02\"".to_owned()),
+    ];
+    leaf.prop_recursive(3, 8, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(left, right)| format!("({left}) && ({right})")),
+            (inner.clone(), inner.clone()).prop_map(|(left, right)| format!("({left}) || ({right})")),
+            inner.prop_map(|value| format!("!({value})")),
+        ]
+    })
+}
+
+#[test]
+fn alternatives_rule_out_what_none_of_them_allows() {
+    let mut checks = Checks::default();
+    checks.add("(u32le(0) == 1 && len == 148) || (u32le(0) == 2 && len == 92)").unwrap();
+    let mut heads = Heads::ANY;
+    checks.narrow(&mut heads);
+    let sets: Vec<_> = heads.sets().collect();
+    for (byte, allowed) in [(0, false), (1, true), (2, true), (3, false)] {
+        assert_eq!(sets[0].contains(byte), allowed, "{byte}");
+    }
+    assert_eq!((sets[1].count(), sets[3].count(), sets[4].count()), (1, 1, 256));
+    assert_eq!(checks.lengths(), Lengths { least: 92, most: 148 });
 }

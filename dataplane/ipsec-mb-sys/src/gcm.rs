@@ -1,0 +1,188 @@
+#![expect(unsafe_code, reason = "calls into a C library")]
+
+use std::sync::OnceLock;
+
+use zeroize::Zeroize;
+
+/// Bytes of the authentication tag, which follows the text.
+pub const TAG: usize = 16;
+
+/// An expanded AES-256 key and its hash keys; wiped when dropped, never copied, never printed.
+pub struct Gcm256 {
+    key: Box<KeyData>,
+    functions: &'static Functions,
+}
+
+/// Whether a text was what its sender sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Opening {
+    /// The tag is right; the text is plain now.
+    Authentic,
+    /// The tag is wrong; the text is zeros now.
+    Forged,
+}
+
+impl Gcm256 {
+    /// Expands a key; `None` where the processor has no AES instructions.
+    #[must_use]
+    pub fn new(key: &[u8; 32]) -> Option<Self> {
+        let functions = functions()?;
+        let mut data = Box::new(KeyData([0; KEY_BYTES]));
+        // SAFETY: `expand` reads 32 bytes of key and writes `key_bytes` ≤ `KEY_BYTES` (checked in `functions`) to memory
+        // that is aligned to 64 bytes as its header asks.
+        unsafe { (functions.expand)(key.as_ptr(), &raw mut *data) };
+        Some(Self { key: data, functions })
+    }
+
+    /// Encrypts all but the last 16 bytes of `text` in place and writes the tag into those.
+    /// Nothing is done, and false given, where `text` is shorter than a tag.
+    #[inline]
+    #[must_use]
+    pub fn seal(&self, nonce: &[u8; 12], aad: &[u8], text: &mut [u8]) -> bool {
+        let Some((text, tag)) = text.split_last_chunk_mut::<TAG>() else { return false };
+        self.call(self.functions.encrypt, nonce, aad, text, tag);
+        true
+    }
+
+    /// Decrypts all but the last 16 bytes of `text` in place, and compares the tag in those.
+    #[inline]
+    pub fn open(&self, nonce: &[u8; 12], aad: &[u8], text: &mut [u8]) -> Opening {
+        let Some((text, tag)) = text.split_last_chunk_mut::<TAG>() else { return Opening::Forged };
+        let mut computed = [0; TAG];
+        self.call(self.functions.decrypt, nonce, aad, text, &mut computed);
+        // One comparison of 128 bits: the time says nothing about where they differ.
+        if u128::from_ne_bytes(computed) == u128::from_ne_bytes(*tag) {
+            return Opening::Authentic;
+        }
+        // What a forger chose must not be seen by anybody.
+        text.fill(0);
+        Opening::Forged
+    }
+
+    #[inline]
+    fn call(&self, function: Crypt, nonce: &[u8; 12], aad: &[u8], text: &mut [u8], tag: &mut [u8; TAG]) {
+        let mut context = Context([0; CONTEXT_BYTES]);
+        let place = text.as_mut_ptr();
+        // SAFETY: the key was expanded by `expand` of the same table; the context has the size the library asks for
+        // (checked in `functions`); nonce, aad, text and tag are as long as said, and the library works in place.
+        unsafe {
+            function(
+                &raw const *self.key,
+                &raw mut context,
+                place,
+                place,
+                text.len() as u64,
+                nonce.as_ptr(),
+                aad.as_ptr(),
+                aad.len() as u64,
+                tag.as_mut_ptr(),
+                TAG as u64,
+            );
+        };
+    }
+}
+
+impl Drop for Gcm256 {
+    fn drop(&mut self) {
+        self.key.0.zeroize();
+    }
+}
+
+/// `struct gcm_key_data`: opaque to us.
+#[repr(C, align(64))]
+struct KeyData([u8; KEY_BYTES]);
+
+/// `struct gcm_context_data`: opaque to us, and of use only to calls that go on where another stopped.
+#[repr(C, align(16))]
+struct Context([u8; CONTEXT_BYTES]);
+
+/// As many as version 1.3 has, and some more: the header is asked, below.
+const KEY_BYTES: usize = 1280;
+const CONTEXT_BYTES: usize = 96;
+
+type Expand = unsafe extern "C" fn(*const u8, *mut KeyData);
+type Crypt = unsafe extern "C" fn(
+    *const KeyData,
+    *mut Context,
+    *mut u8,
+    *const u8,
+    u64,
+    *const u8,
+    *const u8,
+    u64,
+    *mut u8,
+    u64,
+);
+
+/// `struct ipsec_mb_gcm256` of the shim.
+#[repr(C)]
+struct Answer {
+    expand: Option<Expand>,
+    encrypt: Option<Crypt>,
+    decrypt: Option<Crypt>,
+    key_bytes: u64,
+    context_bytes: u64,
+}
+
+struct Functions {
+    expand: Expand,
+    encrypt: Crypt,
+    decrypt: Crypt,
+}
+
+unsafe extern "C" {
+    fn ipsec_mb_shim_gcm256(out: *mut Answer) -> i32;
+}
+
+/// The functions for this processor, looked up once.
+fn functions() -> Option<&'static Functions> {
+    static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
+    FUNCTIONS.get_or_init(look_up).as_ref()
+}
+
+fn look_up() -> Option<Functions> {
+    let mut answer = Answer { expand: None, encrypt: None, decrypt: None, key_bytes: 0, context_bytes: 0 };
+    // SAFETY: the shim writes one structure of this layout, or nothing.
+    let usable = unsafe { ipsec_mb_shim_gcm256(&raw mut answer) };
+    let fits = answer.key_bytes <= KEY_BYTES as u64 && answer.context_bytes <= CONTEXT_BYTES as u64;
+    if usable == 0 || !fits {
+        return None;
+    }
+    Some(Functions { expand: answer.expand?, encrypt: answer.encrypt?, decrypt: answer.decrypt? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Test case 14 of the GCM specification (McGrew, Viega): one block of zeros under the key of zeros.
+    #[test]
+    fn the_block_of_zeros_is_sealed_as_published() {
+        let Some(key) = Gcm256::new(&[0; 32]) else { return };
+        let mut text = [0; 32];
+        assert!(key.seal(&[0; 12], &[], &mut text));
+        let published = 0xcea7_403d_4d60_6b6e_074e_c5d3_baf3_9d18_u128.to_be_bytes();
+        let tag = 0xd0d1_c8a7_9999_6bf0_265b_98b5_d48a_b919_u128.to_be_bytes();
+        assert_eq!((&text[..16], &text[16..]), (&published[..], &tag[..]));
+        assert_eq!(key.open(&[0; 12], &[], &mut text), Opening::Authentic);
+        assert_eq!(text[..16], [0; 16]);
+    }
+
+    #[test]
+    fn a_forged_text_is_wiped() {
+        let Some(key) = Gcm256::new(&[7; 32]) else { return };
+        let mut text = [3; 80];
+        assert!(key.seal(&[1; 12], b"header", &mut text));
+        text[70] ^= 1;
+        assert_eq!(key.open(&[1; 12], b"header", &mut text), Opening::Forged);
+        assert_eq!(text[..64], [0; 64]);
+    }
+
+    #[test]
+    fn what_is_shorter_than_a_tag_is_neither_sealed_nor_opened() {
+        let Some(key) = Gcm256::new(&[7; 32]) else { return };
+        assert!(!key.seal(&[1; 12], &[], &mut [0; 15]));
+        assert_eq!(key.open(&[1; 12], &[], &mut [0; 15]), Opening::Forged);
+    }
+}

@@ -1,0 +1,183 @@
+//! The seam to the daemon: threads of their own that listen on a Unix socket, ask the workers between two of their bursts
+//! and swap what they work by. No packet core ever waits for them.
+
+mod answers;
+mod listen;
+mod reload;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use api::Config;
+use api::control::Mode;
+use crossbeam_channel::Sender;
+use engine::{Counters, Names, Plan};
+
+use super::exporting::Message;
+use super::orders::{Post, Pulse};
+use super::tending::Ask;
+
+pub(super) use listen::listen;
+
+/// Silence after which a worker counts as stuck.
+const STUCK: Duration = Duration::from_secs(1);
+/// Errors that are kept for the status.
+const ERRORS_KEPT: usize = 32;
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Another data plane listens there.
+    #[error("another data plane listens on {}", .0.display())]
+    InUse(PathBuf),
+    /// The system refused the socket, its folder or its lock.
+    #[error("cannot listen on {}: {source}", path.display())]
+    Listen {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A worker as the control threads know it.
+pub(super) struct Link {
+    post: Post,
+    counters: Arc<Counters>,
+    pulse: Arc<Pulse>,
+    core: Option<u16>,
+    /// Rounds at the last look, and when they had changed: by the thread in charge.
+    rounds: AtomicU64,
+    changed_ms: AtomicU64,
+}
+
+impl Link {
+    pub(super) fn new(post: Post, counters: Arc<Counters>, pulse: Arc<Pulse>, core: Option<u16>) -> Self {
+        Self { post, counters, pulse, core, rounds: AtomicU64::new(0), changed_ms: AtomicU64::new(0) }
+    }
+}
+
+/// What is in use.
+struct Current {
+    config: Config,
+    digest: String,
+    plan: Arc<Plan>,
+    /// Those of the plan, with the ports.
+    names: Names,
+    generation: u64,
+}
+
+/// What the control threads share.
+pub(super) struct Control {
+    started: Instant,
+    mode: Mode,
+    backend: &'static str,
+    workers: Vec<Link>,
+    exporter: Sender<Message>,
+    ask: Sender<Ask>,
+    stopping: AtomicBool,
+    /// When the thread in charge looked last: without it the workers' signs of life say nothing.
+    looked_ms: AtomicU64,
+    current: Guarded<Current>,
+    /// Held while settings are swapped: one at a time.
+    swapping: Guarded<()>,
+    errors: Guarded<Vec<String>>,
+    connections: AtomicU64,
+}
+
+impl Control {
+    pub(super) fn new(
+        (config, plan, names): (Config, Arc<Plan>, Names),
+        (mode, backend): (Mode, &'static str),
+        (workers, exporter, ask): (Vec<Link>, Sender<Message>, Sender<Ask>),
+    ) -> Self {
+        let digest = api::control::digest(&config);
+        Self {
+            started: now(),
+            mode,
+            backend,
+            workers,
+            exporter,
+            ask,
+            stopping: AtomicBool::new(false),
+            looked_ms: AtomicU64::new(0),
+            current: Guarded::new(Current { config, digest, plan, names, generation: 1 }),
+            swapping: Guarded::new(()),
+            errors: Guarded::new(Vec::new()),
+            connections: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether somebody asked the run to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The thread in charge looks at the workers' signs of life, and tells what went wrong with the ports.
+    pub(super) fn look(&self, wrong: &[String]) {
+        let now_ms = self.uptime_ms();
+        self.looked_ms.store(now_ms, Ordering::Relaxed);
+        for worker in &self.workers {
+            let rounds = worker.pulse.rounds();
+            if worker.rounds.swap(rounds, Ordering::Relaxed) != rounds {
+                worker.changed_ms.store(now_ms, Ordering::Relaxed);
+            }
+        }
+        if !wrong.is_empty() {
+            let mut errors = self.errors.lock();
+            for one in wrong {
+                if errors.len() < ERRORS_KEPT && !errors.contains(one) {
+                    errors.push(one.clone());
+                }
+            }
+        }
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock of the control threads")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Milliseconds since the UNIX epoch.
+#[expect(clippy::disallowed_methods, reason = "the clock of the control threads")]
+fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Something that control threads share and no packet core touches.
+struct Guarded<T>(
+    #[expect(
+        clippy::disallowed_types,
+        reason = "control threads wait for each other, and no worker for them"
+    )]
+    std::sync::Mutex<T>,
+);
+
+impl<T> Guarded<T> {
+    #[expect(clippy::disallowed_types, reason = "as its field")]
+    const fn new(value: T) -> Self {
+        Self(std::sync::Mutex::new(value))
+    }
+
+    /// A thread that panicked leaves whole values: they are replaced, never changed half.
+    fn lock(&self) -> std::sync::MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_lock(&self) -> Option<std::sync::MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Another configuration without a restart: built here, swapped by each worker between two of its bursts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Config;
+use api::control::{Applied, Mistake, Mode, Reason, digest};
+use crossbeam_channel::bounded;
+use engine::detectors::signatures::{self, SignatureErrors};
+use engine::{EngineConfig, Names, Plan, Replacement};
+
+use super::super::exporting::{Message, Outputs};
+use super::super::orders::Order;
+use super::super::settings;
+use super::{Control, now};
+
+/// How long a worker may take to swap: it does so between two bursts. One that is stuck does it when it goes on.
+const SWAP: Duration = Duration::from_secs(2);
+
+impl Control {
+    /// Takes the live part of a configuration into use. Whatever is wrong with it, what ran before runs on.
+    pub(super) fn configure(&self, text: &str) -> Result<Applied, Reason> {
+        let began = now();
+        let Some(_swapping) = self.swapping.try_lock() else {
+            return Err(Reason::Conflict { message: "another configuration is being applied".to_owned() });
+        };
+        let config = Config::from_toml(text, "configuration")
+            .map_err(|errors| Reason::Config { mistakes: Mistake::all(&errors) })?;
+        let (before, plan, names) = {
+            let current = self.current.lock();
+            (current.config.clone(), Arc::clone(&current.plan), current.names.clone())
+        };
+        let keys = needs_restart(&before, &config, self.backend);
+        if !keys.is_empty() {
+            return Err(Reason::RestartNeeded { keys });
+        }
+        let next = self.next_plan(&config, &plan)?;
+        let outputs = match before.live.output == config.live.output {
+            true => None,
+            false => Some(Outputs::open(&config.live.output).map_err(|error| Reason::Storage {
+                path: "live.output".to_owned(),
+                message: error.to_string(),
+            })?),
+        };
+        let engine_config = settings::engine(&config, self.mode, self.workers.len());
+        let replacements = self.replacements(next.as_ref().unwrap_or(&plan), &engine_config)?;
+        // From here on nothing fails. The exporter learns the names before a worker uses them.
+        let names = next.as_ref().map(|next| with_ports(next, &config)).unwrap_or(names);
+        if next.is_some() {
+            self.to_exporter(Message::Names(Box::new(names.clone())))?;
+        }
+        if let Some(outputs) = outputs {
+            self.to_exporter(Message::Outputs(outputs))?;
+        }
+        self.swap(replacements);
+        let mut current = self.current.lock();
+        current.digest = digest(&config);
+        current.config = config;
+        current.plan = next.unwrap_or(plan);
+        current.names = names;
+        current.generation += 1;
+        Ok(Applied {
+            generation: current.generation,
+            signatures_version: current.plan.signatures().version(),
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..Applied::default()
+        })
+    }
+
+    /// The plan of a configuration; none where it is the one in use.
+    fn next_plan(&self, config: &Config, plan: &Plan) -> Result<Option<Arc<Plan>>, Reason> {
+        if self.mode == Mode::Safe {
+            return Ok(None);
+        }
+        let files = match &config.live.classify.signatures_dir {
+            Some(folder) => signatures::builtin_files_and(folder),
+            None => Ok(signatures::builtin_files()),
+        };
+        let next = files.and_then(|files| plan.following(&files));
+        next.map(|next| next.map(Arc::new)).map_err(|errors| Reason::Config { mistakes: mistakes(&errors) })
+    }
+
+    fn replacements(&self, plan: &Arc<Plan>, config: &EngineConfig) -> Result<Vec<Replacement>, Reason> {
+        let one = |_| Replacement::new(Arc::clone(plan), config.clone());
+        let all: Result<Vec<_>, _> = (0..self.workers.len()).map(one).collect();
+        all.map_err(|error| Reason::Busy { message: error.to_string() })
+    }
+
+    /// Hands every worker its own, and frees what comes back.
+    fn swap(&self, replacements: Vec<Replacement>) {
+        let mut answers = Vec::new();
+        for (link, replacement) in self.workers.iter().zip(replacements) {
+            let (reply, answer) = bounded(1);
+            if link.post.orders.send_timeout(Order::Replace(Box::new(replacement), reply), SWAP).is_ok() {
+                answers.push(answer);
+            }
+        }
+        for answer in answers {
+            // A worker that is stuck swaps when it goes on, and frees what it had.
+            drop(answer.recv_timeout(SWAP));
+        }
+    }
+}
+
+/// The keys that a reload cannot change.
+fn needs_restart(before: &Config, after: &Config, backend: &str) -> Vec<String> {
+    let mut keys = before.diff(after).restart_needed;
+    // The program in the kernel was loaded with it.
+    if backend == "af_xdp" && before.live.flow.key_vlan != after.live.flow.key_vlan {
+        keys.push("live.flow.key_vlan".to_owned());
+    }
+    keys
+}
+
+fn with_ports(plan: &Plan, config: &Config) -> Names {
+    let mut names = plan.names().clone();
+    for port in &config.boot.ports {
+        names.add_interface(port.name.clone());
+    }
+    names
+}
+
+fn mistakes(errors: &SignatureErrors) -> Vec<Mistake> {
+    let mistake = |error: &signatures::SignatureError| Mistake {
+        file: error.file.clone(),
+        line: error.line,
+        problem: error.problem.to_string(),
+        ..Mistake::default()
+    };
+    errors.0.iter().map(mistake).collect()
+}

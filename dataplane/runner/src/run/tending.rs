@@ -1,0 +1,83 @@
+//! What the thread in charge does with the ports while the workers work.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use packet_io::IoStats;
+
+use super::exporting::Message;
+
+/// Open ports, looked after by the thread in charge, which owns them.
+pub(super) trait Ports {
+    /// Called every [`super::LOOK`] with the way to the exporter; gives what went wrong, once.
+    fn tend(&mut self, sender: &Sender<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
+        let _ = (sender, tell);
+        Vec::new()
+    }
+
+    /// Counters of each port's driver by name.
+    fn stats(&self) -> Vec<(String, IoStats)>;
+
+    /// What XDP programs counted, by name.
+    fn xdp(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+}
+
+/// Ports that need nothing and whose queues say everything: files.
+pub(super) struct Nothing;
+
+impl Ports for Nothing {
+    fn stats(&self) -> Vec<(String, IoStats)> {
+        Vec::new()
+    }
+}
+
+/// Ports of DPDK.
+#[cfg(feature = "dpdk")]
+pub(super) struct DpdkPorts(pub(super) Vec<(String, packet_io::dpdk::Port)>);
+
+#[cfg(feature = "dpdk")]
+impl Ports for DpdkPorts {
+    fn stats(&self) -> Vec<(String, IoStats)> {
+        self.0.iter().map(|(name, port)| (name.clone(), port.stats().unwrap_or_default())).collect()
+    }
+}
+
+/// What only the thread in charge can answer: the ports' drivers are its own.
+pub(super) struct Ask(pub(super) Sender<PortReport>);
+
+/// What the ports' drivers and programs counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PortReport {
+    pub(super) ports: Vec<(String, IoStats)>,
+    pub(super) xdp: Vec<(String, u64)>,
+}
+
+impl Ask {
+    pub(super) fn answer(&self, ports: &dyn Ports) {
+        let _ = self.0.try_send(PortReport { ports: ports.stats(), xdp: ports.xdp() });
+    }
+}
+
+/// When it is time to look again: questions in between do not put it off.
+pub(super) struct Timer {
+    every: Duration,
+    due: Instant,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock of the thread in charge")]
+impl Timer {
+    pub(super) fn start(every: Duration) -> Self {
+        Self { every, due: Instant::now() + every }
+    }
+
+    pub(super) fn left(&self) -> Duration {
+        self.due.saturating_duration_since(Instant::now())
+    }
+
+    pub(super) fn again(&mut self) {
+        // A thread that was held up looks once, not as often as it missed.
+        self.due = (self.due + self.every).max(Instant::now());
+    }
+}

@@ -1,0 +1,310 @@
+use arrayvec::ArrayVec;
+
+use crate::aead::{Aead, Aes256Gcm};
+use crate::counter::{Counter, Counters};
+use crate::inbound::{Found, InboundTable};
+use crate::open::{InboundSa, OpenRefusal, Opened};
+use crate::outbound::{OutboundTable, PolicyId};
+use crate::outer::{Arrived, Endpoint, Outer, arrived, is_source_intact};
+use crate::packet::Packet;
+use crate::replay::Freshness;
+use crate::sa::{CoreId, Moment, PeerId};
+use crate::seal::SealRefusal;
+
+/// One core's half of all tunnels: its SAs, the peers they lead to, and its counters. It is shared with nobody.
+#[derive(Debug)]
+pub struct Gateway<A = Aes256Gcm> {
+    core: CoreId,
+    port: u16,
+    /// SAs by which packets come in.
+    pub inbound: InboundTable<A>,
+    /// Policies and SAs by which packets go out.
+    pub outbound: OutboundTable<A>,
+    peers: Vec<Peer>,
+    counters: Counters,
+    notices: ArrayVec<Notice, NOTICES>,
+}
+
+/// Whether a peer may change its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roaming {
+    /// It may: it is where its newest authentic packet came from.
+    Follow,
+    /// It stays where the configuration says.
+    Fixed,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    endpoint: Endpoint,
+    roaming: Roaming,
+}
+
+/// Something that the key exchange or another core should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A policy's SA has reached a soft limit; said once to an SA.
+    RekeyDue(PolicyId),
+    /// A peer sends from elsewhere now; this core follows already, the others are to be told.
+    PeerMoved(PeerId, Endpoint),
+}
+
+/// How many packets ahead memory is asked for.
+const AHEAD: usize = 4;
+
+/// Notices kept until somebody takes them.
+const NOTICES: usize = 64;
+
+/// A peer was to be added to a full list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are 65,536 peers")]
+pub struct TooManyPeers;
+
+impl<A: Aead> Gateway<A> {
+    /// A gateway without SAs for one core. UDP to `port` is taken for tunnels' ([`crate::NAT_PORT`]).
+    #[must_use]
+    pub fn new(core: CoreId, port: u16, inbound_capacity: u16) -> Self {
+        Self {
+            core,
+            port,
+            inbound: InboundTable::with_capacity(inbound_capacity),
+            outbound: OutboundTable::new(),
+            peers: Vec::new(),
+            counters: Counters::new(),
+            notices: ArrayVec::new(),
+        }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn core(&self) -> CoreId {
+        self.core
+    }
+
+    /// Adds a peer.
+    ///
+    /// # Errors
+    /// [`TooManyPeers`].
+    pub fn add_peer(&mut self, endpoint: Endpoint, roaming: Roaming) -> Result<PeerId, TooManyPeers> {
+        let id = u16::try_from(self.peers.len()).map_err(|_| TooManyPeers)?;
+        self.peers.push(Peer { endpoint, roaming });
+        Ok(PeerId(id))
+    }
+
+    /// Where a peer is.
+    #[must_use]
+    pub fn endpoint(&self, peer: PeerId) -> Option<Endpoint> {
+        self.peers.get(usize::from(peer.0)).map(|peer| peer.endpoint)
+    }
+
+    /// Follows a peer that another core has seen move.
+    pub fn move_peer(&mut self, peer: PeerId, endpoint: Endpoint) {
+        if let Some(known) = self.peers.get_mut(usize::from(peer.0)) {
+            known.endpoint = endpoint;
+            self.outbound.redirect(peer, endpoint);
+        }
+    }
+
+    /// Seals packets of one policy in place; `results` says of each how it went.
+    ///
+    /// As many packets as there are results are looked at.
+    pub fn seal(
+        &mut self,
+        policy: PolicyId,
+        packets: &mut [Packet<'_>],
+        results: &mut [Result<(), SealRefusal>],
+        now: Moment,
+    ) {
+        let Self { outbound, counters, .. } = self;
+        let Some(sa) = outbound.sa_mut(policy) else {
+            for (_, result) in packets.iter().zip(results) {
+                counters.add(Counter::SealNoSa, 1);
+                *result = Err(SealRefusal::NoSa);
+            }
+            return;
+        };
+        let (mut sealed, mut bytes) = (0, 0);
+        packets.iter().take(AHEAD).for_each(Packet::prefetch_to_seal);
+        for (at, result) in (0..packets.len()).zip(results) {
+            if let Some(next) = packets.get(at + AHEAD) {
+                next.prefetch_to_seal();
+            }
+            let Some(packet) = packets.get_mut(at) else { break };
+            let len = packet.len() as u64;
+            *result = sa.seal(packet, now);
+            match result {
+                Ok(()) => {
+                    sealed += 1;
+                    bytes += len;
+                }
+                Err(refusal) => counters.add(refusal.counter(), 1),
+            }
+        }
+        counters.add(Counter::Sealed, sealed);
+        counters.add(Counter::SealedBytes, bytes);
+    }
+
+    /// Makes a dummy packet of a policy (see [`crate::OutboundSa::seal_dummy`]).
+    ///
+    /// # Errors
+    /// [`SealRefusal`].
+    pub fn seal_dummy(
+        &mut self,
+        policy: PolicyId,
+        packet: &mut Packet<'_>,
+        len: u16,
+        now: Moment,
+    ) -> Result<(), SealRefusal> {
+        let sa = self.outbound.sa_mut(policy).ok_or(SealRefusal::NoSa);
+        let result = sa.and_then(|sa| sa.seal_dummy(packet, len, now));
+        self.counters.add(result.map_or_else(SealRefusal::counter, |()| Counter::SealedDummy), 1);
+        result
+    }
+
+    /// Opens packets in place; `results` says of each what came out.
+    ///
+    /// As many packets as there are results are looked at.
+    pub fn open(
+        &mut self,
+        packets: &mut [Packet<'_>],
+        results: &mut [Result<Opened, OpenRefusal>],
+        now: Moment,
+    ) {
+        let (mut opened, mut bytes) = (0, 0);
+        packets.iter().take(AHEAD).for_each(Packet::prefetch_to_open);
+        for (at, result) in (0..packets.len()).zip(results) {
+            if let Some(next) = packets.get(at + AHEAD) {
+                next.prefetch_to_open();
+            }
+            let Some(packet) = packets.get_mut(at) else { break };
+            *result = self.open_one(packet, now);
+            match result {
+                Ok(Opened::Ip(_) | Opened::Ethernet) => {
+                    opened += 1;
+                    bytes += packet.len() as u64;
+                }
+                Ok(other) => self.counters.add(other.counter(), 1),
+                Err(refusal) => self.counters.add(refusal.counter(), 1),
+            }
+        }
+        self.counters.add(Counter::Opened, opened);
+        self.counters.add(Counter::OpenedBytes, bytes);
+    }
+
+    /// Notices since the last call, and SAs that have reached a soft limit since. To be called every second or so.
+    pub fn notices(&mut self, now: Moment) -> ArrayVec<Notice, NOTICES> {
+        let mut notices = core::mem::take(&mut self.notices);
+        // An SA not told of here for the lack of room is so the next time.
+        let room = notices.remaining_capacity();
+        notices.extend(self.outbound.due(now).take(room).map(Notice::RekeyDue));
+        notices
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Counts what a caller did to packets besides sealing and opening.
+    pub fn count(&mut self, counter: Counter, amount: u64) {
+        self.counters.add(counter, amount);
+    }
+
+    #[inline]
+    fn open_one(&mut self, packet: &mut Packet<'_>, now: Moment) -> Result<Opened, OpenRefusal> {
+        let outer = match arrived(packet.bytes(), self.port) {
+            Arrived::Esp(outer) => outer,
+            Arrived::KeepAlive => return Ok(Opened::KeepAlive),
+            Arrived::NonEsp => return Ok(Opened::NonEsp),
+            Arrived::Other => return Err(OpenRefusal::NotTunnelled),
+            Arrived::Fragment => return Err(OpenRefusal::Fragment),
+            Arrived::Malformed => return Err(OpenRefusal::MalformedOuter),
+        };
+        let spi = packet.bytes().get(outer.esp..outer.end).and_then(|esp| esp.first_chunk());
+        let spi = spi.map(|spi| u32::from_be_bytes(*spi)).ok_or(OpenRefusal::Truncated)?;
+        let sa = match self.inbound.look_up(spi, now) {
+            Some(Found::Here(sa)) => sa,
+            Some(Found::Core(core)) => return Err(OpenRefusal::OtherCore(core)),
+            None => return Err(OpenRefusal::UnknownSpi),
+        };
+        let peer = sa.config().peer;
+        let moved = self.peers.get(usize::from(peer.0)).is_some_and(|peer| peer.has_moved(&outer));
+        let moved = moved && is_source_intact(packet.bytes());
+        let (freshness, opened) = InboundSa::open(sa, packet, &outer);
+        // Only the newest packet so far says where its sender is: an old one may have been held back.
+        if moved && freshness == Some(Freshness::Newest) {
+            self.follow(peer, &outer);
+        }
+        opened
+    }
+
+    #[cold]
+    fn follow(&mut self, peer: PeerId, outer: &Outer) {
+        let endpoint = Endpoint::seen(outer.version, outer.source);
+        self.move_peer(peer, endpoint);
+        self.counters.add(Counter::PeerMoved, 1);
+        if self.notices.try_push(Notice::PeerMoved(peer, endpoint)).is_err() {
+            self.counters.add(Counter::NoticesLost, 1);
+        }
+    }
+}
+
+impl Peer {
+    #[inline]
+    fn has_moved(&self, outer: &Outer) -> bool {
+        self.roaming == Roaming::Follow && !self.endpoint.is(outer.version, outer.source)
+    }
+}
+
+impl SealRefusal {
+    /// The counter of this cause.
+    #[must_use]
+    pub const fn counter(self) -> Counter {
+        match self {
+            Self::Malformed => Counter::SealMalformed,
+            Self::NotSelected => Counter::SealNotSelected,
+            Self::TooBig { .. } => Counter::SealTooBig,
+            Self::NeedsFragments { .. } => Counter::SealNeedsFragments,
+            Self::PathBelowMinimum => Counter::SealPathBelowMinimum,
+            Self::NoRoom => Counter::SealNoRoom,
+            Self::NoSa => Counter::SealNoSa,
+            Self::PacketLimit => Counter::SealPacketLimit,
+            Self::TimeLimit => Counter::SealTimeLimit,
+        }
+    }
+}
+
+impl OpenRefusal {
+    /// The counter of this cause.
+    #[must_use]
+    pub const fn counter(self) -> Counter {
+        match self {
+            Self::NotTunnelled => Counter::NotTunnelled,
+            Self::OtherCore(_) => Counter::OtherCore,
+            Self::Fragment => Counter::OpenFragment,
+            Self::MalformedOuter => Counter::OpenMalformedOuter,
+            Self::Truncated => Counter::OpenTruncated,
+            Self::UnknownSpi => Counter::OpenUnknownSpi,
+            Self::Replayed => Counter::OpenReplayed,
+            Self::TooOld => Counter::OpenTooOld,
+            Self::NotAuthentic => Counter::OpenNotAuthentic,
+            Self::BadPadding => Counter::OpenBadPadding,
+            Self::WrongFraming => Counter::OpenWrongFraming,
+            Self::MalformedInner => Counter::OpenMalformedInner,
+            Self::NotSelected => Counter::OpenNotSelected,
+            Self::CongestionLoss => Counter::OpenCongestionLoss,
+        }
+    }
+}
+
+impl Opened {
+    const fn counter(self) -> Counter {
+        match self {
+            Self::Ip(_) | Self::Ethernet => Counter::Opened,
+            Self::Dummy => Counter::OpenedDummy,
+            Self::KeepAlive => Counter::KeepAlive,
+            Self::NonEsp => Counter::NonEsp,
+        }
+    }
+}
