@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod check;
 mod doctor;
 mod exit;
@@ -10,6 +11,7 @@ mod explain;
 mod figures;
 mod inspect;
 mod look;
+mod man;
 mod progress;
 mod protocols;
 mod run;
@@ -17,6 +19,7 @@ mod signatures;
 mod stop;
 mod summary;
 mod tell;
+mod trace;
 #[cfg(feature = "xdp")]
 mod xdp;
 
@@ -30,20 +33,23 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Inspect(_) | Command::Run(_)) {
+    if matches!(cli.command, Command::Inspect(_) | Command::Run(_) | Command::Bench(_)) {
         runner::restart_with_huge_heap();
     }
     match &cli.command {
         Command::Inspect(args) => inspect::run(args, cli.no_color).into(),
         Command::Explain(args) => explain::run(args, cli.no_color).into(),
+        Command::Trace(args) => trace::run(args, cli.no_color).into(),
         Command::Protocols(args) => protocols::run(args, cli.no_color).into(),
         Command::Signatures(args) => signatures::run(args, cli.no_color).into(),
         Command::Run(args) => run::run(args).into(),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Bench(args) => bench::run(args).into(),
         #[cfg(feature = "xdp")]
         Command::Xdp(args) => xdp::run(args).into(),
         Command::Completions(args) => completions(args).into(),
+        Command::Man(args) => man::run(args).into(),
     }
 }
 
