@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
 # Shape of the capture, and the one that bench-shapes measures with the same packets.
-SHAPES = ["mixed", "bulk-tls", "udp-flows", "syn-scan"]
+SHAPES = ["mixed", "tls-flows", "bulk-tls", "udp-flows", "syn-scan"]
 # A pcap file (microseconds, Ethernet) with one packet, an ARP question: some programs refuse a file without any.
 EMPTY = bytes.fromhex(
     "d4c3b2a1020004000000000000000000ffff000001000000"
@@ -210,6 +210,10 @@ def targets(engine, medians):
     if "udp-flows" in shapes:
         cycles = shapes["udp-flows"]["full"]["cycles"]
         checks.append((f"udp-flows, whole engine: {cycles:.0f} cycles, wanted 600", cycles <= 600))
+    if "tls-flows" in shapes:
+        shape = shapes["tls-flows"]
+        cycles = shape["full_with_eve"]["cycles"] * shape["packets"] / shape["flows"]
+        checks.append((f"tls-flows, records and EVE: {cycles:.0f} cycles a flow, wanted 25000", cycles <= 25_000))
     if "bulk-tls" in shapes:
         gigabits = shapes["bulk-tls"]["full_with_eve"]["mpps"] * 1514 * 8 / 1e3
         checks.append((f"bulk-tls, records and EVE: {gigabits:.0f} Gbit/s, wanted 40", gigabits >= 40))

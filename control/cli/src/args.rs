@@ -9,6 +9,10 @@ use crate::bench::BenchArgs;
 use crate::check::CheckArgs;
 use crate::doctor::DoctorArgs;
 use crate::explain::ExplainArgs;
+use crate::live::{
+    ConfigArgs, DropsArgs, FlowsArgs, ObserveArgs, PlainArgs, ProtocolTotalsArgs, StatsArgs, StatusArgs,
+    TokenArgs,
+};
 use crate::man::ManArgs;
 use crate::protocols::ProtocolsArgs;
 use crate::signatures::SignaturesArgs;
@@ -47,6 +51,26 @@ pub(crate) enum Command {
     /// Check a configuration file and tell every problem in it
     #[command(after_help = "Example:\n  wirewarden check wirewarden.toml")]
     Check(CheckArgs),
+    /// How the running appliance and its parts are
+    Status(StatusArgs),
+    /// Counters of workers, ports and outputs, and their rates
+    Stats(StatsArgs),
+    /// Packets that were dropped: each cause, what it means and the next command to type
+    Drops(DropsArgs),
+    /// Flows that are open now
+    Flows(FlowsArgs),
+    /// Protocols of the running appliance by bytes
+    Traffic(ProtocolTotalsArgs),
+    /// Records as they are made
+    Observe(ObserveArgs),
+    /// Check, apply, confirm and roll back the configuration of the running appliance
+    Config(ConfigArgs),
+    /// Tokens for the HTTP interface
+    Token(TokenArgs),
+    /// Start the data plane anew, out of safe mode: its flows are lost
+    Restart(PlainArgs),
+    /// End the data plane in order
+    Stop(PlainArgs),
     /// Look at this machine: what the data plane needs, what is there, how to mend the rest
     Doctor(DoctorArgs),
     /// Measure what a packet costs on this machine, step by step, without a network card

@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod figures;
 mod inspect;
+mod live;
 mod look;
 mod man;
 mod progress;
@@ -26,6 +27,7 @@ mod xdp;
 use std::io;
 use std::process::ExitCode;
 
+use api::control::Command as Ask;
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, CompletionsArgs};
@@ -46,6 +48,16 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Bench(args) => bench::run(args).into(),
+        Command::Status(args) => live::status(args, cli.no_color).into(),
+        Command::Stats(args) => live::stats(args, cli.no_color).into(),
+        Command::Drops(args) => live::drops(args, cli.no_color).into(),
+        Command::Flows(args) => live::flows(args, cli.no_color).into(),
+        Command::Traffic(args) => live::traffic(args, cli.no_color).into(),
+        Command::Observe(args) => live::observe(args, cli.no_color).into(),
+        Command::Config(args) => live::config(args, cli.no_color).into(),
+        Command::Token(args) => live::token(args, cli.no_color).into(),
+        Command::Restart(args) => live::say(args, Ask::Restart, cli.no_color).into(),
+        Command::Stop(args) => live::say(args, Ask::Stop, cli.no_color).into(),
         #[cfg(feature = "xdp")]
         Command::Xdp(args) => xdp::run(args).into(),
         Command::Completions(args) => completions(args).into(),

@@ -7,6 +7,8 @@
 
 pub mod channel;
 pub mod classical;
+pub mod endpoint;
+pub mod gate;
 pub mod pki;
 pub mod primitive;
 pub mod process;
@@ -15,4 +17,5 @@ pub mod refusal;
 pub mod schedule;
 pub mod secret;
 pub mod selftest;
+pub mod session;
 pub mod tls;

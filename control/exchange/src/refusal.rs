@@ -71,9 +71,6 @@ pub enum Refusal {
     /// Its epoch is not above the last.
     #[error("stale epoch")]
     StaleEpoch,
-    /// A session with it was already being negotiated.
-    #[error("collided with our own")]
-    Collision,
     /// It ended the channel before there were keys.
     #[error("closed early")]
     ClosedEarly,
@@ -84,7 +81,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 24] = [
         Self::AddressNotAllowed,
         Self::AcceptRate,
         Self::HalfOpenFull,
@@ -107,7 +104,6 @@ impl Refusal {
         Self::Parameters,
         Self::Policy,
         Self::StaleEpoch,
-        Self::Collision,
         Self::ClosedEarly,
         Self::RefusedByPeer,
     ];
@@ -137,7 +133,6 @@ impl Refusal {
             Self::Parameters => "parameters",
             Self::Policy => "policy",
             Self::StaleEpoch => "stale_epoch",
-            Self::Collision => "collision",
             Self::ClosedEarly => "closed_early",
             Self::RefusedByPeer => "refused_by_peer",
         }
@@ -184,7 +179,7 @@ mod tests {
             }
         }
         let counts: Vec<u64> = refusals.all().map(|(_, count)| count).collect();
-        assert_eq!(counts, (1..=25).collect::<Vec<u64>>());
+        assert_eq!(counts, (1..=24).collect::<Vec<u64>>());
         let names: std::collections::BTreeSet<_> =
             Refusal::ALL.iter().map(|refusal| refusal.name()).collect();
         assert_eq!(names.len(), Refusal::ALL.len());

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use exchange::pki::{Authority, Init, KeyKind, Validity, load_identity, read_certificates, read_lists};
 use exchange::primitive::{Backend, DsaSet};
 use exchange::profile::Profile;
-use exchange::refusal::{Refusal, Refusals};
+use exchange::refusal::Refusal;
 use exchange::selftest::{Proven, prove};
-use exchange::tls::{self, ALPN, Identity, PeerTrust, Side, Tickets, Trust, spki_hash};
+use exchange::tls::{self, ALPN, Identity, PeerTrust, Side, Tickets, Trust, refusal_of, spki_hash};
 use rustls::time_provider::DefaultTimeProvider;
 use rustls::{
     ClientConfig, ClientConnection, Connection, Error, HandshakeKind, ProtocolVersion, ServerConfig,
@@ -26,11 +26,6 @@ struct Site {
     folder: TempDir,
     backend: Backend,
     profile: Profile,
-}
-
-struct Counted {
-    config: Arc<ServerConfig>,
-    refusals: Arc<Refusals>,
 }
 
 impl Site {
@@ -55,30 +50,25 @@ impl Site {
         trust_in(self.folder.path())
     }
 
-    fn side(&self, name: &str, trust: Trust, refusals: &Arc<Refusals>) -> Side {
+    fn side(&self, name: &str, trust: Trust) -> Side {
         Side {
             proven: *PROVEN,
             backend: self.backend,
             profile: self.profile,
             identity: self.identity(name),
-            trust,
+            trust: Arc::new(trust),
             tickets: Arc::new(Tickets::default()),
-            refusals: Arc::clone(refusals),
             clock: Arc::new(DefaultTimeProvider),
         }
     }
 
-    fn client(&self, name: &str, peer: &str) -> (Arc<ClientConfig>, Arc<Refusals>) {
-        let refusals = Arc::new(Refusals::default());
-        let side = self.side(name, self.trust(), &refusals);
+    fn client(&self, name: &str, peer: &str) -> Arc<ClientConfig> {
         let peer = PeerTrust::Named(ServerName::try_from(peer.to_owned()).unwrap());
-        (Arc::new(tls::client(side, peer).unwrap()), refusals)
+        Arc::new(tls::client(self.side(name, self.trust()), peer).unwrap())
     }
 
-    fn server(&self, name: &str) -> Counted {
-        let refusals = Arc::new(Refusals::default());
-        let config = Arc::new(tls::server(self.side(name, self.trust(), &refusals)).unwrap());
-        Counted { config, refusals }
+    fn server(&self, name: &str) -> Arc<ServerConfig> {
+        Arc::new(tls::server(self.side(name, self.trust())).unwrap())
     }
 }
 
@@ -133,10 +123,10 @@ fn every_profile_shakes_hands_on_every_pair_of_libraries() {
             (Backend::AwsLc, Backend::AwsLc),
         ] {
             let mut site = Site::new(profile, here);
-            let (client, _) = site.client("west", "east");
+            let client = site.client("west", "east");
             site.backend = there;
             let server = site.server("east");
-            let (client, server) = connect(&client, &server.config).unwrap();
+            let (client, server) = connect(&client, &server).unwrap();
             for side in [&client, &server] {
                 assert_eq!(side.protocol_version(), Some(ProtocolVersion::TLSv1_3));
                 assert_eq!(side.alpn_protocol(), Some(ALPN));
@@ -156,10 +146,10 @@ fn every_profile_shakes_hands_on_every_pair_of_libraries() {
 #[test]
 fn a_second_handshake_resumes_with_a_fresh_kem_and_other_keys() {
     let site = Site::new(Profile::Balanced, Backend::Liboqs);
-    let (client, _) = site.client("west", "east");
+    let client = site.client("west", "east");
     let server = site.server("east");
-    let (first, _) = connect(&client, &server.config).unwrap();
-    let (second, resumed) = connect(&client, &server.config).unwrap();
+    let (first, _) = connect(&client, &server).unwrap();
+    let (second, resumed) = connect(&client, &server).unwrap();
     assert_eq!(second.handshake_kind(), Some(HandshakeKind::Resumed));
     assert_eq!(u16::from(second.negotiated_key_exchange_group().unwrap().name()), 0x11EC);
     // Who the peer is, is still known.
@@ -183,7 +173,7 @@ fn a_classical_only_peer_is_refused() {
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
-    let error = connect(&Arc::new(config), &server.config).unwrap_err();
+    let error = connect(&Arc::new(config), &server).unwrap_err();
     assert!(matches!(error, Error::PeerIncompatible(_)), "{error}");
 }
 
@@ -192,45 +182,49 @@ fn a_peer_below_the_profile_is_refused() {
     let weak = Site::new(Profile::Constrained, Backend::Liboqs);
     let mut strong = Site::new(Profile::Balanced, Backend::Liboqs);
     strong.folder = weak.folder;
-    let (client, _) = Site { profile: Profile::Constrained, ..strong }.client("west", "east");
+    let client = Site { profile: Profile::Constrained, ..strong }.client("west", "east");
     let weak = Site::new(Profile::Balanced, Backend::Liboqs);
-    assert!(connect(&client, &weak.server("east").config).is_err());
+    assert!(connect(&client, &weak.server("east")).is_err());
     assert!(!Profile::Balanced.accepts(DsaSet::MlDsa44));
 }
 
 #[test]
-fn strangers_and_wrong_peers_are_refused_and_counted_and_look_alike() {
+fn strangers_and_wrong_peers_are_refused_and_hear_the_same() {
     let site = Site::new(Profile::Balanced, Backend::Liboqs);
     let stranger = Site::new(Profile::Balanced, Backend::Liboqs);
-    let server = site.server("east");
+    let expect = |name: &'static str| PeerTrust::Named(ServerName::try_from(name).unwrap());
     // A client of another authority, which trusts ours.
-    let refusals = Arc::new(Refusals::default());
-    let side = stranger.side("west", site.trust(), &refusals);
-    let client = tls::client(side, PeerTrust::Named(ServerName::try_from("east").unwrap())).unwrap();
-    let unknown = connect(&Arc::new(client), &server.config).unwrap_err();
-    let untrusted = server.refusals.of(Refusal::Untrusted) + server.refusals.of(Refusal::NoRevocationList);
-    assert_eq!(untrusted, 1);
+    let client = tls::client(stranger.side("west", site.trust()), expect("east")).unwrap();
+    let unknown = connect(&Arc::new(client), &site.server("east")).unwrap_err();
+    assert!(matches!(refusal_of(&unknown), Refusal::Untrusted | Refusal::NoRevocationList));
+    // One whose certificate was revoked.
+    let client = site.client("west", "east");
+    Authority::open(site.folder.path(), site.backend).unwrap().revoke("west", SystemTime::now()).unwrap();
+    let revoked = connect(&client, &site.server("east")).unwrap_err();
+    assert_eq!(refusal_of(&revoked), Refusal::Revoked);
     // A client that expects another peer than it reaches.
-    let (client, refusals) = site.client("west", "north");
-    let wrong = connect(&client, &server.config).unwrap_err();
-    assert_eq!(refusals.of(Refusal::WrongPeer), 1);
-    assert_eq!(unknown, wrong);
+    let wrong = connect(&site.client("west", "north"), &site.server("east")).unwrap_err();
+    assert_eq!(refusal_of(&wrong), Refusal::WrongPeer);
+    let alert = |error: &Error| match error {
+        Error::InvalidCertificate(error) => rustls::AlertDescription::from(error.clone()),
+        other => panic!("{other}"),
+    };
+    assert_eq!(alert(&unknown), alert(&wrong));
+    assert_eq!(alert(&unknown), alert(&revoked));
 }
 
 #[test]
 fn pinned_keys_need_no_authority_and_others_are_refused() {
     let site = Site::new(Profile::Cnsa2, Backend::Liboqs);
-    let refusals = Arc::new(Refusals::default());
     let pinned = |pin| Trust::new(vec![pin], &[], &[]).unwrap();
     let (west, east) = (site.identity("west").spki(), site.identity("east").spki());
-    let server = |pin| Arc::new(tls::server(site.side("east", pinned(pin), &refusals)).unwrap());
+    let server = |pin| Arc::new(tls::server(site.side("east", pinned(pin))).unwrap());
     let client = || {
-        let side = site.side("west", pinned(east), &refusals);
+        let side = site.side("west", pinned(east));
         Arc::new(tls::client(side, PeerTrust::Pinned(vec![east])).unwrap())
     };
     assert!(connect(&client(), &server(west)).is_ok());
-    assert!(connect(&client(), &server(east)).is_err());
-    assert_eq!(refusals.of(Refusal::Untrusted), 1);
+    assert_eq!(refusal_of(&connect(&client(), &server(east)).unwrap_err()), Refusal::Untrusted);
 }
 
 #[test]
@@ -246,5 +240,5 @@ fn a_client_without_certificate_is_refused() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
-    assert_eq!(connect(&Arc::new(config), &server.config).unwrap_err(), Error::NoCertificatesPresented);
+    assert_eq!(connect(&Arc::new(config), &server).unwrap_err(), Error::NoCertificatesPresented);
 }

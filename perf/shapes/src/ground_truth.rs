@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use packet_io::replay::CaptureReader;
+use wire::{Headers, LinkType, ParseOptions, Side};
 
 use crate::shape::{ETHERNET, Packet, ShapeError};
 
@@ -17,12 +18,27 @@ fn folder() -> PathBuf {
 
 /// All Ethernet captures, as if they had begun together.
 pub(crate) fn merged() -> Result<Vec<Packet>, ShapeError> {
+    merged_where(|_| true)
+}
+
+/// What they have of TCP port 443.
+pub(crate) fn merged_https() -> Result<Vec<Packet>, ShapeError> {
+    let (mut headers, options) = (Headers::default(), ParseOptions::default());
+    merged_where(|(bytes, meta)| {
+        headers.parse(bytes, meta.wire_len, LinkType::Ethernet, &options).is_ok()
+            && headers.protocol == TCP
+            && [Side::Lower, Side::Upper].map(|side| headers.key.port(side)).contains(&HTTPS)
+    })
+}
+
+fn merged_where(mut is_wanted: impl FnMut(&Packet) -> bool) -> Result<Vec<Packet>, ShapeError> {
     let folder = folder();
     let Ok(entries) = folder.read_dir() else { return Err(ShapeError::Absent(folder)) };
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     let captures = paths.iter().map(|path| packets(path)).collect::<io::Result<Vec<_>>>()?;
-    let packets = merge(captures);
+    let mut packets = merge(captures);
+    packets.retain(|packet| is_wanted(packet));
     if packets.is_empty() { Err(ShapeError::Absent(folder)) } else { Ok(packets) }
 }
 
@@ -67,6 +83,10 @@ fn rebase(capture: &mut [Packet]) {
     }
 }
 
+/// IANA protocol number.
+const TCP: u8 = 6;
+/// IANA port number.
+const HTTPS: u16 = 443;
 /// Ten seconds.
 const LONGEST_SILENCE_NS: u64 = 10_000_000_000;
 

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod invented;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use engine::Plan;
+use engine::detectors::signatures::{self, SignatureFile};
 use shapes::{Bench, BenchError, Case, Figures, Machine, Report, ShapeError, ShapeName, Size, row};
 
 /// Measures the engine on traffic of several shapes, one core, CPU time.
@@ -27,6 +30,9 @@ struct Arguments {
     /// Flows the engine tracks at once
     #[arg(long, default_value_t = 1 << 20)]
     flow_capacity: usize,
+    /// Signatures loaded at least: what the program does not carry is invented
+    #[arg(long, default_value_t = 0)]
+    signatures: u32,
     /// Where EVE lines go: a file in memory (/dev/shm) or nowhere
     #[arg(long, default_value = "/dev/null")]
     eve: PathBuf,
@@ -68,7 +74,7 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
     }
     let machine = Machine::describe();
     let bench = Bench {
-        plan: Arc::new(Plan::builtin()?),
+        plan: Arc::new(Plan::from_files(&signature_files(arguments.signatures))?),
         flow_capacity: arguments.flow_capacity,
         runs: arguments.runs,
         time: Duration::ZERO,
@@ -101,6 +107,15 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
         std::fs::write(path, text + "\n").map_err(wrong)?;
     }
     Ok(())
+}
+
+/// What the program carries, and as many invented signatures as make up `wanted`.
+fn signature_files(wanted: u32) -> Vec<SignatureFile> {
+    let mut files = signatures::builtin_files();
+    let own = files.iter().map(|file| file.text.matches("[[signature]]").count()).sum::<usize>();
+    let missing = wanted.saturating_sub(u32::try_from(own).unwrap_or(u32::MAX));
+    files.extend(invented::signatures(missing));
+    files
 }
 
 fn profile(names: &[ShapeName], case: Case, bench: &Bench) -> Result<(), BenchError> {

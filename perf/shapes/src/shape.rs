@@ -20,6 +20,8 @@ pub type Packet = (Vec<u8>, PacketMeta);
 pub enum ShapeName {
     /// Every Ethernet capture of the ground truth, merged
     Mixed,
+    /// What the ground truth has of TCP port 443: flows with a handshake and little more
+    TlsFlows,
     /// 400 TLS sessions of 500 frames of 1,514 bytes
     BulkTls,
     /// 100,000 flows of random bytes in frames of 64 bytes, which go on and on
@@ -89,13 +91,15 @@ impl ShapeError {
 
 impl ShapeName {
     /// Those that figures in documents are about.
-    pub const ALL: [Self; 5] = [Self::Mixed, Self::BulkTls, Self::RandomUdp, Self::UdpFlows, Self::SynScan];
+    pub const ALL: [Self; 6] =
+        [Self::Mixed, Self::TlsFlows, Self::BulkTls, Self::RandomUdp, Self::UdpFlows, Self::SynScan];
 
     /// Name in reports.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::Mixed => "mixed",
+            Self::TlsFlows => "tls-flows",
             Self::BulkTls => "bulk-tls",
             Self::RandomUdp => "random-udp",
             Self::UdpFlows => "udp-flows",
@@ -113,6 +117,9 @@ impl ShapeName {
         let mut made: Vec<(u64, Vec<u8>)> = Vec::new();
         let (rest, rounds) = match self {
             Self::Mixed => return Ok(self.shape(varied(ground_truth::merged()?, VARIATIONS), Rest::Goes, 1)),
+            Self::TlsFlows => {
+                return Ok(self.shape(varied(ground_truth::merged_https()?, VARIATIONS), Rest::Goes, 1));
+            }
             Self::Sample => {
                 sample::mixed::write(&mut made)?;
                 return Ok(self.shape(varied(packets(made), SAMPLE_VARIATIONS), Rest::Goes, 1));

@@ -45,6 +45,21 @@ impl CounterSnapshot {
         self.workers.iter().map(|worker| worker.received).sum()
     }
 
+    /// Everything that lost packets, by cause (`crate::drops`), zeros included: ports, workers, the engine.
+    #[must_use]
+    pub fn losses(&self) -> Vec<(&str, u64)> {
+        let ports = |of: fn(&PortCounters) -> u64| self.ports.iter().map(of).sum();
+        let mut losses = vec![
+            ("port.rx_missed", ports(|port| port.rx_missed)),
+            ("port.rx_no_buffer", ports(|port| port.rx_no_buffer)),
+            ("port.rx_errors", ports(|port| port.rx_errors)),
+            ("port.tx_errors", ports(|port| port.tx_errors)),
+            ("worker.not_forwarded", self.workers.iter().map(|worker| worker.not_forwarded).sum()),
+        ];
+        losses.extend(self.drops());
+        losses
+    }
+
     /// Drops by cause, zeros included, workers added up.
     #[must_use]
     pub fn drops(&self) -> BTreeMap<&str, u64> {

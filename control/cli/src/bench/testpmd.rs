@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What testpmd reached.
 #[derive(Debug)]
@@ -61,22 +61,36 @@ impl Peer {
     }
 }
 
-/// Waits, asks it to stop, and reads what it counted.
+/// Waits until it forwarded for `time`, asks it to stop, and reads what it counted.
 fn watch(mut child: Child, time: Duration) -> Result<Peer, PeerError> {
-    thread::sleep(time);
-    // Its time until shortly before it stops, and its packets: less than a hundredth apart.
-    let cpu = forwarding_time(child.id());
-    if let Some(mut input) = child.stdin.take() {
+    let mut cpu = Duration::ZERO;
+    let (input, asked) = (child.stdin.take(), Instant::now());
+    // On a busy machine its start alone takes seconds.
+    while cpu < time && asked.elapsed() < time + PATIENCE && child.try_wait()?.is_none() {
+        thread::sleep(GLANCE);
+        cpu = forwarding_time(child.id()).unwrap_or(cpu);
+    }
+    if let Some(mut input) = input {
         // "Press enter to exit".
         let _ = input.write_all(b"\n");
     }
+    // Its time goes on until it has stopped, and so do its packets.
+    while asked.elapsed() < time + 2 * PATIENCE && child.try_wait()?.is_none() {
+        cpu = forwarding_time(child.id()).unwrap_or(cpu);
+        thread::sleep(GLANCE);
+    }
+    // Nothing where it ended by itself.
+    let _ = child.kill();
     let output = child.wait_with_output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let told = String::from_utf8_lossy(&output.stderr);
     let idle = || PeerError::Idle(told.lines().last().unwrap_or_default().chars().take(200).collect());
     let packets = received(&text).filter(|packets| *packets > 0).ok_or_else(idle)?;
-    let cpu = cpu.filter(|cpu| !cpu.is_zero()).ok_or_else(idle)?;
-    Ok(Peer { version: version().unwrap_or_default(), packets, cpu })
+    if cpu < LEAST_TIME {
+        return Err(idle());
+    }
+    let version = version(&text).or_else(|| version(&told)).unwrap_or_default();
+    Ok(Peer { version, packets, cpu })
 }
 
 /// Packets of all ports, from the statistics that it prints at its end.
@@ -96,20 +110,15 @@ fn forwarding_time(process: u32) -> Option<Duration> {
     ns.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
 
-fn version() -> Option<String> {
-    let output = Command::new("dpdk-testpmd").arg("--version").output().ok()?;
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    let start = text.find("DPDK ")?;
-    text.get(start..)?
-        .lines()
-        .next()?
-        .strip_prefix("DPDK ")
-        .map(|version| version.trim_matches('\'').to_owned())
+/// Release of DPDK, as it tells it at its start.
+fn version(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("RTE Version: 'DPDK ")?;
+    rest.split('\'').next().map(str::to_owned)
 }
 
 /// No hugepages, no cards, no files left behind: it may run beside a data plane.
 const EAL_ARGUMENTS: &[&str] = &[
+    "-v",
     "--no-huge",
     "--no-telemetry",
     "--no-shconf",
@@ -125,6 +134,12 @@ const EAL_ARGUMENTS: &[&str] = &[
 ];
 const ARGUMENTS: &[&str] = &["--auto-start", "--forward-mode=io", "--total-num-mbufs=8192", "--burst=64"];
 
+/// How long it may take to start, and again to stop.
+const PATIENCE: Duration = Duration::from_secs(20);
+const GLANCE: Duration = Duration::from_millis(2);
+/// Less says nothing.
+const LEAST_TIME: Duration = Duration::from_millis(200);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +149,7 @@ mod tests {
         let text = "Forward statistics for port 0\n RX-packets: 5 \n\
                     +++ Accumulated forward statistics for all ports+++\n  RX-packets: 227200         RX-dropped: 0\n";
         assert_eq!(received(text), Some(227_200));
+        assert_eq!(version("EAL: RTE Version: 'DPDK 22.11.11'\nmore").as_deref(), Some("22.11.11"));
         assert_eq!(received("RX-packets: 5"), None);
         assert_eq!(received("Accumulated forward statistics RX-packets: many"), None);
     }

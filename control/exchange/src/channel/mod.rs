@@ -60,6 +60,14 @@ impl Ends {
         if self.role == Role::Initiator { self.ours } else { self.theirs }
     }
 
+    /// The next epoch: odd where the smaller key called, even where the larger did. So two channels that both sides
+    /// opened at once have different epochs, and both sides know which is the newer.
+    fn epoch_after(&self, last: u64) -> Option<u64> {
+        let parity = u64::from(self.initiator() < self.responder());
+        let next = last.checked_add(1)?;
+        if next % 2 == parity { Some(next) } else { next.checked_add(1) }
+    }
+
     fn responder(&self) -> SpkiHash {
         if self.role == Role::Initiator { self.theirs } else { self.ours }
     }
@@ -136,6 +144,7 @@ pub struct Channel {
     ours: Vec<u32>,
     theirs: Vec<u32>,
     progress: Progress,
+    gave_keys: bool,
     outgoing: Vec<u8>,
     notices: VecDeque<Notice>,
 }
@@ -157,6 +166,7 @@ struct Progress {
     they_installed: bool,
     we_heard: bool,
     they_heard: bool,
+    probing: bool,
     up: bool,
 }
 
@@ -182,6 +192,7 @@ impl Channel {
             ours: Vec::new(),
             theirs: Vec::new(),
             progress: Progress::default(),
+            gave_keys: false,
             outgoing: Vec::new(),
             notices: VecDeque::new(),
             terms,
@@ -253,7 +264,7 @@ impl Channel {
             return Err(Refusal::Policy);
         }
         let last = hello.last_epoch.max(self.terms.last_epoch);
-        self.epoch = last.checked_add(1).ok_or(Refusal::StaleEpoch)?;
+        self.epoch = self.ends.epoch_after(last).ok_or(Refusal::StaleEpoch)?;
         self.ours = vec![0; usize::from(hello.queues)];
         if self.terms.auth == Auth::MlDsaAndClassical {
             self.stage = Stage::Auth;
@@ -313,6 +324,7 @@ impl Channel {
         }
         let keys = self.derive(around)?;
         self.stage = Stage::Keyed;
+        self.gave_keys = true;
         self.notices.push_back(Notice::Keys(Box::new(keys)));
         Ok(())
     }
@@ -396,9 +408,12 @@ impl Channel {
     fn announce(&mut self) {
         let progress = &mut self.progress;
         let both_installed = progress.we_installed && progress.they_installed;
-        if both_installed && !progress.up && !progress.we_heard && !progress.they_heard {
+        if both_installed && !progress.probing {
+            // Even where the peer's probe was quicker than its message.
+            progress.probing = true;
             self.notices.push_back(Notice::Probe { epoch: self.epoch });
-        } else if both_installed && progress.we_heard && progress.they_heard && !progress.up {
+        }
+        if both_installed && progress.we_heard && progress.they_heard && !progress.up {
             progress.up = true;
             self.notices.push_back(Notice::Up { epoch: self.epoch });
         }
@@ -444,6 +459,16 @@ impl Channel {
     /// Whether both sides said "ready".
     pub fn is_keyed(&self) -> bool {
         self.stage == Stage::Keyed
+    }
+
+    /// Whether it has given keys with which nothing was sent yet.
+    pub fn has_unused_keys(&self) -> bool {
+        self.gave_keys && !self.progress.up
+    }
+
+    /// Whether the connection may end without this being a failure: there are keys, or an end was agreed on.
+    pub fn may_end(&self) -> bool {
+        self.gave_keys || self.stage == Stage::Closed
     }
 
     /// Whether its keys are those to send with.

@@ -92,7 +92,7 @@ fn both_sides_get_the_same_keys_and_each_sa_another() {
         pair(Terms { queues: 3, last_epoch: 4, ..terms() }, Terms { queues: 2, last_epoch: 9, ..terms() });
     settle(&mut west, &mut east).unwrap();
     let (west, east) = (keys(&mut west), keys(&mut east));
-    assert_eq!((west.epoch, east.epoch), (10, 10));
+    assert_eq!((west.epoch, east.epoch), (11, 11), "odd, since the smaller key called");
     assert_eq!((west.outbound.len(), west.inbound.len()), (3, 2));
     for (sends, receives) in [(&west.outbound, &east.inbound), (&east.outbound, &west.inbound)] {
         assert_eq!(sends.len(), receives.len());
@@ -143,6 +143,25 @@ fn an_epoch_is_up_when_a_packet_arrived_at_both_sides() {
         assert!(matches!(end.channel.notice(), Some(Notice::Up { epoch: 1 })));
         assert!(end.channel.is_up() && end.channel.notice().is_none());
     }
+}
+
+#[test]
+fn a_probe_that_overtakes_the_messages_is_not_lost() {
+    let (mut west, mut east) = pair(terms(), terms());
+    settle(&mut west, &mut east).unwrap();
+    keys(&mut west);
+    keys(&mut east);
+    east.channel.heard();
+    for end in [&mut west, &mut east] {
+        end.channel.installed();
+    }
+    settle(&mut west, &mut east).unwrap();
+    for end in [&mut west, &mut east] {
+        assert!(matches!(end.channel.notice(), Some(Notice::Probe { epoch: 1 })));
+    }
+    west.channel.heard();
+    settle(&mut west, &mut east).unwrap();
+    assert!(west.channel.is_up() && east.channel.is_up());
 }
 
 #[test]

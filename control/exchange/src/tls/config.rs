@@ -14,7 +14,6 @@ use super::verification::algorithms;
 use super::{PeerTrust, SpkiHash, TlsKey, Trust, TrustError, spki_of};
 use crate::primitive::Backend;
 use crate::profile::Profile;
-use crate::refusal::Refusals;
 use crate::selftest::Proven;
 
 /// Application protocol of the channel (ALPN, RFC 7301).
@@ -64,11 +63,9 @@ pub struct Side {
     /// Our certificate and key.
     pub identity: Identity,
     /// Whom we trust.
-    pub trust: Trust,
+    pub trust: Arc<Trust>,
     /// Sessions to resume. A client needs one for each peer.
     pub tickets: Arc<Tickets>,
-    /// Where refusals are counted.
-    pub refusals: Arc<Refusals>,
     /// The wall clock, by which certificates expire.
     pub clock: Arc<dyn TimeProvider>,
 }
@@ -91,7 +88,7 @@ pub fn provider(_: Proven, backend: Backend, profile: Profile) -> CryptoProvider
 /// [`TlsError::Tls`] where rustls refuses the configuration.
 pub fn client(side: Side, peer: PeerTrust) -> Result<ClientConfig, TlsError> {
     let provider = provider(side.proven, side.backend, side.profile);
-    let verifier = verifier(&provider, side.trust, Some(peer), side.refusals);
+    let verifier = verifier(&provider, side.trust, Some(peer));
     let mut config = ClientConfig::builder_with_details(Arc::new(provider), side.clock)
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
@@ -112,7 +109,7 @@ pub fn client(side: Side, peer: PeerTrust) -> Result<ClientConfig, TlsError> {
 /// [`TlsError::Tls`] where rustls refuses the configuration.
 pub fn server(side: Side) -> Result<ServerConfig, TlsError> {
     let provider = provider(side.proven, side.backend, side.profile);
-    let verifier = verifier(&provider, side.trust, None, side.refusals);
+    let verifier = verifier(&provider, side.trust, None);
     let mut config = ServerConfig::builder_with_details(Arc::new(provider), side.clock)
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(verifier)
@@ -124,13 +121,8 @@ pub fn server(side: Side) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-fn verifier(
-    provider: &CryptoProvider,
-    trust: Trust,
-    expected: Option<PeerTrust>,
-    refusals: Arc<Refusals>,
-) -> Arc<Verifier> {
-    Arc::new(Verifier { trust, expected, algorithms: provider.signature_verification_algorithms, refusals })
+fn verifier(provider: &CryptoProvider, trust: Arc<Trust>, expected: Option<PeerTrust>) -> Arc<Verifier> {
+    Arc::new(Verifier { trust, expected, algorithms: provider.signature_verification_algorithms })
 }
 
 /// Secrets are written nowhere, whatever the environment asks for.

@@ -6,7 +6,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, SignatureScheme,
+    AlertDescription, CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    PeerMisbehaved, SignatureScheme,
 };
 use rustls_pki_types::{
     CertificateDer, CertificateRevocationListDer, ServerName, SubjectPublicKeyInfoDer, TrustAnchor, UnixTime,
@@ -16,7 +17,7 @@ use webpki::{
     RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert,
 };
 
-use crate::refusal::{Refusal, Refusals};
+use crate::refusal::Refusal;
 
 /// SHA-384 of a public key as a certificate holds it (SubjectPublicKeyInfo): what is pinned and what keys are bound to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -191,11 +192,10 @@ fn reason(error: &webpki::Error) -> Refusal {
 /// Checks peers' certificates in the handshake. Whatever is wrong, the peer is told the same.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    pub(super) trust: Trust,
+    pub(super) trust: Arc<Trust>,
     /// Whom a client expects. A server learns it from the certificate.
     pub(super) expected: Option<PeerTrust>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    pub(super) refusals: Arc<Refusals>,
 }
 
 impl Verifier {
@@ -213,7 +213,7 @@ impl Verifier {
                 Some(peer) if !peer.is(end_entity) => Err(Refusal::WrongPeer),
                 _ => Ok(()),
             })
-            .map_err(|refusal| self.refuse(refusal))
+            .map_err(refuse)
     }
 
     fn verify(
@@ -223,12 +223,34 @@ impl Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls13_signature(message, certificate, signed, &self.algorithms)
-            .map_err(|_| self.refuse(Refusal::BadSignature))
+            .map_err(|_| refuse(Refusal::BadSignature))
     }
+}
 
-    fn refuse(&self, refusal: Refusal) -> Error {
-        self.refusals.count(refusal);
-        Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
+/// Whatever the reason, the peer gets the alert `certificate_unknown`; the reason travels within the error.
+fn refuse(refusal: Refusal) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refusal))))
+}
+
+/// Why TLS failed, as we count it.
+pub fn refusal_of(error: &Error) -> Refusal {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(OtherError(reason))) => {
+            reason.downcast_ref().copied().unwrap_or(Refusal::Untrusted)
+        }
+        Error::InvalidCertificate(_) => Refusal::Untrusted,
+        Error::NoCertificatesPresented => Refusal::NoCertificate,
+        Error::NoApplicationProtocol => Refusal::Protocol,
+        Error::PeerIncompatible(_) => Refusal::NothingInCommon,
+        Error::AlertReceived(
+            AlertDescription::HandshakeFailure
+            | AlertDescription::ProtocolVersion
+            | AlertDescription::InsufficientSecurity
+            | AlertDescription::IllegalParameter,
+        ) => Refusal::NothingInCommon,
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Refusal::Protocol,
+        Error::AlertReceived(_) => Refusal::RefusedByPeer,
+        _ => Refusal::Malformed,
     }
 }
 

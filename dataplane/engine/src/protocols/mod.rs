@@ -26,6 +26,7 @@ pub mod dns;
 pub mod drda;
 pub mod dtls;
 pub mod enip;
+mod event_fields;
 pub mod ethercat;
 mod expected;
 mod fields;
@@ -120,6 +121,7 @@ pub mod x509;
 pub mod xmpp;
 pub mod zeromq;
 
+pub use event_fields::{EVENT_FIELDS, event_fields};
 pub use expected::{Expected, Subject};
 
 use core::fmt::Debug;

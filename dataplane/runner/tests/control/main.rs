@@ -4,8 +4,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "tests fail by panicking, and measure time"
 )]

@@ -46,13 +46,14 @@ fn nonsense_is_answered_and_the_data_plane_runs_on() {
     // Silent ones do not keep others out, up to a limit that is told.
     let silent: Vec<UnixStream> = (0..31).map(|_| connect(&plane)).collect();
     std::thread::sleep(Duration::from_millis(200));
+    let mut held = Vec::new();
     let late: Vec<String> = (0..2)
         .map(|_| connect(&plane))
         .map(|stream| {
             (&stream).write_all(b"{\"version\":1,\"id\":5,\"command\":{\"do\":\"status\"}}\n").unwrap();
             // Held open: the second is the one too many.
             let line = answer(&stream);
-            std::mem::forget(stream);
+            held.push(stream);
             line
         })
         .collect();

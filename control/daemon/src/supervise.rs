@@ -1,0 +1,391 @@
+//! Keeps the data plane running: starts it or takes over one that runs, asks four times a second how it is, and starts it
+//! anew when it is dead or stuck. It is never in the way of a packet: the data plane runs on without it.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use api::control::{Command, DataplaneStatus, Mode, Reply, Supervision, SupervisionState, WorkerState};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command as Process};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use crate::breaker::Backoff;
+use crate::guard::Guarded;
+use crate::health::Components;
+use crate::plane::{Connection, Plane};
+
+/// How often the data plane is asked how it is.
+const BEAT: Duration = Duration::from_millis(250);
+/// How long it may take to say so: with [`BEAT`] and a start, below the two seconds that are promised.
+const ANSWER: Duration = Duration::from_millis(1000);
+/// How long a start may take: memory is reserved and cards are reset.
+const START: Duration = Duration::from_secs(90);
+/// How long an end in order may take: every open flow is written.
+const STOP: Duration = Duration::from_secs(10);
+/// Crashes within [`CRASH_WINDOW`] that lead to safe mode.
+const CRASHES: usize = 5;
+const CRASH_WINDOW: Duration = Duration::from_secs(120);
+/// Name of the part in the health.
+const PART: &str = "dataplane";
+
+/// How the data plane is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    /// The program; none where somebody else starts it (a unit of its own).
+    pub(crate) program: Option<PathBuf>,
+    /// What it starts with.
+    pub(crate) config: PathBuf,
+    /// Where that file exists, it starts in safe mode.
+    pub(crate) safe_mode_file: PathBuf,
+    /// What it tells is added to this file; to our own standard error where there is none.
+    pub(crate) log: Option<PathBuf>,
+}
+
+/// What others see of the supervision, and tell it.
+#[derive(Default)]
+pub(crate) struct Watched {
+    seen: Guarded<Supervision>,
+    wish: Guarded<Wish>,
+    wake: Notify,
+}
+
+/// What somebody wants of the supervision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wish {
+    #[default]
+    Run,
+    Restart,
+    Stop,
+}
+
+impl Watched {
+    pub(crate) fn seen(&self) -> Supervision {
+        self.seen.lock().clone()
+    }
+
+    /// Starts the data plane anew, out of safe mode.
+    pub(crate) fn restart(&self) {
+        *self.wish.lock() = Wish::Restart;
+        self.wake.notify_one();
+    }
+
+    /// Ends the data plane and leaves it.
+    pub(crate) fn stop(&self) {
+        *self.wish.lock() = Wish::Stop;
+        self.wake.notify_one();
+    }
+
+    fn take_wish(&self) -> Wish {
+        let mut wish = self.wish.lock();
+        match *wish {
+            Wish::Restart => core::mem::take(&mut *wish),
+            other => other,
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Supervision)) {
+        change(&mut self.seen.lock());
+    }
+}
+
+/// What is told about each answer of the data plane.
+pub(crate) trait Listener: Send + Sync {
+    /// The data plane answered; what it runs may not be what it should.
+    fn heard(&self, status: &DataplaneStatus) -> impl Future<Output = ()> + Send;
+}
+
+/// The task that supervises.
+pub(crate) struct Supervisor<L> {
+    pub(crate) launch: Launch,
+    pub(crate) plane: Arc<Plane>,
+    pub(crate) watched: Arc<Watched>,
+    pub(crate) components: Arc<Components>,
+    pub(crate) listener: L,
+}
+
+/// Why a data plane is no longer looked after.
+#[derive(Debug)]
+enum End {
+    /// It crashed or was stuck: what happened.
+    Crash(String),
+    /// It could not start or ended by itself, as this code says.
+    Exit(i32),
+    /// Somebody wants it started anew.
+    Restart,
+    /// Somebody wants it to end.
+    Stop,
+}
+
+impl<L: Listener> Supervisor<L> {
+    /// Supervises until the program ends.
+    pub(crate) async fn run(self) {
+        let mut crashes: Vec<Instant> = Vec::new();
+        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
+        self.watched.set(|seen| seen.external = self.launch.program.is_none());
+        loop {
+            let began = Instant::now();
+            let end = self.one_life().await;
+            self.plane.heard(None);
+            if began.elapsed() > CRASH_WINDOW {
+                backoff.reset();
+            }
+            crashes.retain(|crash| crash.elapsed() < CRASH_WINDOW);
+            match end {
+                End::Stop => {
+                    self.rest(SupervisionState::Stopped, "told to stop").await;
+                    continue;
+                }
+                // It ran to its end, 1: with something to tell.
+                End::Exit(0 | 1) => {
+                    self.rest(SupervisionState::Stopped, "its sources ended").await;
+                    continue;
+                }
+                End::Restart => {
+                    self.leave_safe_mode();
+                    crashes.clear();
+                    backoff.reset();
+                    self.note_restart("somebody asked for it");
+                    continue;
+                }
+                End::Exit(code) => {
+                    let why = format!("it ended with exit code {code}: see its log");
+                    self.note_restart(&why);
+                    self.components.failed(PART, why);
+                }
+                End::Crash(why) => {
+                    tracing::error!(why, "the data plane crashed");
+                    crashes.push(Instant::now());
+                    self.note_restart(&why);
+                    self.components.failed(PART, why);
+                }
+            }
+            let recent = u32::try_from(crashes.len()).unwrap_or(u32::MAX);
+            self.watched.set(|seen| seen.recent_crashes = recent);
+            if crashes.len() >= CRASHES && !self.launch.safe_mode_file.exists() {
+                tracing::error!(crashes = recent, "safe mode: packets are counted and passed on");
+                let _ = crate::files::replace(&self.launch.safe_mode_file, b"after repeated crashes\n");
+            }
+            let wait = backoff.next_wait(random());
+            if !wait.is_zero() {
+                self.watched.set(|seen| seen.state = SupervisionState::BackingOff);
+                let _ = timeout(wait, self.watched.wake.notified()).await;
+            }
+        }
+    }
+
+    fn note_restart(&self, why: &str) {
+        self.watched.set(|seen| {
+            seen.restarts += 1;
+            seen.last_reason = Some(why.to_owned());
+        });
+    }
+
+    /// Nothing to do until somebody wants the data plane started.
+    async fn rest(&self, state: SupervisionState, why: &str) {
+        tracing::info!(why, "the data plane rests");
+        self.watched.set(|seen| {
+            seen.state = state;
+            seen.last_reason = Some(why.to_owned());
+        });
+        self.components.degraded(PART, why);
+        while self.watched.take_wish() != Wish::Restart {
+            self.watched.wake.notified().await;
+        }
+        self.leave_safe_mode();
+    }
+
+    /// Whoever starts the data plane anew wants all of it.
+    fn leave_safe_mode(&self) {
+        let _ = std::fs::remove_file(&self.launch.safe_mode_file);
+    }
+
+    /// One data plane from its start, or from where it is taken over, to its end.
+    async fn one_life(&self) -> End {
+        match self.watched.take_wish() {
+            Wish::Stop => return End::Stop,
+            Wish::Restart => self.leave_safe_mode(),
+            Wish::Run => {}
+        }
+        self.watched.set(|seen| seen.state = SupervisionState::Starting);
+        let (mut child, connection) = match self.plane.connect().await {
+            Ok(connection) => (None, Ok(connection)),
+            Err(_) => match self.start().await {
+                Ok(mut child) => {
+                    let connection = self.wait_for_start(child.as_mut()).await;
+                    (child, connection)
+                }
+                Err(end) => return end,
+            },
+        };
+        let end = match connection {
+            Ok(connection) => self.look_after(connection, &mut child).await,
+            Err(end) => end,
+        };
+        self.bury(child, end).await
+    }
+
+    async fn start(&self) -> Result<Option<Child>, End> {
+        let Some(program) = &self.launch.program else {
+            return Ok(None);
+        };
+        let mut process = Process::new(program);
+        process.arg("-c").arg(&self.launch.config).arg("--control").arg(self.plane.socket());
+        process.arg("--safe-mode-file").arg(&self.launch.safe_mode_file);
+        // Of a group of its own: what ends the daemon does not end the data plane.
+        process.process_group(0).stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+        if let Some(log) = &self.launch.log
+            && let Ok(file) = std::fs::OpenOptions::new().append(true).create(true).open(log)
+        {
+            process.stderr(file);
+        }
+        match process.spawn() {
+            Ok(child) => {
+                tracing::info!(pid = child.id(), "started the data plane");
+                Ok(Some(child))
+            }
+            Err(error) => {
+                let why = format!("cannot start {}: {error}", program.display());
+                tracing::error!(why);
+                self.components.failed(PART, why);
+                Err(End::Exit(127))
+            }
+        }
+    }
+
+    /// Waits until it listens.
+    async fn wait_for_start(&self, mut child: Option<&mut Child>) -> Result<Connection, End> {
+        let began = Instant::now();
+        loop {
+            if let Ok(connection) = self.plane.connect().await {
+                return Ok(connection);
+            }
+            if let Some(child) = child.as_deref_mut()
+                && let Ok(Some(status)) = child.try_wait()
+            {
+                return Err(of_status(status));
+            }
+            match self.watched.take_wish() {
+                Wish::Stop => return Err(End::Stop),
+                Wish::Restart => return Err(End::Restart),
+                Wish::Run => {}
+            }
+            if child.is_some() && began.elapsed() > START {
+                return Err(End::Crash(format!("it did not listen {} s after its start", START.as_secs())));
+            }
+            sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Asks how it is until it is well no more, or somebody wants something else.
+    async fn look_after(&self, mut connection: Connection, child: &mut Option<Child>) -> End {
+        let pid = connection.peer_pid();
+        tracing::info!(pid, adopted = child.is_none(), "the data plane answers");
+        loop {
+            let asked = timeout(ANSWER, connection.ask(Command::Status)).await;
+            let why = match asked {
+                Ok(Ok(Reply::Status(status))) => match status.dataplane {
+                    Some(status) => self.judge(&status).await,
+                    None => Some("it says nothing of itself".to_owned()),
+                },
+                Ok(Ok(_)) => Some("it answers something else".to_owned()),
+                Ok(Err(reason)) => Some(reason.to_string()),
+                Err(_) => Some(format!("it does not answer within {} ms", ANSWER.as_millis())),
+            };
+            if let Some(why) = why {
+                // An end in order looks like a broken connection at first.
+                if let Some(child) = child
+                    && let Ok(Ok(status)) = timeout(Duration::from_millis(100), child.wait()).await
+                {
+                    return of_status(status);
+                }
+                return self.kill(pid, why);
+            }
+            let _ = timeout(BEAT, self.watched.wake.notified()).await;
+            match self.watched.take_wish() {
+                Wish::Run => {}
+                Wish::Restart => {
+                    self.end_in_order(connection, pid, child).await;
+                    return End::Restart;
+                }
+                Wish::Stop => {
+                    self.end_in_order(connection, pid, child).await;
+                    return End::Stop;
+                }
+            }
+        }
+    }
+
+    /// What is wrong with a data plane that says this of itself.
+    async fn judge(&self, status: &DataplaneStatus) -> Option<String> {
+        let stuck = status.workers.iter().find(|worker| worker.state != WorkerState::Running);
+        if let Some(worker) = stuck
+            && worker.state == WorkerState::Stuck
+        {
+            return Some(format!("worker {} is stuck for {} ms", worker.worker, worker.silent_ms));
+        }
+        self.plane.heard(Some(status.clone()));
+        let is_safe = status.mode == Mode::Safe;
+        let state = if is_safe { SupervisionState::Safe } else { SupervisionState::Running };
+        self.watched.set(|seen| seen.state = state);
+        match (is_safe, status.errors.last()) {
+            (true, _) => self
+                .components
+                .degraded(PART, "safe mode: packets are counted and passed on, and nothing reads them"),
+            (false, Some(error)) => self.components.degraded(PART, error.clone()),
+            (false, None) => self.components.good(PART),
+        }
+        self.listener.heard(status).await;
+        None
+    }
+
+    fn kill(&self, pid: Option<i32>, why: String) -> End {
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        End::Crash(why)
+    }
+
+    async fn end_in_order(&self, mut connection: Connection, pid: Option<i32>, child: &mut Option<Child>) {
+        let _ = timeout(ANSWER, connection.ask(Command::Stop)).await;
+        let gone = async {
+            match child {
+                Some(child) => _ = child.wait().await,
+                // It ends when it closes the connection.
+                None => while connection.next_message().await.is_ok() {},
+            }
+        };
+        if timeout(STOP, gone).await.is_err() {
+            tracing::warn!("the data plane did not end in order");
+            self.kill(pid, String::new());
+        }
+    }
+
+    /// Leaves no process behind that would hold the devices.
+    async fn bury(&self, child: Option<Child>, end: End) -> End {
+        if let Some(mut child) = child {
+            if !matches!(end, End::Exit(_)) {
+                let _ = child.start_kill();
+            }
+            let _ = timeout(STOP, child.wait()).await;
+        }
+        end
+    }
+}
+
+fn of_status(status: ExitStatus) -> End {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) if code == 101 || code > 128 => End::Crash(format!("exit code {code}")),
+        (Some(code), _) => End::Exit(code),
+        (None, signal) => End::Crash(format!("killed by signal {}", signal.unwrap_or(0))),
+    }
+}
+
+fn random() -> u32 {
+    let mut bytes = [0_u8; 4];
+    let _ = getrandom::fill(&mut bytes);
+    u32::from_ne_bytes(bytes)
+}

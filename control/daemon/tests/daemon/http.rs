@@ -1,0 +1,195 @@
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use api::control::{Command, Reply, Role, Tokens};
+
+use crate::rig::{FLOWS, Rig};
+
+#[test]
+fn the_counters_of_the_socket_and_of_a_scrape_agree_and_add_up() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    for _ in 0..5 {
+        let (head, text) = rig.http("GET", "/metrics", "", "");
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("version=0.0.4"), "{head}");
+        let sum = |name: &str| -> u64 {
+            text.lines()
+                .filter(|line| line.starts_with(name))
+                .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+                .sum()
+        };
+        let received = sum("wirewarden_worker_received_packets_total");
+        let dropped = sum("wirewarden_dropped_packets_total");
+        let processed =
+            sum("wirewarden_engine_packets_processed_total") + sum("wirewarden_engine_defrag_held{");
+        assert!(received > 0);
+        assert_eq!(received, processed + dropped, "{text}");
+        assert_eq!(received, sum("wirewarden_queue_rx_packets_total"));
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    let (_, text) =
+        rig.http("GET", "/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n", "");
+    assert!(text.ends_with("# EOF\n") && text.contains("wirewarden_signatures_info{version="), "{text}");
+    let (_, text) = rig.http("GET", "/metrics", "", "");
+    assert!(text.contains("wirewarden_up 1") && text.contains("cause=\"ipv4_bad_length\""), "{text}");
+    let Ok(mut promtool) = Process::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+    else {
+        eprintln!("SKIPPED: no promtool (Debian's prometheus)");
+        return;
+    };
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_the_interface_offers_is_answered() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    let get = |path: &str| {
+        let (head, body) = rig.http("GET", path, "", "");
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head} {body}");
+        body
+    };
+    assert_eq!(get("/healthz"), "ok\n");
+    assert!(get("/readyz").contains("\"ready\":true"));
+    assert!(get("/api/v1/status").contains("\"pid\""));
+    assert!(get("/api/v1/openapi.json").contains("/api/v1/configuration/apply"));
+    assert!(get("/api/v1/drops").contains("\"cause\":\"port.rx_missed\""));
+    assert!(get("/api/v1/protocols").contains("open_flows"));
+    assert!(get("/api/v1/configuration").contains("boot.ports"));
+    assert!(get("/api/v1/configuration/history").contains("imported"));
+    let flows = get("/api/v1/flows?filter=udp&limit=3&order=packets");
+    assert!(flows.contains(&format!("\"open\":{FLOWS}")), "{flows}");
+    let (head, body) = rig.http("GET", "/api/v1/flows?filter=udp%20and%20prot", "", "");
+    assert!(head.contains("400") && body.contains("\"column\":9"), "{head} {body}");
+    let (head, _) = rig.http("GET", "/nothing", "", "");
+    assert!(head.contains("404"), "{head}");
+    let (head, _) = rig.http("GET", "/healthz", "X-Request-Id: mine-7\r\n", "");
+    assert!(head.to_ascii_lowercase().contains("x-request-id: mine-7"), "{head}");
+    assert!(head.to_ascii_lowercase().contains("ratelimit-remaining:"), "{head}");
+}
+
+#[test]
+fn without_a_token_one_may_look_and_with_one_what_its_role_says() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    let token = |name: &str, role| match rig
+        .ask(Command::Tokens(Tokens::Create { name: name.into(), role, expires_in_s: None }))
+        .unwrap()
+    {
+        Reply::TokenCreated(created) => format!("Authorization: Bearer {}\r\n", created.token),
+        other => panic!("{other:?}"),
+    };
+    let (viewer, operator) = (token("look", Role::Viewer), token("change", Role::Operator));
+    let apply = |headers: &str| {
+        rig.http("POST", "/api/v1/configuration/apply?confirm=60&comment=test", headers, &rig.timeout(9)).0
+    };
+    for headers in ["", &viewer] {
+        assert!(apply(headers).contains("403"), "{headers}");
+    }
+    assert!(apply("Authorization: Bearer wwt_nonsense\r\n").contains("401"));
+    assert!(apply(&operator).contains("200"));
+    let (head, body) = rig.http("POST", "/api/v1/configuration/confirm", &operator, "");
+    assert!(head.contains("200"), "{head} {body}");
+    let (_, history) = rig.http("GET", "/api/v1/configuration/history", "", "");
+    assert!(history.contains("\"who\":\"token change\""), "{history}");
+    rig.ask(Command::Tokens(Tokens::Revoke { name: "change".into() })).unwrap();
+    assert!(apply(&operator).contains("401"));
+    // A page of another name in a browser of this machine.
+    let mut stream = TcpStream::connect(("127.0.0.1", rig.port)).unwrap();
+    stream
+        .write_all(b"GET /api/v1/status HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[test]
+fn elsewhere_than_on_loopback_it_takes_tls() {
+    let Some(rig) = Rig::prepared(&[]) else { return };
+    let output = rig.command().args(["--listen", "0.0.0.0:0"]).output();
+    // The same option twice is refused, too: only the second is meant.
+    let told = String::from_utf8_lossy(&output.unwrap().stderr).into_owned();
+    assert!(told.contains("cannot be used multiple times") || told.contains("not on loopback"), "{told}");
+    let output = Process::new(env!("CARGO_BIN_EXE_wirewardend"))
+        .arg("-c")
+        .arg(rig.path("first.toml"))
+        .arg("--state")
+        .arg(rig.path("state"))
+        .arg("--run")
+        .arg(rig.path("run"))
+        .args(["--listen", "0.0.0.0:0"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("not on loopback"), "{told}");
+}
+
+#[test]
+fn events_come_as_they_are_made() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    rig.apply(rig.text("[live.output]\nstats_interval = \"200ms\"\n"), None).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", rig.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(b"GET /api/v1/events?types=stats HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(lines.next().unwrap().contains("200"));
+    assert!(lines.any(|line| line == "event: stats"));
+    assert!(lines.next().unwrap().starts_with("data: {"));
+    let (head, body) = rig.http("GET", "/api/v1/events?filter=prot", "", "");
+    assert!(head.contains("400"), "{head} {body}");
+}
+
+#[test]
+fn idle_clients_and_endless_heads_keep_nobody_out() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    let mut idle = Vec::new();
+    for _ in 0..2000 {
+        match TcpStream::connect(("127.0.0.1", rig.port)) {
+            Ok(stream) => idle.push(stream),
+            // This test's own limit of open files.
+            Err(_) => break,
+        }
+    }
+    let asked = Instant::now();
+    let (head, _) = rig.http("GET", "/healthz", "", "");
+    assert!(head.contains("200") && asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    drop(idle);
+    let mut endless = TcpStream::connect(("127.0.0.1", rig.port)).unwrap();
+    endless.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    endless.write_all(b"GET /").unwrap();
+    let chunk = vec![b'x'; 1 << 20];
+    let mut written: usize = 0;
+    while written < 1 << 30 && endless.write_all(&chunk).is_ok() {
+        written += chunk.len();
+    }
+    assert!(written < 1 << 25, "ended at the limit, not after {written} bytes");
+    let (head, _) = rig.http("GET", "/healthz", "", "");
+    assert!(head.contains("200"), "{head}");
+    let body = "x".repeat(2 << 20);
+    let mut large = TcpStream::connect(("127.0.0.1", rig.port)).unwrap();
+    let head = format!(
+        "POST /api/v1/configuration/check HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    large.write_all(head.as_bytes()).unwrap();
+    let _ = large.write_all(body.as_bytes());
+    let mut answer = [0; 12];
+    large.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[test]
+fn who_asks_too_often_is_told_when_to_come_again() {
+    let Some(rig) = Rig::start(&["--rate-limit", "5"]) else { return };
+    let heads: Vec<String> = (0..15).map(|_| rig.http("GET", "/healthz", "", "").0).collect();
+    let refused = heads.iter().find(|head| head.contains("429")).expect("one too many");
+    assert!(refused.to_ascii_lowercase().contains("retry-after: 1"), "{refused}");
+    assert!(heads[0].contains("200"));
+}

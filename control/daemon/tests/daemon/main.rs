@@ -1,0 +1,11 @@
+//! `wirewardend` with a real data plane: applied, killed at every point, abused and watched.
+//!
+//! The data plane is `wirewarden-dataplane` beside the test's own programs: `cargo build -p runner` makes it.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests fail by panicking")]
+
+mod configuration;
+mod http;
+mod rig;
+mod supervision;
+mod who;

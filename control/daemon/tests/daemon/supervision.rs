@@ -1,0 +1,94 @@
+use std::process::Command as Process;
+use std::time::{Duration, Instant};
+
+use api::control::{Command, Mode, Reply, SupervisionState};
+
+use crate::rig::{Rig, kill};
+
+#[test]
+fn a_dead_or_stuck_data_plane_is_started_anew_within_two_seconds() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    for signal in ["-KILL", "-STOP"] {
+        let pid = rig.dataplane().pid;
+        let began = Instant::now();
+        assert!(kill(pid, signal));
+        rig.until("a restart", |status| {
+            status.daemon.as_ref().is_some_and(|daemon| daemon.supervision.last_reason.is_some())
+                && status.dataplane.as_ref().is_none_or(|dataplane| dataplane.pid != pid)
+        });
+        let noticed = began.elapsed();
+        assert!(noticed < Duration::from_secs(2), "{signal}: {noticed:?}");
+        rig.until("another one", |status| status.dataplane.as_ref().is_some_and(|now| now.pid != pid));
+    }
+    assert_eq!(rig.daemon().supervision.restarts, 2);
+}
+
+#[test]
+fn the_data_plane_runs_on_without_its_daemon_and_is_taken_over() {
+    let Some(mut rig) = Rig::start(&[]) else { return };
+    let pid = rig.dataplane().pid;
+    let Reply::Counters(before) = rig.ask(Command::Counters).unwrap() else { panic!("counters") };
+    rig.kill_daemon();
+    std::thread::sleep(Duration::from_millis(500));
+    rig.start_daemon();
+    rig.wait_for(SupervisionState::Running);
+    assert_eq!(rig.dataplane().pid, pid);
+    let Reply::Counters(after) = rig.ask(Command::Counters).unwrap() else { panic!("counters") };
+    assert!(
+        after.received() > before.received()
+            && after.workers.iter().all(api::control::WorkerCounters::adds_up)
+    );
+    assert_eq!(rig.daemon().supervision.restarts, 0);
+}
+
+#[test]
+fn after_repeated_crashes_packets_are_counted_and_passed_on_until_somebody_restarts() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    for _ in 0..5 {
+        let pid = rig.dataplane().pid;
+        assert!(kill(pid, "-KILL"));
+        rig.until("another one", |status| status.dataplane.as_ref().is_some_and(|now| now.pid != pid));
+    }
+    rig.wait_for(SupervisionState::Safe);
+    assert_eq!(rig.dataplane().mode, Mode::Safe);
+    let (head, _) = rig.http("GET", "/readyz", "", "");
+    assert!(head.contains("503"), "{head}");
+    let (_, metrics) = rig.http("GET", "/metrics", "", "");
+    assert!(metrics.contains("wirewarden_safe_mode 1"), "{metrics}");
+    rig.ask(Command::Restart).unwrap();
+    rig.until("well again", |status| {
+        status.dataplane.as_ref().is_some_and(|dataplane| dataplane.mode == Mode::Normal)
+    });
+}
+
+#[test]
+fn two_daemons_do_not_share_a_host_s_folders() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    let output = rig.command().output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("another wirewardend runs here"), "{told}");
+    assert_eq!(rig.daemon().supervision.restarts, 0, "the first one is not disturbed");
+}
+
+#[test]
+fn a_data_plane_that_is_stopped_stays_so_until_it_is_started() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    let pid = rig.dataplane().pid;
+    rig.ask(Command::Stop).unwrap();
+    rig.wait_for(SupervisionState::Stopped);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(rig.status().dataplane.is_none());
+    assert!(
+        !Process::new("kill")
+            .arg("-0")
+            .arg(pid.to_string())
+            .stderr(std::process::Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(rig.ask(Command::Counters).is_err());
+    rig.ask(Command::Restart).unwrap();
+    rig.wait_for(SupervisionState::Running);
+}

@@ -1,0 +1,302 @@
+use std::sync::LazyLock;
+use std::time::SystemTime;
+
+use rustls::time_provider::DefaultTimeProvider;
+
+use super::*;
+use crate::gate::Prefix;
+use crate::pki::{Authority, Init, KeyKind, Pair, Validity, load_identity, read_certificates};
+use crate::profile::{Auth, Profile};
+use crate::schedule::{Mode, PolicyHash};
+use crate::selftest::prove;
+use crate::tls::PeerTrust;
+
+static PROVEN: LazyLock<Proven> = LazyLock::new(|| prove().unwrap());
+
+const WEST: [u8; 4] = [10, 0, 0, 1];
+const EAST: [u8; 4] = [10, 0, 0, 2];
+
+/// Two sites with an authority.
+struct Sites(tempfile::TempDir);
+
+impl Sites {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let lifetime = Duration::from_secs(86_400);
+        let key = KeyKind::MlDsa(Profile::Balanced.signature());
+        let init = Init { name: "Test", key, classical: Some(KeyKind::EcdsaP384), lifetime };
+        let authority = Authority::init(folder.path(), &init, Backend::Liboqs, SystemTime::now()).unwrap();
+        for name in ["west", "east"] {
+            authority.issue(name, Validity { key, lifetime }, SystemTime::now()).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn endpoint(&self, name: &'static str, settings: Settings, calls: bool, now: Instant) -> Endpoint {
+        let (identity, classical) =
+            load_identity(&self.0.path().join(format!("{name}.pem")), Backend::Liboqs).unwrap();
+        let authorities = read_certificates(&self.0.path().join("ca.crt")).unwrap();
+        let trust = Arc::new(Trust::new(vec![], &authorities, &[]).unwrap());
+        let (other, address) = if name == "west" { ("east", EAST) } else { ("west", WEST) };
+        let named = PeerTrust::Named(other.try_into().unwrap());
+        let hybrid = settings.auth == Auth::MlDsaAndClassical;
+        let peer = PeerConfig {
+            name: other.to_owned(),
+            trust: named.clone(),
+            classical: hybrid.then_some(named),
+            address: calls.then(|| (address, 7899).into()),
+            prefixes: vec![Prefix::of(address.into())],
+            mode: Mode::Tunnel,
+            policy: PolicyHash::of(["10.1.0.0/16 10.2.0.0/16"]),
+            queues: 2,
+        };
+        let sign = |(key, certificate): Pair| {
+            Classical::new(Arc::new(key), certificate, Arc::clone(&trust)).unwrap()
+        };
+        let setup = Setup {
+            proven: *PROVEN,
+            backend: Backend::Liboqs,
+            settings,
+            identity,
+            classical: classical.filter(|_| hybrid).map(sign),
+            trust: Arc::clone(&trust),
+            peers: vec![peer],
+            limits: Limits::default(),
+            clock: Arc::new(DefaultTimeProvider),
+        };
+        Endpoint::new(setup, now).unwrap()
+    }
+}
+
+fn settings() -> Settings {
+    Settings { profile: Profile::Balanced, ..Settings::default() }
+}
+
+/// Two endpoints, a network between them, and data planes that do what they are told.
+struct World {
+    now: Instant,
+    ends: [Endpoint; 2],
+    /// Session of west, session of east.
+    wires: Vec<[u64; 2]>,
+    told: [Vec<Event>; 2],
+}
+
+impl World {
+    fn new(west: Endpoint, east: Endpoint, now: Instant) -> Self {
+        Self { now, ends: [west, east], wires: Vec::new(), told: [Vec::new(), Vec::new()] }
+    }
+
+    fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.now < until {
+            self.now += Duration::from_millis(100);
+            for _ in 0..12 {
+                self.step();
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        for at in 0..2 {
+            self.ends[at].tick(self.now);
+            while let Some(dial) = self.ends[at].dial() {
+                let from = IpAddr::from(if at == 0 { WEST } else { EAST });
+                match self.ends[1 - at].accepted(from, self.now) {
+                    Ok(accepted) => {
+                        let wire = [dial.session, accepted];
+                        self.wires.push(if at == 0 { wire } else { [accepted, dial.session] });
+                    }
+                    Err(_) => self.ends[at].lost(dial.session, self.now),
+                }
+            }
+        }
+        self.carry();
+        for at in 0..2 {
+            self.obey(at);
+        }
+    }
+
+    fn carry(&mut self) {
+        for wire in std::mem::take(&mut self.wires) {
+            let mut open = true;
+            for at in 0..2 {
+                let mut bytes = Vec::new();
+                open &= self.ends[at].transmit(wire[at], &mut bytes) == After::Keep;
+                for piece in bytes.chunks(1400) {
+                    self.ends[1 - at].received(wire[1 - at], piece, self.now);
+                }
+            }
+            if open {
+                self.wires.push(wire);
+            } else {
+                (0..2).for_each(|at| self.ends[at].lost(wire[at], self.now));
+            }
+        }
+    }
+
+    fn obey(&mut self, at: usize) {
+        while let Some(event) = self.ends[at].event() {
+            match &event {
+                Event::Keys { peer, keys } => self.ends[at].installed(*peer, keys.epoch, self.now),
+                Event::Probe { peer, epoch } => self.ends[1 - at].heard(*peer, *epoch, self.now),
+                _ => {}
+            }
+            self.told[at].push(event);
+        }
+    }
+
+    fn keys(&self, at: usize) -> Vec<&Keys> {
+        self.told[at]
+            .iter()
+            .filter_map(|event| if let Event::Keys { keys, .. } = event { Some(&**keys) } else { None })
+            .collect()
+    }
+
+    fn ups(&self, at: usize) -> Vec<(u64, bool)> {
+        let up = |event: &Event| {
+            if let Event::Up { epoch, facts, .. } = event { Some((*epoch, facts.resumed)) } else { None }
+        };
+        self.told[at].iter().filter_map(up).collect()
+    }
+
+    fn refusals(&self, at: usize) -> Vec<Refusal> {
+        let refusal =
+            |event: &Event| if let Event::Refused { refusal, .. } = event { Some(*refusal) } else { None };
+        self.told[at].iter().filter_map(refusal).collect()
+    }
+}
+
+fn world(settings: Settings, calls: [bool; 2]) -> (Sites, World) {
+    let (sites, now) = (Sites::new(), Instant::now());
+    let (west, east) =
+        (sites.endpoint("west", settings, calls[0], now), sites.endpoint("east", settings, calls[1], now));
+    (sites, World::new(west, east, now))
+}
+
+#[test]
+fn both_come_up_with_the_same_keys() {
+    for auth in [Auth::MlDsa, Auth::MlDsaAndClassical] {
+        let (_sites, mut world) = world(Settings { auth, ..settings() }, [true, false]);
+        world.run(Duration::from_secs(1));
+        let ups = world.ups(0);
+        assert!(matches!(ups[..], [(1 | 2, false)]) && ups == world.ups(1), "{:?}", world.told);
+        let (west, east) = (world.keys(0)[0], world.keys(1)[0]);
+        assert_eq!(west.outbound[1].key, east.inbound[1].key);
+        assert_eq!(west.inbound[0].key, east.outbound[0].key);
+        assert_ne!(west.inbound[0].key, west.outbound[0].key);
+    }
+}
+
+#[test]
+fn keys_are_renewed_by_resumption_and_every_hour_by_a_full_handshake() {
+    let (_sites, mut world) = world(settings(), [true, true]);
+    world.run(Duration::from_secs(2 * 3600));
+    let ups = world.ups(0);
+    assert_eq!(ups, world.ups(1));
+    assert!(ups.is_sorted_by(|one, next| one.0 < next.0), "{ups:?}");
+    let full: Vec<_> = ups.iter().filter(|(_, resumed)| !resumed).collect();
+    assert!((12..=14).contains(&ups.len()) && (2..=3).contains(&full.len()), "{ups:?}");
+    assert_eq!((world.refusals(0), world.refusals(1)), (vec![], vec![]));
+    let wiped = |at: usize| world.told[at].iter().filter(|event| matches!(event, Event::Wipe { .. })).count();
+    assert!((ups.len() - 2..ups.len()).contains(&wiped(0)) && wiped(0) == wiped(1));
+    let status = &world.ends[0].status()[0];
+    assert_eq!(status.full_handshakes + status.rekeys, u64::try_from(ups.len()).unwrap());
+}
+
+#[test]
+fn a_side_that_restarts_is_back_within_three_seconds_with_new_keys() {
+    let (sites, mut world) = world(settings(), [true, true]);
+    world.run(Duration::from_secs(400));
+    let before = world.ups(0).len();
+    // East is killed: its connections are reset.
+    world.ends[1] = sites.endpoint("east", settings(), true, world.now);
+    for wire in std::mem::take(&mut world.wires) {
+        world.ends[0].lost(wire[0], world.now);
+    }
+    let killed = world.now;
+    while world.ups(0).len() == before {
+        world.run(Duration::from_millis(100));
+        assert!(world.now < killed + Duration::from_secs(3), "{:?}", world.refusals(0));
+    }
+    let ups = world.ups(0);
+    assert!(!ups[before].1 && ups[before].0 > ups[before - 1].0, "{ups:?}");
+}
+
+#[test]
+fn a_reset_leaves_the_keys_and_another_connection_is_made() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    world.run(Duration::from_secs(60));
+    for wire in std::mem::take(&mut world.wires) {
+        (0..2).for_each(|at| world.ends[at].lost(wire[at], world.now));
+    }
+    assert!(world.ends.iter().all(|end| end.status()[0].epoch.is_some()));
+    world.run(Duration::from_secs(2));
+    assert!(matches!(world.ups(0)[..], [(_, false), (_, true)]));
+    assert!(!world.told[0].iter().any(|event| matches!(event, Event::Down { .. })));
+}
+
+#[test]
+fn rotation_is_a_full_handshake_and_many_packets_are_a_resumption() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    world.run(Duration::from_secs(1));
+    let now = world.now;
+    world.ends[0].rekey(PeerId(0), now);
+    world.run(Duration::from_secs(1));
+    let now = world.now;
+    world.ends[0].rotate(PeerId(0), now);
+    world.run(Duration::from_secs(1));
+    assert!(matches!(world.ups(1)[..], [(_, false), (_, true), (_, false)]));
+}
+
+#[test]
+fn a_peer_that_stops_is_down_at_once() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    world.run(Duration::from_secs(1));
+    world.ends[1].stop();
+    world.run(Duration::from_millis(200));
+    assert!(world.told[0].iter().any(|event| matches!(event, Event::Down { .. })));
+    assert!(world.ends[0].status()[0].epoch.is_none());
+}
+
+#[test]
+fn junk_and_silence_are_refused_and_counted_while_the_peer_comes_in() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    let east = &mut world.ends[1];
+    let junk = east.accepted(WEST.into(), world.now).unwrap();
+    east.received(junk, b"GET / HTTP/1.1\r\n\r\n", world.now);
+    let silent = east.accepted(WEST.into(), world.now).unwrap();
+    assert_eq!(east.accepted([192, 0, 2, 1].into(), world.now), Err(Refusal::AddressNotAllowed));
+    world.run(Duration::from_secs(6));
+    assert_eq!(world.ups(1).len(), 1);
+    let refusals = Arc::clone(world.ends[1].refusals());
+    assert_eq!((refusals.of(Refusal::Malformed), refusals.of(Refusal::Deadline)), (1, 1));
+    assert_eq!(refusals.of(Refusal::AddressNotAllowed), 1);
+    let mut out = Vec::new();
+    assert_eq!(world.ends[1].transmit(silent, &mut out), After::Close);
+}
+
+#[test]
+fn sides_whose_policies_or_authentication_differ_get_no_keys() {
+    let (sites, now) = (Sites::new(), Instant::now());
+    let strict = Settings { auth: Auth::MlDsaAndClassical, ..settings() };
+    let (west, east) =
+        (sites.endpoint("west", settings(), true, now), sites.endpoint("east", strict, false, now));
+    let mut world = World::new(west, east, now);
+    world.run(Duration::from_secs(3));
+    assert!(world.keys(0).is_empty() && world.keys(1).is_empty());
+    assert!(world.refusals(1).contains(&Refusal::Parameters), "{:?}", world.refusals(1));
+    assert!(world.ends[0].status()[0].failures > 1);
+}
+
+#[test]
+fn at_the_hard_age_sending_stops() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    world.run(Duration::from_secs(1));
+    // West can no longer reach east.
+    world.ends[0].local.peers[0].config.address = None;
+    world.run(Duration::from_secs(91 * 60));
+    for at in 0..2 {
+        let expired = world.told[at].iter().filter(|event| matches!(event, Event::Expired { .. })).count();
+        assert_eq!(expired, 1);
+    }
+}
