@@ -1,7 +1,8 @@
 //! How soon the last verdict on a flow is given, in packets with payload.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 use engine::record::FlowIdentity;
 use engine::trace::{Step, Trace};
@@ -19,16 +20,16 @@ struct Waited {
     decided: Option<u32>,
 }
 
-/// By flow id.
-type Waits = Arc<Mutex<BTreeMap<u64, Waited>>>;
-
+/// Hands over what it counted, by flow id, when it is dropped.
 #[derive(Debug)]
-struct Counting(Waits);
+struct Counting {
+    flows: BTreeMap<u64, Waited>,
+    done: Sender<BTreeMap<u64, Waited>>,
+}
 
 impl Trace for Counting {
     fn step(&mut self, flow: &FlowIdentity, step: Step<'_>) {
-        let mut flows = self.0.lock().expect("one thread");
-        let waited = flows.entry(flow.id).or_default();
+        let waited = self.flows.entry(flow.id).or_default();
         waited.protocol = flow.key.protocol();
         match step {
             Step::Payload { .. } => waited.payloads += 1,
@@ -36,6 +37,12 @@ impl Trace for Counting {
             Step::TakenBack { .. } => waited.decided = None,
             _ => {}
         }
+    }
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        let _ = self.done.send(std::mem::take(&mut self.flows));
     }
 }
 
@@ -51,14 +58,14 @@ fn half_of_the_flows_are_known_by_their_first_payloads() {
     paths.sort();
     let mut waits: BTreeMap<u8, Vec<u32>> = BTreeMap::new();
     for path in paths {
-        let flows = Waits::default();
+        let (done, counted) = channel();
         let mut engine =
             Engine::new(config(), Arc::clone(plan()), Arc::new(Counters::default())).expect("an engine");
-        engine.set_trace(Some(Box::new(Counting(Arc::clone(&flows)))));
+        engine.set_trace(Some(Box::new(Counting { flows: BTreeMap::new(), done })));
         let frames = frames(&path);
         let shown = frames.iter().map(|f| Shown { link: f.link, bytes: &f.bytes, wire_len: f.wire_len });
         Run { engine, batch: RecordBatch::default() }.show(shown, &mut Flows::new());
-        for waited in flows.lock().expect("one thread").values() {
+        for waited in counted.recv().expect("the trace is gone").values() {
             waits.entry(waited.protocol).or_default().extend(waited.decided);
         }
     }
