@@ -1,6 +1,8 @@
 mod live;
+mod walk;
 
 pub use live::{OpenFlow, Replacement};
+pub use walk::{Membership, StepCycles, Walk};
 
 use mem_sys::OutOfMemory;
 use wire::{Checksums, FlowKey, Headers, KeyKind, Malformed, ParseOptions, Side};

@@ -31,7 +31,7 @@ pub use config::{
 };
 pub use counters::{Counter, CounterName, Counters};
 pub use crypto_class::CryptoClass;
-pub use engine::{Engine, EngineError, MAX_BURST, OpenFlow, Replacement};
+pub use engine::{Engine, EngineError, MAX_BURST, Membership, OpenFlow, Replacement, StepCycles, Walk};
 pub use frame::{Frame, Verdict};
 pub use mem_sys::{OutOfMemory, PagePolicy};
 pub use names::{Names, ProtocolName};

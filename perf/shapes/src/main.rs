@@ -1,31 +1,19 @@
-//! What the engine costs a packet, on one core, with packets from memory: CPU time, not wall time, so that the figures
-//! stand on a machine that does other things too. `perf/README.md` says what they mean.
+//! `bench-shapes`: the figures that documents tell.
 
 #![forbid(unsafe_code)]
 
-mod ground_truth;
 mod invented;
-mod machine;
-mod measure;
-mod pass;
-mod report;
-mod shape;
-mod stage;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
+use engine::Plan;
 use engine::detectors::signatures::{self, SignatureFile};
-use engine::{EngineError, Plan};
-use export::ExportError;
-
-use crate::machine::Machine;
-use crate::measure::{Bench, Case, Figures};
-use crate::report::Report;
-use crate::shape::{ShapeError, ShapeName};
+use shapes::{Bench, BenchError, Case, Figures, Machine, Report, ShapeError, ShapeName, Size, row};
 
 /// Measures the engine on traffic of several shapes, one core, CPU time.
 #[derive(Debug, Parser)]
@@ -62,31 +50,6 @@ struct Arguments {
     captures: Option<PathBuf>,
 }
 
-/// Why there are no figures.
-#[derive(Debug, thiserror::Error)]
-enum BenchError {
-    /// No packets of a shape.
-    #[error(transparent)]
-    Shape(#[from] ShapeError),
-    /// The engine could not be made.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The signatures could not be compiled.
-    #[error("the built-in signatures: {0}")]
-    Signatures(#[from] signatures::SignatureErrors),
-    /// EVE lines could not be written.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    /// Figures could not be written.
-    #[error("cannot write {what}: {source}")]
-    Write {
-        /// What was to be written.
-        what: String,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
 fn main() -> ExitCode {
     mem_sys::restart_with_huge_heap();
     let arguments = Arguments::parse();
@@ -114,6 +77,7 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
         plan: Arc::new(Plan::from_files(&signature_files(arguments.signatures))?),
         flow_capacity: arguments.flow_capacity,
         runs: arguments.runs,
+        time: Duration::ZERO,
         packets: arguments.packets,
         eve: arguments.eve.clone(),
         tsc_hz: machine.tsc_hz,
@@ -125,7 +89,7 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let mut report = Report::new(date, machine, &bench);
     say(&report.heading());
     for &name in names {
-        let shape = match name.load() {
+        let shape = match name.load(Size::Full) {
             Err(error) if error.is_absence() => {
                 skip(name, &error);
                 continue;
@@ -133,7 +97,7 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
             other => other?,
         };
         let figures: Figures = bench.measure(&shape)?;
-        say(&report::row(&figures));
+        say(&row(&figures));
         report.shapes.push(figures);
     }
     say(&report.steps());
@@ -156,7 +120,7 @@ fn signature_files(wanted: u32) -> Vec<SignatureFile> {
 
 fn profile(names: &[ShapeName], case: Case, bench: &Bench) -> Result<(), BenchError> {
     for &name in names {
-        let series = bench.profile(&name.load()?, case)?;
+        let series = bench.profile(&name.load(Size::Full)?, case)?;
         say(&format!(
             "{}: {:.1} cycles/packet, best {:.1}\n",
             name.text(),
@@ -169,7 +133,7 @@ fn profile(names: &[ShapeName], case: Case, bench: &Bench) -> Result<(), BenchEr
 
 fn write_captures(names: &[ShapeName], folder: &Path) -> Result<(), BenchError> {
     for &name in names {
-        let shape = match name.load() {
+        let shape = match name.load(Size::Full) {
             Err(error) if error.is_absence() => {
                 skip(name, &error);
                 continue;
