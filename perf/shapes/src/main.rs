@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod ground_truth;
+mod invented;
 mod machine;
 mod measure;
 mod pass;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use engine::detectors::signatures::{self, SignatureFile};
 use engine::{EngineError, Plan};
 use export::ExportError;
 
@@ -40,6 +42,9 @@ struct Arguments {
     /// Flows the engine tracks at once
     #[arg(long, default_value_t = 1 << 20)]
     flow_capacity: usize,
+    /// Signatures loaded at least: what the program does not carry is invented
+    #[arg(long, default_value_t = 0)]
+    signatures: u32,
     /// Where EVE lines go: a file in memory (/dev/shm) or nowhere
     #[arg(long, default_value = "/dev/null")]
     eve: PathBuf,
@@ -68,7 +73,7 @@ enum BenchError {
     Engine(#[from] EngineError),
     /// The signatures could not be compiled.
     #[error("the built-in signatures: {0}")]
-    Signatures(#[from] engine::detectors::signatures::SignatureErrors),
+    Signatures(#[from] signatures::SignatureErrors),
     /// EVE lines could not be written.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -106,7 +111,7 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
     }
     let machine = Machine::describe();
     let bench = Bench {
-        plan: Arc::new(Plan::builtin()?),
+        plan: Arc::new(Plan::from_files(&signature_files(arguments.signatures))?),
         flow_capacity: arguments.flow_capacity,
         runs: arguments.runs,
         packets: arguments.packets,
@@ -138,6 +143,15 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
         std::fs::write(path, text + "\n").map_err(wrong)?;
     }
     Ok(())
+}
+
+/// What the program carries, and as many invented signatures as make up `wanted`.
+fn signature_files(wanted: u32) -> Vec<SignatureFile> {
+    let mut files = signatures::builtin_files();
+    let own = files.iter().map(|file| file.text.matches("[[signature]]").count()).sum::<usize>();
+    let missing = wanted.saturating_sub(u32::try_from(own).unwrap_or(u32::MAX));
+    files.extend(invented::signatures(missing));
+    files
 }
 
 fn profile(names: &[ShapeName], case: Case, bench: &Bench) -> Result<(), BenchError> {
