@@ -22,6 +22,7 @@ mod frame;
 mod inspect;
 mod names;
 mod plan;
+mod shunting;
 mod stream;
 
 pub use classification::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
@@ -36,3 +37,4 @@ pub use mem_sys::{OutOfMemory, PagePolicy};
 pub use names::{Names, ProtocolName};
 pub use plan::Plan;
 pub use record::RecordBatch;
+pub use shunting::{Shunt, ShuntAnswer, ShuntLimits, Shunted};
