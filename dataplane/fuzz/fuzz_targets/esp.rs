@@ -7,9 +7,10 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tunnel::{
-    Aead, Aes256Gcm, Carrier, CoreId, DscpMode, EcnMode, Endpoint, Epoch, Fragments, Framing, Gateway, InboundConfig,
-    InboundSa, Limits, Moment, NAT_PORT, OpenRefusal, Opened, OutboundConfig, OutboundSa, Packet, Path, PeerId, PolicyId,
-    Roaming, SaKey, SealRefusal, Selectors, Sequence, Spi, TfcPadding, Version, answer_too_big, clamp_mss,
+    Aad, Aead, Aes256Gcm, Carrier, CoreId, DscpMode, EcnMode, Endpoint, Epoch, Fragments, Framing, Gateway,
+    InboundConfig, InboundSa, Limits, Moment, NAT_PORT, Nonce, OpenRefusal, Opened, OutboundConfig,
+    OutboundSa, Packet, Path, PeerId, PolicyId, Roaming, SaKey, SealRefusal, Selectors, Sequence, Spi,
+    TfcPadding, Version, answer_too_big, clamp_mss,
 };
 
 const HEAD: usize = 128;
@@ -36,11 +37,10 @@ fn inside(shape: u8, text: &[u8]) {
     let engine = Aes256Gcm::expand(&[KEY; 32]).expect("an engine");
     let mut sealed = text.to_vec();
     sealed.extend([0; 16]);
-    let nonce = [KEY, KEY, KEY, KEY, 0, 0, 0, 0, 0, 0, 0, 1];
-    let aad = [SPI.to_be_bytes(), [0; 4], [0, 0, 0, 1]].concat();
-    engine.seal(&nonce, &aad, &mut sealed).expect("room");
+    let iv = [0, 0, 0, 0, 0, 0, 0, 1];
+    engine.seal(Nonce::new([KEY; 4], iv), Aad::extended(SPI, 1), &mut sealed).expect("room");
     let mut packet = vec![0x45, shape & 3, 0, 0, 0, 0, 0, 0, 64, 50, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
-    packet.extend([&SPI.to_be_bytes()[..], &[0, 0, 0, 1], &nonce[4..], &sealed].concat());
+    packet.extend([&SPI.to_be_bytes()[..], &[0, 0, 0, 1], &iv, &sealed].concat());
     let len = u16::try_from(packet.len()).expect("a short packet").to_be_bytes();
     packet[2..4].copy_from_slice(&len);
     let mut gateway = gateway(shape);
@@ -124,7 +124,11 @@ fn gateway(shape: u8) -> Gateway {
     let carrier = if shape & 4 == 0 { Carrier::Ip } else { Carrier::Udp(NAT_PORT) };
     let port = if carrier == Carrier::Ip { 0 } else { NAT_PORT };
     let address = |host: u8| -> IpAddr {
-        if shape & 8 == 0 { [192, 0, 2, host].into() } else { [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(host)].into() }
+        if shape & 8 == 0 {
+            [192, 0, 2, host].into()
+        } else {
+            [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(host)].into()
+        }
     };
     let framing = [Framing::Ip, Framing::EtherIp, Framing::Gre][usize::from(shape >> 4) % 3];
     let key = || {
@@ -163,9 +167,16 @@ fn gateway(shape: u8) -> Gateway {
         selectors: Selectors::everything(),
         sequence: Sequence::Extended,
         limits: Limits::default(),
-        padding: if shape & 0x80 == 0 { TfcPadding::None } else { TfcPadding::Multiple(u16::from(shape & 0x70)) },
+        padding: if shape & 0x80 == 0 {
+            TfcPadding::None
+        } else {
+            TfcPadding::Multiple(u16::from(shape & 0x70))
+        },
     };
     let policy = gateway.outbound.add_policy(Selectors::everything()).expect("a policy");
-    gateway.outbound.install(policy, OutboundSa::new(key(), outbound, NOW).expect("an SA")).expect("the policy");
+    gateway
+        .outbound
+        .install(policy, OutboundSa::new(key(), outbound, NOW).expect("an SA"))
+        .expect("the policy");
     gateway
 }

@@ -8,9 +8,9 @@ use boringtun::noise::{Tunn, TunnResult};
 use boringtun::x25519::{PublicKey, StaticSecret};
 use rand_core::OsRng;
 use tunnel::{
-    Aead, AwsLc, Carrier, CoreId, DscpMode, EcnMode, Endpoint, Epoch, Framing, Gateway, InboundConfig,
-    InboundSa, Limits, Moment, NAT_PORT, Opened, OutboundConfig, OutboundSa, Packet, Path, PeerId, PolicyId,
-    Roaming, SaError, SaKey, SealRefusal, Selectors, Sequence, Spi, TfcPadding, Version,
+    Aad, Aead, AwsLc, Carrier, CoreId, DscpMode, EcnMode, Endpoint, Epoch, Framing, Gateway, InboundConfig,
+    InboundSa, Limits, Moment, NAT_PORT, Nonce, Opened, OutboundConfig, OutboundSa, Packet, Path, PeerId,
+    PolicyId, Roaming, SaError, SaKey, SealRefusal, Selectors, Sequence, Spi, TfcPadding, Version,
 };
 
 use crate::figures::median;
@@ -294,12 +294,10 @@ impl<A: Aead> Contender for Cipher<A> {
             let start = mem_sys::cycles();
             for buffer in bytes.chunks_exact_mut(BUFFER) {
                 *number += 1;
-                let mut nonce = [0; 12];
-                if let Some(place) = nonce.last_chunk_mut() {
-                    *place = number.to_be_bytes();
-                }
+                let nonce = Nonce::new([0x6b; 4], number.to_be_bytes());
+                let aad = Aad::extended(0x1234_5678, *number);
                 let text = buffer.get_mut(HEAD..HEAD + *size + 16).unwrap_or_default();
-                sealed += usize::from(engine.seal(&nonce, &nonce, text).is_ok());
+                sealed += usize::from(engine.seal(nonce, aad, text).is_ok());
             }
             cycles.push(per_packet(start));
             if sealed != BATCH {
