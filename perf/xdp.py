@@ -87,12 +87,17 @@ class Bench:
         return json.loads(run(*inside(1, self.folder / "flood", self.folder / "flood.o", "tb", kind, flows, packets, pps)))
 
     def receiver(self, *command):
-        """Starts something that says `ready`, on core 0."""
-        child = subprocess.Popen(inside(0, *command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for line in child.stderr:
-            if "ready" in line:
-                return child
-        raise SystemExit(f"{command[0]} did not start")
+        """Starts something that says `ready`, on core 0; the kernel gives a queue free some time after its socket is closed."""
+        for _ in range(50):
+            child = subprocess.Popen(inside(0, *command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            said = []
+            for line in child.stderr:
+                if "ready" in line:
+                    return child
+                said.append(line)
+            child.wait()
+            time.sleep(0.1)
+        raise SystemExit(f"{command[0]} did not start: {''.join(said)}")
 
     def minimal(self, program, seconds=3600):
         program_file = self.program if program == "wirewarden" else self.folder / "receive.o"
