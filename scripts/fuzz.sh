@@ -44,6 +44,13 @@ make_seeds() {
                     { printf '\213' && cat "$file"; } >"$seeds/$target/${file##*/}.back"
                 done
                 ;;
+            esp)
+                # Packets to be sealed, and the same as what an authentic packet holds; without their Ethernet header.
+                for file in "$seeds"/made/frames/*; do
+                    { printf '\002\000' && tail -c +15 "$file"; } >"$seeds/$target/${file##*/}"
+                    { printf '\001\000' && tail -c +15 "$file" && printf '\000\004'; } >"$seeds/$target/${file##*/}.inner"
+                done
+                ;;
             replay) cp "$seeds"/made/captures/* "$seeds/$target" ;;
             *)
                 # A target may have seeds under its own name.

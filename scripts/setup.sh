@@ -10,14 +10,17 @@ build_packages=(
     build-essential pkg-config cmake clang llvm libclang-dev git curl ca-certificates
     libdpdk-dev       # DPDK 22.11: headers, libraries and drivers
     libvectorscan-dev # Hyperscan's interface, under BSD
-    libipsec-mb-dev   # AES-GCM of the tunnel, where the processor is an x86-64
     libbpf-dev        # headers of the XDP program, which clang compiles
 )
+# AES-GCM of tunnels, for the processors of its maker's instruction set alone.
+if [ "$(uname -m)" = x86_64 ]; then build_packages+=(libipsec-mb-dev); fi
 test_packages=(
     dpdk           # testpmd and dpdk-devbind.py
     tshark         # compares our reading of captures with Wireshark's
     tcpreplay      # changes and sends captures
     libndpi-bin    # ndpiReader, to compare with
+    # strongSwan's ESP in user space, to talk to; nothing of this starts a daemon
+    strongswan-charon libcharon-extra-plugins libstrongswan-standard-plugins strongswan-swanctl
     ethtool iproute2 jq zstd python3 python3-pip
 )
 

@@ -97,6 +97,7 @@ step format formatting
 step lint lint
 step deny dependencies
 reserve_hugepages
+step units scripts/units.sh
 step tests tests
 step doctests doctests
 release_hugepages

@@ -14,7 +14,7 @@ const OLDEST: &str = "22.11";
 const LIBRARIES: [&str; 6] = ["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal", "rte_kvargs"];
 
 /// What the Rust side may call; everything else stays out of the bindings.
-const FUNCTIONS: [&str; 42] = [
+const FUNCTIONS: [&str; 43] = [
     "dpdk_shim_.*",
     "rte_eal_init",
     "rte_eal_cleanup",
@@ -57,6 +57,7 @@ const FUNCTIONS: [&str; 42] = [
     "rte_eth_dev_rss_hash_conf_get",
     "rte_eth_dev_rss_reta_query",
     "rte_eth_dev_is_valid_port",
+    "rte_eth_dev_is_removed",
 ];
 
 /// Constants of `shim.h`, and limits of array lengths.

@@ -32,8 +32,10 @@ struct shunt {
 	__u64 bytes[2];
 	__u64 last_ns; /* CLOCK_MONOTONIC_COARSE of the last packet */
 	__u32 action;
-	__u32 zero;
+	__u32 tcp_flags; /* control bits seen so far: of the lower end, and above SHUNT_UPPER_FLAGS of the upper end */
 };
+
+#define SHUNT_UPPER_FLAGS 8
 
 /* What a list says of a prefix; the longest prefix that matches decides. */
 enum list_action {

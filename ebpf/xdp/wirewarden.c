@@ -227,17 +227,33 @@ static __always_inline int is_too_fast(const struct settings *set, const struct 
 	return 0;
 }
 
+/* Whether a connection was reset, opened anew, or ended by both sides: what follows is user space's to see. */
+static __always_inline int is_over(__u32 tcp_flags)
+{
+	const __u32 fin = TCP_FIN | TCP_FIN << SHUNT_UPPER_FLAGS;
+
+	return tcp_flags & (TCP_SYN | TCP_RST | (TCP_SYN | TCP_RST) << SHUNT_UPPER_FLAGS) || (tcp_flags & fin) == fin;
+}
+
 /* Counts a packet of a settled flow and says what becomes of it; REASONS where user space must see it. */
 static __always_inline __u32 shunt_reason(const struct settings *set, const struct parsed *parsed, __u32 len)
 {
-	/* The end of a connection is user space's to see, and so is another beginning. */
-	if (parsed->protocol == PROTOCOL_TCP && parsed->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST))
-		return REASONS;
 	struct flow_key key;
 	__u32 side = key_of(parsed, set->flags, &key);
 	struct shunt *shunt = bpf_map_lookup_elem(&shunts, &key);
 	if (!shunt)
 		return REASONS;
+	if (parsed->protocol == PROTOCOL_TCP) {
+		__u32 seen = shunt->tcp_flags;
+		__u32 flags = (__u32)parsed->tcp_flags << (side ? SHUNT_UPPER_FLAGS : 0);
+		if (is_over(seen))
+			return REASONS;
+		if ((seen | flags) != seen)
+			__sync_fetch_and_or(&shunt->tcp_flags, flags);
+		/* The end of a connection is user space's to see, and so is another beginning. */
+		if (parsed->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST))
+			return REASONS;
+	}
 	if (side) {
 		__sync_fetch_and_add(&shunt->packets[1], 1);
 		__sync_fetch_and_add(&shunt->bytes[1], len);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+use crate::bench::BenchArgs;
 use crate::check::CheckArgs;
 use crate::doctor::DoctorArgs;
 use crate::explain::ExplainArgs;
@@ -12,10 +13,12 @@ use crate::live::{
     ConfigArgs, DropsArgs, FlowsArgs, ObserveArgs, PlainArgs, ProtocolTotalsArgs, StatsArgs, StatusArgs,
     TokenArgs,
 };
+use crate::man::ManArgs;
 use crate::pki::PkiArgs;
 use crate::protocols::ProtocolsArgs;
 use crate::selftest::SelftestArgs;
 use crate::signatures::SignaturesArgs;
+use crate::trace::TraceArgs;
 #[cfg(feature = "xdp")]
 use crate::xdp::XdpArgs;
 
@@ -39,6 +42,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Tell how the verdict on one flow of a capture came about, step by step
     Explain(ExplainArgs),
+    /// Show the steps that packets of a capture go through: what each found, its cycles, the verdict
+    Trace(TraceArgs),
     /// List the protocols and services that are known, and how they are known
     Protocols(ProtocolsArgs),
     /// Work on signatures: try them on their samples, on each other's and on everyday traffic
@@ -70,6 +75,8 @@ pub(crate) enum Command {
     Stop(PlainArgs),
     /// Look at this machine: what the data plane needs, what is there, how to mend the rest
     Doctor(DoctorArgs),
+    /// Measure what a packet costs on this machine, step by step, without a network card
+    Bench(BenchArgs),
     /// Look at the XDP programs of this machine, and tell ours what to do
     #[cfg(feature = "xdp")]
     Xdp(XdpArgs),
@@ -79,6 +86,8 @@ pub(crate) enum Command {
     Selftest(SelftestArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
+    /// Write the manual pages
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -179,6 +188,8 @@ mod tests {
     fn every_command_explains_itself() {
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{}", command.get_name());
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no example", command.get_name());
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
             }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod check;
 mod doctor;
 mod exit;
@@ -11,6 +12,7 @@ mod figures;
 mod inspect;
 mod live;
 mod look;
+mod man;
 mod pki;
 mod progress;
 mod protocols;
@@ -20,6 +22,7 @@ mod signatures;
 mod stop;
 mod summary;
 mod tell;
+mod trace;
 #[cfg(feature = "xdp")]
 mod xdp;
 
@@ -34,17 +37,19 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Inspect(_) | Command::Run(_)) {
+    if matches!(cli.command, Command::Inspect(_) | Command::Run(_) | Command::Bench(_)) {
         runner::restart_with_huge_heap();
     }
     match &cli.command {
         Command::Inspect(args) => inspect::run(args, cli.no_color).into(),
         Command::Explain(args) => explain::run(args, cli.no_color).into(),
+        Command::Trace(args) => trace::run(args, cli.no_color).into(),
         Command::Protocols(args) => protocols::run(args, cli.no_color).into(),
         Command::Signatures(args) => signatures::run(args, cli.no_color).into(),
         Command::Run(args) => run::run(args).into(),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Bench(args) => bench::run(args).into(),
         Command::Status(args) => live::status(args, cli.no_color).into(),
         Command::Stats(args) => live::stats(args, cli.no_color).into(),
         Command::Drops(args) => live::drops(args, cli.no_color).into(),
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         Command::Pki(args) => pki::run(args).into(),
         Command::Selftest(args) => selftest::run(args).into(),
         Command::Completions(args) => completions(args).into(),
+        Command::Man(args) => man::run(args).into(),
     }
 }
 

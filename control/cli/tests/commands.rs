@@ -20,7 +20,7 @@ fn version_and_help_are_on_standard_output() {
     let output = wirewarden(&["--version"]);
     assert_eq!(text(&output.stdout), format!("wirewarden {}\n", env!("CARGO_PKG_VERSION")));
     let help = text(&wirewarden(&["--help"]).stdout);
-    for command in ["inspect", "run", "check", "doctor", "completions", "Exit codes"] {
+    for command in ["inspect", "run", "check", "doctor", "completions", "man", "Exit codes"] {
         assert!(help.contains(command), "{command} is missing:\n{help}");
     }
     let help = text(&wirewarden(&["inspect", "--help"]).stdout);
@@ -37,6 +37,28 @@ fn completions_are_printed_for_each_shell() {
         assert_eq!(output.status.code(), Some(0), "{shell}");
         assert!(text(&output.stdout).contains("inspect"), "{shell}");
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page_and_an_example() {
+    let folder = std::env::temp_dir().join(format!("wirewarden-cli-man-{}", std::process::id()));
+    let output = wirewarden(&["man", &folder.display().to_string()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let help = text(&wirewarden(&["--help"]).stdout);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let mut names: Vec<&str> = commands
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    names.retain(|name| *name != "help");
+    assert!(names.len() >= 10, "{names:?}");
+    for name in names {
+        let page = fs::read_to_string(folder.join(format!("wirewarden-{name}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains("Example"), "{name}:\n{page}");
+    }
+    assert!(fs::read_to_string(folder.join("wirewarden.1")).unwrap().contains("Exit codes"));
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 /// A copy of the program in a folder of its own, with or without a data plane beside it.

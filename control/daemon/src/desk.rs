@@ -73,6 +73,10 @@ impl Desk {
                 self.watched.restart();
                 Ok(Reply::Done)
             }
+            Command::Stop if self.watched.seen().external => {
+                let ask = "who starts it: `systemctl stop wirewarden-dataplane`".to_owned();
+                Err(Reason::NotHere { command: command.name().to_owned(), ask })
+            }
             Command::Stop => {
                 self.watched.stop();
                 Ok(Reply::Done)

@@ -1,5 +1,9 @@
 #include "shim.h"
 
+#include <string.h>
+
+#include <rte_flow.h>
+
 int dpdk_shim_errno(void)
 {
 	return rte_errno;
@@ -54,6 +58,114 @@ int dpdk_shim_eth_link(uint16_t port, struct dpdk_shim_link *link)
 	link->is_up = found.link_status == RTE_ETH_LINK_UP;
 	link->is_full_duplex = found.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
 	return result;
+}
+
+#define RULE_ITEMS 6
+
+/* Ethernet, tags, IP and TCP or UDP of one direction of a flow; `at` has the room that items point to. */
+struct pattern {
+	struct rte_flow_item items[RULE_ITEMS];
+	struct rte_flow_item_vlan vlans[2], vlan_mask;
+	struct rte_flow_item_ipv4 v4, v4_mask;
+	struct rte_flow_item_ipv6 v6, v6_mask;
+	struct rte_flow_item_tcp tcp, tcp_mask;
+	struct rte_flow_item_udp udp, udp_mask;
+};
+
+static void add(struct rte_flow_item **at, enum rte_flow_item_type type, const void *spec, const void *mask)
+{
+	*(*at)++ = (struct rte_flow_item){ .type = type, .spec = spec, .mask = mask };
+}
+
+static void match_ip(const struct dpdk_shim_flow *flow, struct pattern *to, struct rte_flow_item **at)
+{
+	if (flow->is_v6) {
+		memcpy(&to->v6.hdr.src_addr, flow->source, 16);
+		memcpy(&to->v6.hdr.dst_addr, flow->destination, 16);
+		memset(&to->v6_mask.hdr.src_addr, 0xff, 16);
+		memset(&to->v6_mask.hdr.dst_addr, 0xff, 16);
+		add(at, RTE_FLOW_ITEM_TYPE_IPV6, &to->v6, &to->v6_mask);
+		return;
+	}
+	memcpy(&to->v4.hdr.src_addr, flow->source, 4);
+	memcpy(&to->v4.hdr.dst_addr, flow->destination, 4);
+	memset(&to->v4_mask.hdr.src_addr, 0xff, 4);
+	memset(&to->v4_mask.hdr.dst_addr, 0xff, 4);
+	add(at, RTE_FLOW_ITEM_TYPE_IPV4, &to->v4, &to->v4_mask);
+}
+
+static void match(const struct dpdk_shim_flow *flow, struct pattern *to)
+{
+	struct rte_flow_item *at = to->items;
+
+	memset(to, 0, sizeof(*to));
+	add(&at, RTE_FLOW_ITEM_TYPE_ETH, NULL, NULL);
+	to->vlan_mask.hdr.vlan_tci = RTE_BE16(0x0fff);
+	for (int tag = 0; tag < 2; tag++) {
+		if (!flow->vlans[tag])
+			continue;
+		to->vlans[tag].hdr.vlan_tci = flow->vlans[tag];
+		add(&at, RTE_FLOW_ITEM_TYPE_VLAN, &to->vlans[tag], &to->vlan_mask);
+	}
+	match_ip(flow, to, &at);
+	if (flow->is_tcp) {
+		to->tcp.hdr.src_port = flow->source_port;
+		to->tcp.hdr.dst_port = flow->destination_port;
+		to->tcp_mask.hdr.src_port = to->tcp_mask.hdr.dst_port = RTE_BE16(0xffff);
+		/* None of SYN, FIN and RST: those are received. */
+		to->tcp_mask.hdr.tcp_flags = RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG;
+		add(&at, RTE_FLOW_ITEM_TYPE_TCP, &to->tcp, &to->tcp_mask);
+	} else {
+		to->udp.hdr.src_port = flow->source_port;
+		to->udp.hdr.dst_port = flow->destination_port;
+		to->udp_mask.hdr.src_port = to->udp_mask.hdr.dst_port = RTE_BE16(0xffff);
+		add(&at, RTE_FLOW_ITEM_TYPE_UDP, &to->udp, &to->udp_mask);
+	}
+	add(&at, RTE_FLOW_ITEM_TYPE_END, NULL, NULL);
+}
+
+void *dpdk_shim_flow_count_and_drop(uint16_t port, const struct dpdk_shim_flow *flow, int *error)
+{
+	const struct rte_flow_attr attributes = { .ingress = 1 };
+	const struct rte_flow_action_count count = { 0 };
+	const struct rte_flow_action actions[] = {
+		{ .type = RTE_FLOW_ACTION_TYPE_COUNT, .conf = &count },
+		{ .type = RTE_FLOW_ACTION_TYPE_DROP },
+		{ .type = RTE_FLOW_ACTION_TYPE_END },
+	};
+	struct rte_flow_error why = { 0 };
+	struct pattern pattern;
+
+	match(flow, &pattern);
+	*error = rte_flow_validate(port, &attributes, pattern.items, actions, &why);
+	if (*error)
+		return NULL;
+	struct rte_flow *rule = rte_flow_create(port, &attributes, pattern.items, actions, &why);
+	if (!rule)
+		*error = -rte_errno;
+	return rule;
+}
+
+int dpdk_shim_flow_counted(uint16_t port, void *rule, uint64_t *packets, uint64_t *bytes)
+{
+	const struct rte_flow_action actions[] = {
+		{ .type = RTE_FLOW_ACTION_TYPE_COUNT },
+		{ .type = RTE_FLOW_ACTION_TYPE_END },
+	};
+	struct rte_flow_query_count count = { 0 };
+	struct rte_flow_error why = { 0 };
+	int result = rte_flow_query(port, rule, actions, &count, &why);
+
+	*packets = count.hits_set ? count.hits : 0;
+	*bytes = count.bytes_set ? count.bytes : 0;
+	return result;
+}
+
+int dpdk_shim_flow_remove(uint16_t port, void *rule)
+{
+	struct rte_flow_error why = { 0 };
+
+	return rte_flow_destroy(port, rule, &why);
 }
 
 size_t dpdk_shim_layout(enum dpdk_shim_layout_item item)

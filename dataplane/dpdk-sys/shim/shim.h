@@ -43,6 +43,23 @@ struct dpdk_shim_link {
 };
 int dpdk_shim_eth_link(uint16_t port, struct dpdk_shim_link *link);
 
+/* One direction of a flow, as a rule of the card matches it; numbers in network order. */
+struct dpdk_shim_flow {
+	uint8_t source[16];
+	uint8_t destination[16];
+	uint16_t source_port;
+	uint16_t destination_port;
+	uint16_t vlans[2]; /* outer, inner; 0 where there is none */
+	uint8_t is_v6;
+	uint8_t is_tcp; /* UDP where it is not */
+};
+
+/* Has a port count such packets and drop them, apart from those that begin or end a TCP connection; null, and a negative
+ * errno in `error`, where it cannot. */
+void *dpdk_shim_flow_count_and_drop(uint16_t port, const struct dpdk_shim_flow *flow, int *error);
+int dpdk_shim_flow_counted(uint16_t port, void *rule, uint64_t *packets, uint64_t *bytes);
+int dpdk_shim_flow_remove(uint16_t port, void *rule);
+
 static const uint32_t LINK_SPEED_UNKNOWN = RTE_ETH_SPEED_NUM_UNKNOWN;
 
 /* A size or an offset as the C compiler sees it. */

@@ -71,6 +71,18 @@ counters! {
     InspectedBytes = "stream.inspected_bytes",
     /// Flows whose protocol was recognised.
     FlowsClassified = "flow.classified",
+    /// Settled flows whose packets are counted where they come in, and no longer here.
+    ShuntsBegun = "shunt.begun",
+    /// Flows that are shunted now (a level, not a sum).
+    ShuntsActive = "shunt.active",
+    /// Times a flow was not shunted because of the limits on how many are.
+    ShuntsRefused = "shunt.refused",
+    /// Flows that the port cannot shunt: the engine goes on counting them.
+    ShuntsUnsupported = "shunt.unsupported",
+    /// Packets of shunted flows that ended, as they were counted elsewhere.
+    ShuntPackets = "shunt.packets",
+    /// Their bytes on the wire.
+    ShuntBytes = "shunt.bytes",
 }
 
 const MALFORMED_START: usize = Counter::ALL.len();

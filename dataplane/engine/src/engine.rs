@@ -1,6 +1,8 @@
 mod live;
+mod walk;
 
 pub use live::{OpenFlow, Replacement};
+pub use walk::{Membership, StepCycles, Walk};
 
 use mem_sys::OutOfMemory;
 use wire::{Checksums, FlowKey, Headers, KeyKind, Malformed, ParseOptions, Side};
@@ -16,6 +18,7 @@ use crate::inspect::{Expectations, Inspections, Outcome, ParserPool, Segment, Wo
 use crate::plan::Plan;
 use crate::protocols::Carrier;
 use crate::record::{Direction, EndReason, FlowState, FlowSummary, RecordBatch};
+use crate::shunting::{Shunt, ShuntLimits, Shunting};
 use crate::stream::Buffers;
 use crate::trace::{Step, Trace};
 use crate::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
@@ -58,6 +61,8 @@ pub struct Engine {
     now_ns: u64,
     /// Who wants to know how verdicts come about.
     trace: Option<Box<dyn Trace>>,
+    /// Who counts packets of settled flows elsewhere, and of which.
+    shunting: Option<Box<Shunting>>,
     /// Headers and hashes of the burst in hand.
     scratch: Option<Box<[Parsed; MAX_BURST]>>,
 }
@@ -124,6 +129,7 @@ impl Engine {
             defrag: Defragmenter::new(config.defrag),
             now_ns: 0,
             trace: None,
+            shunting: None,
             scratch: Some(Box::new(core::array::from_fn(|_| Parsed::new()))),
             trusting: ParseOptions { checksums: Checksums::Ignore, ..config.parse },
             config,
@@ -135,6 +141,20 @@ impl Engine {
     /// Tells every step of every flow to `trace` from now on, or to nobody.
     pub fn set_trace(&mut self, trace: Option<Box<dyn Trace>>) {
         self.trace = trace;
+    }
+
+    /// Has settled flows shunted by `port` from now on. Where checksums are enforced none is: nobody would sum them.
+    pub fn set_shunt(&mut self, port: Box<dyn Shunt>, limits: ShuntLimits) {
+        if self.config.parse.checksums == Checksums::Ignore {
+            self.shunting = Some(Box::new(Shunting::new(port, limits, self.flows.table().capacity())));
+        }
+    }
+
+    /// Shunts settled flows that go on; to be called about every millisecond.
+    pub fn offer_settled(&mut self) {
+        if let Some(shunting) = &mut self.shunting {
+            shunting.offer(&self.flows, &self.counters, self.now_ns);
+        }
     }
 
     /// What this engine counts.
@@ -342,6 +362,7 @@ impl Engine {
         slot.class = class;
         if !inspected {
             slot.marks.set(Marks::SETTLED);
+            self.note_settled(index);
         }
         Some(index)
     }
@@ -407,12 +428,12 @@ impl Engine {
         let Some(slot) = self.flows.slot_mut(index) else { return };
         if slot.marks.has(Marks::MIDSTREAM) && !self.config.stream.midstream {
             slot.marks.set(Marks::SETTLED);
-            return;
+            return self.note_settled(index);
         }
         let Some(inspection) = self.inspections.of(slot) else {
             self.counters.add(Counter::InspectionsExhausted, 1);
             slot.marks.set(Marks::SETTLED);
-            return;
+            return self.note_settled(index);
         };
         let mut workspace = Workspace {
             plan: &self.plan,
@@ -439,6 +460,15 @@ impl Engine {
         if inspection.packet(slot, segment, &mut workspace) == Outcome::Settled {
             inspection.conclude(slot, packet.timestamp_ns, &mut workspace);
             self.inspections.release(slot, &mut workspace);
+            self.note_settled(index);
+        }
+    }
+
+    /// A flow may be shunted once it has proven to go on.
+    #[inline]
+    fn note_settled(&mut self, index: SlotIndex) {
+        if let (Some(shunting), Some(slot)) = (&mut self.shunting, self.flows.slot(index)) {
+            shunting.note(index, slot);
         }
     }
 
@@ -481,12 +511,26 @@ impl Engine {
     fn end_due(&mut self, most: usize, batch: &mut RecordBatch) {
         for _ in 0..most {
             let Some(index) = self.flows.next_due(self.now_ns) else { return };
-            self.end(index, EndReason::Timeout, batch);
+            if self.shunting.is_none() || !self.was_heard_elsewhere(index) {
+                self.end(index, EndReason::Timeout, batch);
+            }
         }
+    }
+
+    /// Whether a flow that is due is shunted and was heard where it is.
+    #[cold]
+    fn was_heard_elsewhere(&mut self, index: SlotIndex) -> bool {
+        let (Some(shunting), Some(slot)) = (&mut self.shunting, self.flows.slot(index)) else { return false };
+        let Some(heard_ns) = shunting.heard(index, slot, self.now_ns) else { return false };
+        self.flows.heard(index, heard_ns);
+        !self.flows.is_due(index, self.now_ns)
     }
 
     /// Ends a flow: its parser says its last, its record is written, its slot is free.
     fn end(&mut self, index: SlotIndex, reason: EndReason, batch: &mut RecordBatch) {
+        if let (Some(shunting), Some(slot)) = (&mut self.shunting, self.flows.slot_mut(index)) {
+            shunting.end(index, slot, &self.counters, self.now_ns);
+        }
         let Some(slot) = self.flows.slot(index) else { return };
         let identity = self.flows.identity(slot);
         if slot.inspection().is_some() {

@@ -22,6 +22,7 @@ mod frame;
 mod inspect;
 mod names;
 mod plan;
+mod shunting;
 mod stream;
 
 pub use classification::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
@@ -30,9 +31,10 @@ pub use config::{
 };
 pub use counters::{Counter, CounterName, Counters};
 pub use crypto_class::CryptoClass;
-pub use engine::{Engine, EngineError, MAX_BURST, OpenFlow, Replacement};
+pub use engine::{Engine, EngineError, MAX_BURST, Membership, OpenFlow, Replacement, StepCycles, Walk};
 pub use frame::{Frame, Verdict};
 pub use mem_sys::{OutOfMemory, PagePolicy};
 pub use names::{Names, ProtocolName};
 pub use plan::Plan;
 pub use record::RecordBatch;
+pub use shunting::{Shunt, ShuntAnswer, ShuntLimits, Shunted};

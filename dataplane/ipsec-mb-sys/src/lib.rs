@@ -7,5 +7,5 @@
 mod gcm;
 mod port_bound;
 
-pub use gcm::{Gcm256, Opening, TAG};
+pub use gcm::{Aad, Gcm256, Opening, TAG};
 pub use port_bound::{PortBound, port_bound};

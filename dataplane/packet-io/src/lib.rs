@@ -10,6 +10,7 @@ pub mod replay;
 
 mod burst;
 mod repeat;
+mod shunt;
 mod storage;
 
 #[cfg(feature = "dpdk")]
@@ -23,6 +24,7 @@ mod linux;
 pub mod xdp;
 
 pub use burst::{BURST, Burst};
+pub use shunt::{FlowTuple, ShuntAction, ShuntCount, ShuntRefusal, Shunts};
 
 /// One received or to-be-sent packet; returned to its pool when dropped.
 pub trait PacketBuf {

@@ -25,6 +25,11 @@ struct Args {
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
 
+    /// Take the kernel's interfaces of the ports at once: for one that starts in the place of another that died with DPDK.
+    #[cfg(feature = "xdp")]
+    #[arg(long)]
+    on_kernel: bool,
+
     /// Listen for orders on this Unix socket; only this user and root are heard.
     #[arg(long, value_name = "SOCKET")]
     control: Option<PathBuf>,
@@ -48,6 +53,17 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(LoadError::Config(errors)) => return fail(USAGE, &errors),
         Err(error) => return fail(UNREACHABLE, &error),
+    };
+    #[cfg(feature = "xdp")]
+    let config = match (args.on_kernel, runner::on_kernel(&config)) {
+        (false, _) => config,
+        (true, Some(config)) => config,
+        (true, None) => {
+            return fail(
+                USAGE,
+                &"nothing takes the place of these ports: `boot.failover` is off, or a port has no interface",
+            );
+        }
     };
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {

@@ -1,12 +1,60 @@
 //! AES-256-GCM with a 16-byte tag, by whichever library is fastest here.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 
 /// Bytes of the tag (RFC 4106, 6: the 16-byte ICV).
 pub const TAG: usize = 16;
 
 /// Bytes of a nonce: 4 of salt, 8 of IV (RFC 4106, 4).
 pub const NONCE: usize = 12;
+
+/// A nonce of AES-GCM. It is a number, not an array, so that it stays in registers until the engine stores it as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonce(u128);
+
+impl Nonce {
+    /// Salt and IV as a packet carries it (RFC 4106, 4).
+    #[inline]
+    #[must_use]
+    pub fn new(salt: [u8; 4], iv: [u8; 8]) -> Self {
+        Self(u128::from(u64::from_le_bytes(iv)) << 32 | u128::from(u32::from_le_bytes(salt)))
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; NONCE] {
+        self.0.to_le_bytes().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+/// What ESP authenticates besides its text: the SPI and the number of the packet (RFC 4106, 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aad {
+    bytes: u128,
+    len: usize,
+}
+
+impl Aad {
+    /// The SPI and both halves of an extended number.
+    #[inline]
+    #[must_use]
+    pub fn extended(spi: u32, number: u64) -> Self {
+        Self { bytes: u128::from(number.swap_bytes()) << 32 | u128::from(spi.swap_bytes()), len: 12 }
+    }
+
+    /// The SPI and a number of 32 bits.
+    #[inline]
+    #[must_use]
+    pub fn short(spi: u32, number: u32) -> Self {
+        Self { bytes: u128::from(number.swap_bytes()) << 32 | u128::from(spi.swap_bytes()), len: 8 }
+    }
+
+    /// Its bytes, and how many there are.
+    #[must_use]
+    pub fn to_bytes(self) -> ([u8; 16], usize) {
+        (self.bytes.to_le_bytes(), self.len)
+    }
+}
 
 /// An engine of AES-256-GCM that holds one expanded key, which it wipes when dropped.
 pub trait Aead: Sized {
@@ -17,13 +65,13 @@ pub trait Aead: Sized {
     ///
     /// # Errors
     /// [`TooShort`] where `text` cannot hold a tag; nothing was done.
-    fn seal(&self, nonce: &[u8; NONCE], aad: &[u8], text: &mut [u8]) -> Result<(), TooShort>;
+    fn seal(&self, nonce: Nonce, aad: Aad, text: &mut [u8]) -> Result<(), TooShort>;
 
     /// Decrypts all but the last 16 bytes of `text` in place if the tag in those is right.
     ///
     /// # Errors
     /// [`Forged`]; nothing of the plain text is left in `text`.
-    fn open(&self, nonce: &[u8; NONCE], aad: &[u8], text: &mut [u8]) -> Result<(), Forged>;
+    fn open(&self, nonce: Nonce, aad: Aad, text: &mut [u8]) -> Result<(), Forged>;
 }
 
 /// Room for a tag is missing.
@@ -45,23 +93,42 @@ impl Aead for AwsLc {
     }
 
     #[inline]
-    fn seal(&self, nonce: &[u8; NONCE], aad: &[u8], text: &mut [u8]) -> Result<(), TooShort> {
+    fn seal(&self, nonce: Nonce, aad: Aad, text: &mut [u8]) -> Result<(), TooShort> {
         let (text, tag) = text.split_last_chunk_mut::<TAG>().ok_or(TooShort)?;
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let made = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), text).map_err(|_| TooShort)?;
+        let made =
+            self.0.seal_in_place_separate_tag(lc_nonce(nonce), lc_aad(aad), text).map_err(|_| TooShort)?;
         *tag = made.as_ref().first_chunk().copied().ok_or(TooShort)?;
         Ok(())
     }
 
     #[inline]
-    fn open(&self, nonce: &[u8; NONCE], aad: &[u8], text: &mut [u8]) -> Result<(), Forged> {
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        if self.0.open_in_place(nonce, Aad::from(aad), text).is_ok() {
+    fn open(&self, nonce: Nonce, aad: Aad, text: &mut [u8]) -> Result<(), Forged> {
+        if self.0.open_in_place(lc_nonce(nonce), lc_aad(aad), text).is_ok() {
             return Ok(());
         }
         text.fill(0);
         Err(Forged)
     }
+}
+
+#[inline]
+fn lc_nonce(nonce: Nonce) -> aws_lc_rs::aead::Nonce {
+    aws_lc_rs::aead::Nonce::assume_unique_for_key(nonce.to_bytes())
+}
+
+/// Bytes of an [`Aad`] that can be lent out.
+struct LcAad([u8; 16], usize);
+
+impl AsRef<[u8]> for LcAad {
+    fn as_ref(&self) -> &[u8] {
+        self.0.get(..self.1).unwrap_or_default()
+    }
+}
+
+#[inline]
+fn lc_aad(aad: Aad) -> aws_lc_rs::aead::Aad<LcAad> {
+    let (bytes, len) = aad.to_bytes();
+    aws_lc_rs::aead::Aad::from(LcAad(bytes, len))
 }
 
 /// AES-256-GCM of libIPSec_MB, on x86-64 with AES instructions.
@@ -75,16 +142,24 @@ impl Aead for IpsecMb {
     }
 
     #[inline]
-    fn seal(&self, nonce: &[u8; NONCE], aad: &[u8], text: &mut [u8]) -> Result<(), TooShort> {
-        if self.0.seal(nonce, aad, text) { Ok(()) } else { Err(TooShort) }
+    fn seal(&self, nonce: Nonce, aad: Aad, text: &mut [u8]) -> Result<(), TooShort> {
+        if self.0.seal(nonce.0, aad.into(), text) { Ok(()) } else { Err(TooShort) }
     }
 
     #[inline]
-    fn open(&self, nonce: &[u8; NONCE], aad: &[u8], text: &mut [u8]) -> Result<(), Forged> {
-        match self.0.open(nonce, aad, text) {
+    fn open(&self, nonce: Nonce, aad: Aad, text: &mut [u8]) -> Result<(), Forged> {
+        match self.0.open(nonce.0, aad.into(), text) {
             ipsec_mb_sys::Opening::Authentic => Ok(()),
             ipsec_mb_sys::Opening::Forged => Err(Forged),
         }
+    }
+}
+
+#[cfg(all(feature = "ipsec-mb", target_arch = "x86_64"))]
+impl From<Aad> for ipsec_mb_sys::Aad {
+    #[inline]
+    fn from(aad: Aad) -> Self {
+        Self { bytes: aad.bytes, len: aad.len }
     }
 }
 
@@ -119,7 +194,7 @@ impl Aead for Aes256Gcm {
     }
 
     #[inline]
-    fn seal(&self, nonce: &[u8; NONCE], aad: &[u8], text: &mut [u8]) -> Result<(), TooShort> {
+    fn seal(&self, nonce: Nonce, aad: Aad, text: &mut [u8]) -> Result<(), TooShort> {
         match self {
             #[cfg(all(feature = "ipsec-mb", target_arch = "x86_64"))]
             Self::IpsecMb(engine) => engine.seal(nonce, aad, text),
@@ -128,7 +203,7 @@ impl Aead for Aes256Gcm {
     }
 
     #[inline]
-    fn open(&self, nonce: &[u8; NONCE], aad: &[u8], text: &mut [u8]) -> Result<(), Forged> {
+    fn open(&self, nonce: Nonce, aad: Aad, text: &mut [u8]) -> Result<(), Forged> {
         match self {
             #[cfg(all(feature = "ipsec-mb", target_arch = "x86_64"))]
             Self::IpsecMb(engine) => engine.open(nonce, aad, text),

@@ -3,7 +3,7 @@ use arrayvec::ArrayVec;
 use crate::aead::{Aead, Aes256Gcm};
 use crate::counter::{Counter, Counters};
 use crate::inbound::{Found, InboundTable};
-use crate::open::{InboundSa, OpenRefusal, Opened};
+use crate::open::{OpenRefusal, Opened, Text};
 use crate::outbound::{OutboundTable, PolicyId};
 use crate::outer::{Arrived, Endpoint, Outer, arrived, is_source_intact};
 use crate::packet::Packet;
@@ -47,6 +47,18 @@ pub enum Notice {
     RekeyDue(PolicyId),
     /// A peer sends from elsewhere now; this core follows already, the others are to be told.
     PeerMoved(PeerId, Endpoint),
+}
+
+/// Packets that go through each half of sealing or opening together: as many as a core has memory requests under way.
+const TOGETHER: usize = 16;
+
+/// A packet between the halves of opening.
+#[derive(Debug)]
+enum Step {
+    /// There is nothing to decrypt.
+    Done(Opened),
+    /// It was authentic.
+    Decrypted { place: usize, class: u8, text: Text },
 }
 
 /// Notices kept until somebody takes them.
@@ -120,16 +132,24 @@ impl<A: Aead> Gateway<A> {
             }
             return;
         };
-        let (mut sealed, mut bytes) = (0, 0);
-        for (packet, result) in packets.iter_mut().zip(results) {
-            let len = packet.len() as u64;
-            *result = sa.seal(packet, now);
-            match result {
-                Ok(()) => {
-                    sealed += 1;
-                    bytes += len;
+        let mut bytes = 0;
+        let mut sealed = 0;
+        for (packets, results) in packets.chunks_mut(TOGETHER).zip(results.chunks_mut(TOGETHER)) {
+            packets.iter().for_each(Packet::prefetch_to_seal);
+            let mut framed: ArrayVec<_, TOGETHER> = ArrayVec::new();
+            for (packet, _) in packets.iter_mut().zip(results.iter()) {
+                bytes += packet.len() as u64;
+                framed.push(sa.frame(packet, now));
+            }
+            for ((packet, result), framed) in packets.iter_mut().zip(results).zip(framed) {
+                *result = framed.and_then(|framed| sa.encrypt(packet, framed));
+                match result {
+                    Ok(()) => sealed += 1,
+                    Err(refusal) => {
+                        bytes -= packet.len() as u64;
+                        counters.add(refusal.counter(), 1);
+                    }
                 }
-                Err(refusal) => counters.add(refusal.counter(), 1),
             }
         }
         counters.add(Counter::Sealed, sealed);
@@ -163,15 +183,22 @@ impl<A: Aead> Gateway<A> {
         now: Moment,
     ) {
         let (mut opened, mut bytes) = (0, 0);
-        for (packet, result) in packets.iter_mut().zip(results) {
-            *result = self.open_one(packet, now);
-            match result {
-                Ok(Opened::Ip(_) | Opened::Ethernet) => {
-                    opened += 1;
-                    bytes += packet.len() as u64;
+        for (packets, results) in packets.chunks_mut(TOGETHER).zip(results.chunks_mut(TOGETHER)) {
+            packets.iter().for_each(Packet::prefetch_to_open);
+            let mut steps: ArrayVec<_, TOGETHER> = ArrayVec::new();
+            for (packet, _) in packets.iter_mut().zip(results.iter()) {
+                steps.push(self.decrypt(packet, now));
+            }
+            for ((packet, result), step) in packets.iter_mut().zip(results).zip(steps) {
+                *result = self.unwrap(packet, step);
+                match result {
+                    Ok(Opened::Ip(_) | Opened::Ethernet) => {
+                        opened += 1;
+                        bytes += packet.len() as u64;
+                    }
+                    Ok(other) => self.counters.add(other.counter(), 1),
+                    Err(refusal) => self.counters.add(refusal.counter(), 1),
                 }
-                Ok(other) => self.counters.add(other.counter(), 1),
-                Err(refusal) => self.counters.add(refusal.counter(), 1),
             }
         }
         self.counters.add(Counter::Opened, opened);
@@ -198,32 +225,48 @@ impl<A: Aead> Gateway<A> {
         self.counters.add(counter, amount);
     }
 
+    /// The first half of opening; an error where nothing was decrypted.
     #[inline]
-    fn open_one(&mut self, packet: &mut Packet<'_>, now: Moment) -> Result<Opened, OpenRefusal> {
+    fn decrypt(&mut self, packet: &mut Packet<'_>, now: Moment) -> Result<Step, OpenRefusal> {
         let outer = match arrived(packet.bytes(), self.port) {
             Arrived::Esp(outer) => outer,
-            Arrived::KeepAlive => return Ok(Opened::KeepAlive),
-            Arrived::NonEsp => return Ok(Opened::NonEsp),
+            Arrived::KeepAlive => return Ok(Step::Done(Opened::KeepAlive)),
+            Arrived::NonEsp => return Ok(Step::Done(Opened::NonEsp)),
             Arrived::Other => return Err(OpenRefusal::NotTunnelled),
             Arrived::Fragment => return Err(OpenRefusal::Fragment),
             Arrived::Malformed => return Err(OpenRefusal::MalformedOuter),
         };
         let spi = packet.bytes().get(outer.esp..outer.end).and_then(|esp| esp.first_chunk());
         let spi = spi.map(|spi| u32::from_be_bytes(*spi)).ok_or(OpenRefusal::Truncated)?;
-        let sa = match self.inbound.look_up(spi, now) {
-            Some(Found::Here(sa)) => sa,
+        let (place, sa) = match self.inbound.look_up(spi, now) {
+            Some(Found::Here(place, sa)) => (place, sa),
             Some(Found::Core(core)) => return Err(OpenRefusal::OtherCore(core)),
             None => return Err(OpenRefusal::UnknownSpi),
         };
         let peer = sa.config().peer;
         let moved = self.peers.get(usize::from(peer.0)).is_some_and(|peer| peer.has_moved(&outer));
-        let moved = moved && is_source_intact(packet.bytes());
-        let (freshness, opened) = InboundSa::open(sa, packet, &outer);
+        let moved = moved && is_source_intact(packet.bytes(), &outer);
+        let (freshness, text) = sa.decrypt(packet, &outer)?;
         // Only the newest packet so far says where its sender is: an old one may have been held back.
-        if moved && freshness == Some(Freshness::Newest) {
+        if moved && freshness == Freshness::Newest {
             self.follow(peer, &outer);
         }
-        opened
+        Ok(Step::Decrypted { place, class: outer.class, text })
+    }
+
+    /// The second half of opening.
+    #[inline]
+    fn unwrap(
+        &self,
+        packet: &mut Packet<'_>,
+        step: Result<Step, OpenRefusal>,
+    ) -> Result<Opened, OpenRefusal> {
+        match step? {
+            Step::Done(opened) => Ok(opened),
+            Step::Decrypted { place, class, text } => {
+                self.inbound.at(place).ok_or(OpenRefusal::UnknownSpi)?.unwrap(packet, class, text)
+            }
+        }
     }
 
     #[cold]

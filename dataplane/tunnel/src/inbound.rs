@@ -29,7 +29,7 @@ enum Owner<A> {
 /// Who opens packets of an SPI.
 #[derive(Debug)]
 pub(crate) enum Found<'a, A> {
-    Here(&'a mut InboundSa<A>),
+    Here(usize, &'a mut InboundSa<A>),
     Core(CoreId),
 }
 
@@ -122,6 +122,15 @@ impl<A> InboundTable<A> {
         })
     }
 
+    /// The SA at a place that [`look_up`](Self::look_up) gave, while the table has not changed.
+    #[inline]
+    pub(crate) fn at(&self, place: usize) -> Option<&InboundSa<A>> {
+        match &self.entries.get(place)?.owner {
+            Owner::Here(sa) => Some(sa),
+            Owner::Core(_) => None,
+        }
+    }
+
     #[inline]
     pub(crate) fn look_up(&mut self, spi: u32, now: Moment) -> Option<Found<'_, A>> {
         let at = self.find(spi)?;
@@ -131,7 +140,7 @@ impl<A> InboundTable<A> {
             return None;
         }
         Some(match &mut entry.owner {
-            Owner::Here(sa) => Found::Here(sa),
+            Owner::Here(sa) => Found::Here(at, sa),
             Owner::Core(core) => Found::Core(*core),
         })
     }
@@ -225,7 +234,7 @@ mod tests {
         for value in 0..100 {
             let wanted = 1000 + value * 0x0100_0000;
             assert!(
-                matches!(table.look_up(wanted, NOW), Some(Found::Here(sa)) if sa.config().spi == spi(wanted))
+                matches!(table.look_up(wanted, NOW), Some(Found::Here(_, sa)) if sa.config().spi == spi(wanted))
             );
             assert!(table.look_up(wanted + 1, NOW).is_none());
         }

@@ -48,7 +48,7 @@ mod too_big;
 
 #[cfg(all(feature = "ipsec-mb", target_arch = "x86_64"))]
 pub use aead::IpsecMb;
-pub use aead::{Aead, Aes256Gcm, AwsLc, Forged, NONCE, TAG, TooShort};
+pub use aead::{Aad, Aead, Aes256Gcm, AwsLc, Forged, NONCE, Nonce, TAG, TooShort};
 pub use clamp::clamp_mss;
 pub use counter::{Counter, Counters};
 pub use ecn::{DscpMode, EcnMode};

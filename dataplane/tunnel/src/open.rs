@@ -2,7 +2,7 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::aead::{Aead, Aes256Gcm, NONCE, TAG};
+use crate::aead::{Aad, Aead, Aes256Gcm, Nonce, TAG};
 use crate::ecn;
 use crate::inner::{self, ETHERIP, GRE, IPV4, IPV6, Inner, NO_NEXT_HEADER, Version};
 use crate::key::SaKey;
@@ -136,43 +136,37 @@ impl<A: Aead> InboundSa<A> {
         self.window.newest()
     }
 
-    /// Opens a packet in place: what stays is the inner packet or frame.
+    /// The first half of opening: decrypts, and moves the window only if the tag is right.
     #[inline]
-    pub(crate) fn open(
+    pub(crate) fn decrypt(
         &mut self,
         packet: &mut Packet<'_>,
         outer: &Outer,
-    ) -> (Option<Freshness>, Result<Opened, OpenRefusal>) {
-        match self.unseal(packet, outer) {
-            Ok((freshness, text)) => (Some(freshness), self.unwrap(packet, outer, text)),
-            Err(refusal) => (None, Err(refusal)),
-        }
-    }
-
-    /// Decrypts; moves the window only if the tag is right.
-    #[inline]
-    fn unseal(&mut self, packet: &mut Packet<'_>, outer: &Outer) -> Result<(Freshness, Text), OpenRefusal> {
+    ) -> Result<(Freshness, Text), OpenRefusal> {
         let esp = packet.bytes_mut().get_mut(outer.esp..outer.end).ok_or(OpenRefusal::Truncated)?;
         let (header, sealed) = esp.split_first_chunk_mut::<16>().ok_or(OpenRefusal::Truncated)?;
         let Some(len) = sealed.len().checked_sub(TAG + TRAILER) else { return Err(OpenRefusal::Truncated) };
         let [p0, p1, p2, p3, l0, l1, l2, l3, iv @ ..] = *header;
         let number = self.window.check(self.config.sequence, u32::from_be_bytes([l0, l1, l2, l3]))?;
-        let [h0, h1, h2, h3, ..] = number.to_be_bytes();
-        let [i0, i1, i2, i3, i4, i5, i6, i7] = iv;
-        let [s0, s1, s2, s3] = *self.salt;
-        let nonce: [u8; NONCE] = [s0, s1, s2, s3, i0, i1, i2, i3, i4, i5, i6, i7];
-        let extended = [p0, p1, p2, p3, h0, h1, h2, h3, l0, l1, l2, l3];
-        let short = [p0, p1, p2, p3, l0, l1, l2, l3];
-        let aad: &[u8] = if self.config.sequence == Sequence::Extended { &extended } else { &short };
-        self.engine.open(&nonce, aad, sealed).map_err(|_| OpenRefusal::NotAuthentic)?;
+        let (spi, low) = (u32::from_be_bytes([p0, p1, p2, p3]), u32::from_be_bytes([l0, l1, l2, l3]));
+        let aad = match self.config.sequence {
+            Sequence::Extended => Aad::extended(spi, number),
+            Sequence::Short => Aad::short(spi, low),
+        };
+        self.engine.open(Nonce::new(*self.salt, iv), aad, sealed).map_err(|_| OpenRefusal::NotAuthentic)?;
         let freshness = self.window.accept(number)?;
         self.opened += 1;
         Ok((freshness, Text { start: outer.esp + 16, len }))
     }
 
-    /// Takes off the trailer, checks what is inside, and leaves only that in the packet.
+    /// The second half: takes off the trailer, checks what is inside, and leaves only that in the packet.
     #[inline]
-    fn unwrap(&self, packet: &mut Packet<'_>, outer: &Outer, text: Text) -> Result<Opened, OpenRefusal> {
+    pub(crate) fn unwrap(
+        &self,
+        packet: &mut Packet<'_>,
+        class: u8,
+        text: Text,
+    ) -> Result<Opened, OpenRefusal> {
         let end = text.start + text.len;
         let whole = packet.bytes().get(text.start..end + TRAILER).ok_or(OpenRefusal::Truncated)?;
         let (payload, &[padding, next]) =
@@ -188,7 +182,7 @@ impl<A: Aead> InboundSa<A> {
         let header = self.config.framing.header();
         match (next, self.config.framing) {
             (IPV4 | IPV6, Framing::Ip) => {
-                return self.unwrap_ip(packet, outer, Text { start: text.start, len }, next);
+                return self.unwrap_ip(packet, class, Text { start: text.start, len }, next);
             }
             (ETHERIP, Framing::EtherIp) | (GRE, Framing::Gre) if payload.starts_with(header) => {}
             _ => return Err(OpenRefusal::WrongFraming),
@@ -204,7 +198,7 @@ impl<A: Aead> InboundSa<A> {
     fn unwrap_ip(
         &self,
         packet: &mut Packet<'_>,
-        outer: &Outer,
+        class: u8,
         text: Text,
         next: u8,
     ) -> Result<Opened, OpenRefusal> {
@@ -216,7 +210,7 @@ impl<A: Aead> InboundSa<A> {
         if !self.config.selectors.match_any(&inner) {
             return Err(OpenRefusal::NotSelected);
         }
-        let mark = ecn::leaving(inner.class, outer.class).ok_or(OpenRefusal::CongestionLoss)?;
+        let mark = ecn::leaving(inner.class, class).ok_or(OpenRefusal::CongestionLoss)?;
         // What follows the inner packet is TFC padding.
         keep(packet, text.start, inner.len)?;
         if mark != inner.class & ecn::ECN {
@@ -226,9 +220,9 @@ impl<A: Aead> InboundSa<A> {
     }
 }
 
-/// A part of the packet.
-#[derive(Clone, Copy)]
-struct Text {
+/// The decrypted part of a packet, without its trailer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text {
     start: usize,
     len: usize,
 }

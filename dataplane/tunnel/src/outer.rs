@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use wire::checksum::{self, Sum};
+use wire::checksum::{self, Pseudo, Sum, ZeroChecksum};
 
 use crate::ecn::{DscpMode, EcnMode};
 use crate::inner::{
@@ -321,12 +321,25 @@ fn read_udp(bytes: &[u8], outer: Outer, port: u16) -> Arrived {
     }
 }
 
-/// Whether the headers that say where a packet came from are unchanged, as far as they have a checksum of their own.
-///
-/// To be asked before the packet is opened; IPv6 has none, and UDP's covers what opening changes.
-pub(crate) fn is_source_intact(bytes: &[u8]) -> bool {
-    let Some(first) = bytes.first() else { return false };
-    first >> 4 != 4 || bytes.get(..usize::from(first & 15) * 4).is_some_and(checksum::is_intact)
+/// Whether the headers that say where a packet came from are unchanged, as far as they have a checksum: that of IPv4's
+/// header, that of UDP over IPv6. To be asked before the packet is opened, since UDP's covers what opening changes.
+pub(crate) fn is_source_intact(bytes: &[u8], outer: &Outer) -> bool {
+    match (outer.version, outer.source) {
+        (Version::V4, _) => {
+            let len = bytes.first().map_or(0, |first| usize::from(first & 15) * 4);
+            bytes.get(..len).is_some_and(checksum::is_intact)
+        }
+        // Without UDP nothing covers the addresses.
+        (Version::V6, (_, 0)) => true,
+        (Version::V6, (source, _)) => {
+            let destination = bytes.get(24..).and_then(|rest| rest.first_chunk::<16>());
+            let datagram = bytes.get(outer.esp - UDP_HEADER..outer.end);
+            destination.zip(datagram).is_some_and(|(destination, datagram)| {
+                let pseudo = Pseudo::Ipv6(source.to_be_bytes(), *destination);
+                checksum::udp_is_intact(datagram, pseudo, ZeroChecksum::Allowed)
+            })
+        }
+    }
 }
 
 impl Endpoint {

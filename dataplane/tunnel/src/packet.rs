@@ -18,6 +18,10 @@ pub const HEADROOM: usize = 68;
 /// and the ICV.
 pub const TAILROOM: usize = 21;
 
+/// Where outer headers start before a packet, in most cases.
+const OUTER: usize = 44;
+const LINE: usize = 64;
+
 impl<'a> Packet<'a> {
     /// The bytes `range` of a buffer; `None` where the buffer does not have them.
     #[must_use]
@@ -71,6 +75,29 @@ impl<'a> Packet<'a> {
     #[must_use]
     pub const fn tailroom(&self) -> usize {
         self.storage.len() - self.end
+    }
+
+    /// Asks the processor for what sealing touches: where the outer headers go, the inner ones, and the end.
+    #[inline]
+    pub(crate) fn prefetch_to_seal(&self) {
+        self.prefetch(self.start.saturating_sub(OUTER));
+        self.prefetch(self.start);
+        self.prefetch(self.end);
+    }
+
+    /// Asks the processor for what opening touches first: the headers, and the tag at the end.
+    #[inline]
+    pub(crate) fn prefetch_to_open(&self) {
+        self.prefetch(self.start);
+        self.prefetch(self.start + LINE);
+        self.prefetch(self.end.saturating_sub(1));
+    }
+
+    #[inline]
+    fn prefetch(&self, at: usize) {
+        if let Some(line) = self.storage.get(at..) {
+            mem_sys::prefetch_start(line);
+        }
     }
 
     /// Takes `front` free bytes before it and `back` behind it in, as they are; whether there were as many.

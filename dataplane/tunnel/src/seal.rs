@@ -2,7 +2,7 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::aead::{Aead, Aes256Gcm, NONCE, TAG};
+use crate::aead::{Aad, Aead, Aes256Gcm, Nonce, TAG};
 use crate::ecn::{DscpMode, EcnMode, outer_class};
 use crate::inner::{ETHERIP, GRE, IPV4, IPV4_DONT_FRAGMENT, IPV6, Inner, NO_NEXT_HEADER, Version};
 use crate::key::SaKey;
@@ -135,11 +135,22 @@ impl<A: Aead> OutboundSa<A> {
     /// [`SealRefusal`], with the packet as it was.
     #[inline]
     pub fn seal(&mut self, packet: &mut Packet<'_>, now: Moment) -> Result<(), SealRefusal> {
+        let framed = self.frame(packet, now)?;
+        self.encrypt(packet, framed)
+    }
+
+    /// The first half of sealing: makes room and writes what surrounds the payload in the text.
+    ///
+    /// Between this and [`encrypt`](Self::encrypt) other packets' turns should come: a cipher that loads what was stored
+    /// a moment ago in smaller pieces has to wait for all stores before.
+    #[inline]
+    pub(crate) fn frame(&mut self, packet: &mut Packet<'_>, now: Moment) -> Result<Framed, SealRefusal> {
         let Cargo { len, next, class } = self.cargo(packet)?;
         let header = self.config.framing.header();
         let text = self.text_len(header.len() + len);
         let number = self.number(packet, header.len(), text + TAG, now)?;
-        self.close(packet, Plan { len, next, class, header, text, number })
+        self.surround(packet, Plan { len, next, header, text })?;
+        Ok(Framed { class, number })
     }
 
     /// Makes an empty packet that its receiver throws away, of `len` bytes of random-looking text (RFC 4303, 2.6).
@@ -153,7 +164,8 @@ impl<A: Aead> OutboundSa<A> {
             DscpMode::Copy => 0,
             fixed @ DscpMode::Fixed(_) => outer_class(0, fixed, EcnMode::Compatibility),
         };
-        self.close(packet, Plan { len: 0, next: NO_NEXT_HEADER, class, header: &[], text, number })
+        self.surround(packet, Plan { len: 0, next: NO_NEXT_HEADER, header: &[], text })?;
+        self.encrypt(packet, Framed { class, number })
     }
 
     /// Whether a successor is due: the soft limit of packets or of time is reached.
@@ -282,23 +294,32 @@ impl<A: Aead> OutboundSa<A> {
     }
 
     #[inline]
-    fn close(&self, packet: &mut Packet<'_>, plan: Plan) -> Result<(), SealRefusal> {
-        let Plan { len, next, class, header, text, number } = plan;
+    fn surround(&self, packet: &mut Packet<'_>, plan: Plan) -> Result<(), SealRefusal> {
+        let Plan { len, next, header, text } = plan;
         let front = self.template.len() + header.len();
         let grown = packet.narrow(0..len) && packet.grow(front, text - header.len() - len + TAG);
         let (Some(sealed), true) = (packet.bytes_mut().get_mut(self.template.len()..), grown) else {
             return Err(SealRefusal::NoRoom);
         };
         frame(sealed, header, header.len() + len, next, text);
-        let [n0, n1, n2, n3, n4, n5, n6, n7] = number.to_be_bytes();
-        let [s0, s1, s2, s3] = *self.salt;
-        let nonce: [u8; NONCE] = [s0, s1, s2, s3, n0, n1, n2, n3, n4, n5, n6, n7];
-        let [p0, p1, p2, p3] = self.config.spi.value().to_be_bytes();
+        Ok(())
+    }
+
+    /// The second half of sealing: cipher, tag, and outer headers.
+    #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "used up: a number is encrypted with once")]
+    pub(crate) fn encrypt(&self, packet: &mut Packet<'_>, framed: Framed) -> Result<(), SealRefusal> {
+        let Framed { class, number } = framed;
+        let sealed = packet.bytes_mut().get_mut(self.template.len()..).ok_or(SealRefusal::NoRoom)?;
+        let spi = self.config.spi.value();
         // The header as the receiver will see it; with extended numbers both halves (RFC 4106, 5).
-        let extended = [p0, p1, p2, p3, n0, n1, n2, n3, n4, n5, n6, n7];
-        let short = [p0, p1, p2, p3, n4, n5, n6, n7];
-        let aad: &[u8] = if self.config.sequence == Sequence::Extended { &extended } else { &short };
-        self.engine.seal(&nonce, aad, sealed).map_err(|_| SealRefusal::NoRoom)?;
+        #[expect(clippy::cast_possible_truncation, reason = "numbers of 32 bits end at 2^32 - 1")]
+        let aad = match self.config.sequence {
+            Sequence::Extended => Aad::extended(spi, number),
+            Sequence::Short => Aad::short(spi, number as u32),
+        };
+        let nonce = Nonce::new(*self.salt, number.to_be_bytes());
+        self.engine.seal(nonce, aad, sealed).map_err(|_| SealRefusal::NoRoom)?;
         self.template.write(packet.bytes_mut(), class, number);
         self.template.finish(packet.bytes_mut());
         Ok(())
@@ -364,9 +385,14 @@ struct Cargo {
 struct Plan {
     len: usize,
     next: u8,
-    class: u8,
     header: &'static [u8],
     text: usize,
+}
+
+/// A packet between the halves of sealing: its number is used up, so it has to be encrypted, once.
+#[derive(Debug)]
+pub(crate) struct Framed {
+    class: u8,
     number: u64,
 }
 

@@ -58,7 +58,7 @@ impl SequenceCounter {
 pub const fn infer(top: u64, window: u64, low: u32) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
     let (top_low, top_high) = (top as u32, top >> 32);
-    let span = window - 1;
+    let span = window.saturating_sub(1);
     // Within the first `window` numbers of a high half, the older ones have the high half before it.
     let bottom = top.wrapping_sub(span);
     #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]

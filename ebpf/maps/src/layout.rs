@@ -68,9 +68,12 @@ pub struct Shunt {
     pub last_ns: u64,
     /// [`SHUNT_DROP`], [`SHUNT_PASS`] or [`SHUNT_FORWARD`].
     pub action: u32,
-    /// Zero.
-    pub zero: u32,
+    /// TCP control bits seen so far: of the lower end, and above [`SHUNT_UPPER_FLAGS`] of the upper end.
+    pub tcp_flags: u32,
 }
+
+/// Where the control bits of the upper end start.
+pub const SHUNT_UPPER_FLAGS: u32 = 8;
 
 /// Packets of the flow are dropped.
 pub const SHUNT_DROP: u32 = 0;

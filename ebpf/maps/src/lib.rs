@@ -9,7 +9,8 @@ mod reason;
 
 pub use layout::{
     Address, Count, FlowKey, LIST_ALLOW, LIST_DENY, LpmV4, LpmV6, Parsed, Probe, SERVICE_LOCAL,
-    SERVICE_REMOTE, SHUNT_DROP, SHUNT_FORWARD, SHUNT_PASS, Service, Settings, Shunt, flags, kind,
+    SERVICE_REMOTE, SHUNT_DROP, SHUNT_FORWARD, SHUNT_PASS, SHUNT_UPPER_FLAGS, Service, Settings, Shunt,
+    flags, kind,
 };
 pub use reason::{Reason, Verdict};
 

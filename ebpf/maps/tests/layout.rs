@@ -8,7 +8,8 @@ use std::process::Command;
 
 use ebpf_maps::{
     Address, Count, FlowKey, LIST_ALLOW, LIST_DENY, LpmV4, LpmV6, Parsed, Probe, Reason, SERVICE_LOCAL,
-    SERVICE_REMOTE, SHUNT_DROP, SHUNT_FORWARD, SHUNT_PASS, Service, Settings, Shunt, flags, kind,
+    SERVICE_REMOTE, SHUNT_DROP, SHUNT_FORWARD, SHUNT_PASS, SHUNT_UPPER_FLAGS, Service, Settings, Shunt,
+    flags, kind,
 };
 
 /// A C expression and the value it has in Rust.
@@ -36,7 +37,7 @@ fn layouts() -> Vec<Fact> {
             FlowKey,
             [lower, upper, lower_port, upper_port, protocol, kind, outer_vlan, inner_vlan]
         ),
-        layout!("shunt", Shunt, [packets, bytes, last_ns, action]),
+        layout!("shunt", Shunt, [packets, bytes, last_ns, action, tcp_flags]),
         layout!("lpm_v4", LpmV4, [prefix_len, address]),
         layout!("lpm_v6", LpmV6, [prefix_len, address]),
         layout!("address", Address, []),
@@ -74,6 +75,7 @@ fn numbers() -> Vec<Fact> {
         number("SHUNT_DROP", SHUNT_DROP),
         number("SHUNT_PASS", SHUNT_PASS),
         number("SHUNT_FORWARD", SHUNT_FORWARD),
+        number("SHUNT_UPPER_FLAGS", SHUNT_UPPER_FLAGS),
         number("LIST_DENY", LIST_DENY),
         number("LIST_ALLOW", LIST_ALLOW),
         number("SERVICE_LOCAL", SERVICE_LOCAL),

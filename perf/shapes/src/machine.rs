@@ -8,31 +8,33 @@ use serde::Serialize;
 
 /// The machine, as far as it says what it is.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Machine {
+pub struct Machine {
     /// Model name of the processor.
-    pub(crate) cpu: String,
+    pub cpu: String,
     /// Processors this program may run on.
-    pub(crate) cores: usize,
+    pub cores: usize,
     /// Clock as the kernel last saw it, MHz; in a virtual machine often only the nominal one.
-    pub(crate) mhz: f64,
+    pub mhz: f64,
     /// Rate of the time-stamp counter, measured against the clock: what "cycles" are counted in.
-    pub(crate) tsc_hz: f64,
+    pub tsc_hz: f64,
     /// Level 2 and level 3 cache.
-    pub(crate) caches: Vec<String>,
+    pub caches: Vec<String>,
     /// Vector extensions that matter here.
-    pub(crate) extensions: Vec<String>,
+    pub extensions: Vec<String>,
     /// Release of the kernel.
-    pub(crate) kernel: String,
+    pub kernel: String,
     /// Mode of transparent huge pages.
-    pub(crate) transparent_huge_pages: String,
+    pub transparent_huge_pages: String,
     /// Load average of the last minute before the measurement: above the number of cores, neighbours compete.
-    pub(crate) load: String,
+    pub load: String,
     /// Whether a hypervisor is below.
-    pub(crate) is_virtual: bool,
+    pub is_virtual: bool,
 }
 
 impl Machine {
-    pub(crate) fn describe() -> Self {
+    /// Looks at this machine; takes a tenth of a second.
+    #[must_use]
+    pub fn describe() -> Self {
         let cpuinfo = text("/proc/cpuinfo");
         let flags = cpu_field(&cpuinfo, "flags");
         let has = |flag: &str| flags.split(' ').any(|other| other == flag);

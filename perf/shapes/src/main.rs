@@ -1,29 +1,19 @@
-//! What the engine costs a packet, on one core, with packets from memory: CPU time, not wall time, so that the figures
-//! stand on a machine that does other things too. `perf/README.md` says what they mean.
+//! `bench-shapes`: the figures that documents tell.
 
 #![forbid(unsafe_code)]
 
-mod ground_truth;
-mod machine;
-mod measure;
-mod pass;
-mod report;
-mod shape;
-mod stage;
+mod invented;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
-use engine::{EngineError, Plan};
-use export::ExportError;
-
-use crate::machine::Machine;
-use crate::measure::{Bench, Case, Figures};
-use crate::report::Report;
-use crate::shape::{ShapeError, ShapeName};
+use engine::Plan;
+use engine::detectors::signatures::{self, SignatureFile};
+use shapes::{Bench, BenchError, Case, Figures, Machine, Report, ShapeError, ShapeName, Size, row};
 
 /// Measures the engine on traffic of several shapes, one core, CPU time.
 #[derive(Debug, Parser)]
@@ -40,6 +30,9 @@ struct Arguments {
     /// Flows the engine tracks at once
     #[arg(long, default_value_t = 1 << 20)]
     flow_capacity: usize,
+    /// Signatures loaded at least: what the program does not carry is invented
+    #[arg(long, default_value_t = 0)]
+    signatures: u32,
     /// Where EVE lines go: a file in memory (/dev/shm) or nowhere
     #[arg(long, default_value = "/dev/null")]
     eve: PathBuf,
@@ -55,31 +48,6 @@ struct Arguments {
     /// Writes the packets of each shape as a capture file into this folder, and measures nothing
     #[arg(long)]
     captures: Option<PathBuf>,
-}
-
-/// Why there are no figures.
-#[derive(Debug, thiserror::Error)]
-enum BenchError {
-    /// No packets of a shape.
-    #[error(transparent)]
-    Shape(#[from] ShapeError),
-    /// The engine could not be made.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The signatures could not be compiled.
-    #[error("the built-in signatures: {0}")]
-    Signatures(#[from] engine::detectors::signatures::SignatureErrors),
-    /// EVE lines could not be written.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    /// Figures could not be written.
-    #[error("cannot write {what}: {source}")]
-    Write {
-        /// What was to be written.
-        what: String,
-        /// What the system says.
-        source: io::Error,
-    },
 }
 
 fn main() -> ExitCode {
@@ -106,9 +74,10 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
     }
     let machine = Machine::describe();
     let bench = Bench {
-        plan: Arc::new(Plan::builtin()?),
+        plan: Arc::new(Plan::from_files(&signature_files(arguments.signatures))?),
         flow_capacity: arguments.flow_capacity,
         runs: arguments.runs,
+        time: Duration::ZERO,
         packets: arguments.packets,
         eve: arguments.eve.clone(),
         tsc_hz: machine.tsc_hz,
@@ -120,7 +89,7 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let mut report = Report::new(date, machine, &bench);
     say(&report.heading());
     for &name in names {
-        let shape = match name.load() {
+        let shape = match name.load(Size::Full) {
             Err(error) if error.is_absence() => {
                 skip(name, &error);
                 continue;
@@ -128,7 +97,7 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
             other => other?,
         };
         let figures: Figures = bench.measure(&shape)?;
-        say(&report::row(&figures));
+        say(&row(&figures));
         report.shapes.push(figures);
     }
     say(&report.steps());
@@ -140,9 +109,18 @@ fn run(arguments: &Arguments) -> Result<(), BenchError> {
     Ok(())
 }
 
+/// What the program carries, and as many invented signatures as make up `wanted`.
+fn signature_files(wanted: u32) -> Vec<SignatureFile> {
+    let mut files = signatures::builtin_files();
+    let own = files.iter().map(|file| file.text.matches("[[signature]]").count()).sum::<usize>();
+    let missing = wanted.saturating_sub(u32::try_from(own).unwrap_or(u32::MAX));
+    files.extend(invented::signatures(missing));
+    files
+}
+
 fn profile(names: &[ShapeName], case: Case, bench: &Bench) -> Result<(), BenchError> {
     for &name in names {
-        let series = bench.profile(&name.load()?, case)?;
+        let series = bench.profile(&name.load(Size::Full)?, case)?;
         say(&format!(
             "{}: {:.1} cycles/packet, best {:.1}\n",
             name.text(),
@@ -155,7 +133,7 @@ fn profile(names: &[ShapeName], case: Case, bench: &Bench) -> Result<(), BenchEr
 
 fn write_captures(names: &[ShapeName], folder: &Path) -> Result<(), BenchError> {
     for &name in names {
-        let shape = match name.load() {
+        let shape = match name.load(Size::Full) {
             Err(error) if error.is_absence() => {
                 skip(name, &error);
                 continue;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use engine::{Counter, Counters, Engine, EngineConfig, Inspection, Plan};
 use export::eve::{EveExporter, EveOptions};
@@ -16,20 +17,26 @@ use crate::stage::{Export, Inspect, Parse, Receive, Records, Rewrite, Stage};
 
 /// How to measure.
 #[derive(Debug)]
-pub(crate) struct Bench {
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) flow_capacity: usize,
-    pub(crate) runs: u16,
+pub struct Bench {
+    /// What the engine knows.
+    pub plan: Arc<Plan>,
+    /// Flows that it tracks at once.
+    pub flow_capacity: usize,
+    /// Least runs of each case.
+    pub runs: u16,
+    /// Least time for a shape: there are more runs until it is over.
+    pub time: Duration,
     /// Least packets of a run.
-    pub(crate) packets: u64,
+    pub packets: u64,
     /// Where EVE lines go.
-    pub(crate) eve: PathBuf,
-    pub(crate) tsc_hz: f64,
+    pub eve: PathBuf,
+    /// Rate of the time-stamp counter.
+    pub tsc_hz: f64,
 }
 
 /// How much of the path is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Case {
+pub enum Case {
     /// Packets are received
     Receive,
     /// And parsed
@@ -44,67 +51,71 @@ pub(crate) enum Case {
 
 /// Figures of one shape.
 #[derive(Debug, Serialize)]
-pub(crate) struct Figures {
-    pub(crate) name: &'static str,
+pub struct Figures {
+    /// Name of the shape.
+    pub name: &'static str,
     /// Packets of a run.
-    pub(crate) packets: u64,
+    pub packets: u64,
     /// Flows begun in a run.
-    pub(crate) flows: u64,
+    pub flows: u64,
     /// Records written in a run.
-    pub(crate) records: u64,
+    pub records: u64,
     /// Mean bytes of a packet on the wire.
-    pub(crate) bytes_per_packet: f64,
+    pub bytes_per_packet: f64,
     /// Parse, look up and count: inspection off, records dropped.
-    pub(crate) count: Series,
+    pub count: Series,
     /// The whole engine, records dropped.
-    pub(crate) full: Series,
+    pub full: Series,
     /// The whole engine, records written as EVE lines on the same thread.
-    pub(crate) full_with_eve: Series,
-    pub(crate) steps: Steps,
+    pub full_with_eve: Series,
+    /// Where the cycles go.
+    pub steps: Steps,
+    /// What beginning and ending flows costs, where every packet begins one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) new_flows_per_second: Option<NewFlows>,
+    pub new_flows_per_second: Option<NewFlows>,
 }
 
 /// Runs of one case.
 #[derive(Debug, Serialize)]
-pub(crate) struct Series {
+pub struct Series {
     /// Million packets a second of CPU time, median run.
-    pub(crate) mpps: f64,
+    pub mpps: f64,
     /// Cycles of the time-stamp counter a packet, median run.
-    pub(crate) cycles: f64,
+    pub cycles: f64,
     /// The same of the fastest run.
-    pub(crate) best_mpps: f64,
-    pub(crate) best_cycles: f64,
+    pub best_mpps: f64,
+    /// The same of the fastest run.
+    pub best_cycles: f64,
     /// CPU time a packet of each run, nanoseconds.
-    pub(crate) ns_per_packet: Vec<f64>,
+    pub ns_per_packet: Vec<f64>,
 }
 
 /// Cycles a packet of each step, by separate loops or by difference of medians.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Steps {
+pub struct Steps {
     /// The source alone.
-    pub(crate) receive: f64,
+    pub receive: f64,
     /// Views and headers, less `receive`.
-    pub(crate) parse: f64,
+    pub parse: f64,
     /// Hash, flow table, counters, timers: `count` less all before and less its records.
-    pub(crate) look_up_and_count: f64,
+    pub look_up_and_count: f64,
     /// Reassembly, probes, signatures, parsers: `full` less `count` and less the records of events.
-    pub(crate) inspect: f64,
+    pub inspect: f64,
     /// Writing every record once into a recycled batch.
-    pub(crate) records: f64,
+    pub records: f64,
     /// EVE lines of every record.
-    pub(crate) export: f64,
+    pub export: f64,
 }
 
 /// New flows a second of CPU time on one core, inspection off, median run.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct NewFlows {
+pub struct NewFlows {
     /// Begun in a table with room.
-    pub(crate) begun: f64,
+    pub begun: f64,
     /// Begun, and ended by their timeout with a record each.
-    pub(crate) begun_and_ended: f64,
+    pub begun_and_ended: f64,
     /// Begun in a full table, where each has to evict another, with a record each.
-    pub(crate) begun_in_a_full_table: f64,
+    pub begun_in_a_full_table: f64,
 }
 
 /// Timings of all runs of one shape.
@@ -125,12 +136,16 @@ struct Runs {
 
 impl Bench {
     /// Measures a shape.
-    pub(crate) fn measure(&self, shape: &Shape) -> Result<Figures, BenchError> {
+    ///
+    /// # Errors
+    /// No memory for an engine, or EVE lines cannot be written.
+    pub fn measure(&self, shape: &Shape) -> Result<Figures, BenchError> {
         let mut memory = shape.memory();
         let packets = shape.whole_rounds(self.packets);
         let mut runs = Runs::default();
         // One run of each case after the other, so that a busy minute of the machine spoils all alike.
-        for _ in 0..self.runs {
+        let start = Instant::now();
+        while runs.receive.len() < usize::from(self.runs) || start.elapsed() < self.time {
             runs.receive.push(self.case(Case::Receive, shape, &mut memory)?);
             runs.parse.push(self.case(Case::Parse, shape, &mut memory)?);
             runs.count.push(self.case(Case::Count, shape, &mut memory)?);
@@ -141,14 +156,12 @@ impl Bench {
                 runs.evicting.push(self.evict(shape, &mut memory)?);
             }
         }
-        let bytes: u64 =
-            shape.packets.iter().map(|(bytes, meta)| u64::from(meta.wire_len).max(bytes.len() as u64)).sum();
         Ok(Figures {
             name: shape.name,
             packets,
             flows: runs.flows,
             records: runs.records,
-            bytes_per_packet: bytes as f64 / shape.packets.len().max(1) as f64,
+            bytes_per_packet: shape.bytes_per_packet(),
             count: self.series(&runs.count),
             full: self.series(&runs.full),
             full_with_eve: self.series(&runs.full_with_eve),
@@ -158,7 +171,10 @@ impl Bench {
     }
 
     /// Runs one case, and nothing else.
-    pub(crate) fn profile(&self, shape: &Shape, case: Case) -> Result<Series, BenchError> {
+    ///
+    /// # Errors
+    /// No memory for an engine, or EVE lines cannot be written.
+    pub fn profile(&self, shape: &Shape, case: Case) -> Result<Series, BenchError> {
         let mut memory = shape.memory();
         let timings: Result<Vec<Timing>, BenchError> =
             (0..self.runs).map(|_| self.case(case, shape, &mut memory)).collect();

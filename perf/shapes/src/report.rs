@@ -9,12 +9,13 @@ use crate::measure::{Bench, Figures, Series};
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub struct Report {
     date: String,
     version: &'static str,
     machine: Machine,
     settings: Settings,
-    pub(crate) shapes: Vec<Figures>,
+    /// Figures of each shape.
+    pub shapes: Vec<Figures>,
 }
 
 #[derive(Debug, Serialize)]
@@ -26,7 +27,9 @@ struct Settings {
 }
 
 impl Report {
-    pub(crate) fn new(date: String, machine: Machine, bench: &Bench) -> Self {
+    /// A report without figures so far.
+    #[must_use]
+    pub fn new(date: String, machine: Machine, bench: &Bench) -> Self {
         let settings = Settings {
             runs: bench.runs,
             least_packets: bench.packets,
@@ -37,7 +40,8 @@ impl Report {
     }
 
     /// What was measured on, and the titles of the columns of [`row`].
-    pub(crate) fn heading(&self) -> String {
+    #[must_use]
+    pub fn heading(&self) -> String {
         let machine = &self.machine;
         format!(
             "{}, {} cores, {}, kernel {}{}, load {}\n\
@@ -63,7 +67,8 @@ impl Report {
     }
 
     /// The steps of every shape, and new flows.
-    pub(crate) fn steps(&self) -> String {
+    #[must_use]
+    pub fn steps(&self) -> String {
         let mut text =
             String::from("\ncycles/packet  receive   parse  look up+count  inspect  records   export\n");
         for figures in &self.shapes {
@@ -98,7 +103,8 @@ impl Report {
 }
 
 /// One shape.
-pub(crate) fn row(figures: &Figures) -> String {
+#[must_use]
+pub fn row(figures: &Figures) -> String {
     let case = |series: &Series| {
         format!(
             "  {:>7.2} ({:>6.2}) {:>8.0} ({:>6.0})",

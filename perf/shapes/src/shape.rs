@@ -1,3 +1,5 @@
+//! Packets to measure with.
+
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -11,11 +13,11 @@ use sample::load;
 use crate::ground_truth;
 
 /// A frame and what is known of it.
-pub(crate) type Packet = (Vec<u8>, PacketMeta);
+pub type Packet = (Vec<u8>, PacketMeta);
 
 /// A shape of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ShapeName {
+pub enum ShapeName {
     /// Every Ethernet capture of the ground truth, merged
     Mixed,
     /// What the ground truth has of TCP port 443: flows with a handshake and little more
@@ -28,29 +30,41 @@ pub(crate) enum ShapeName {
     UdpFlows,
     /// One SYN each of 500,000 sources
     SynScan,
+    /// The made capture of many protocols, 400 times with addresses of their own
+    Sample,
+}
+
+/// How many packets a round of a shape has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// As many as the names of the shapes say.
+    Full,
+    /// Few enough to be made within a second and to fit into some MiB: bulk-tls has 100 sessions of 100 frames, syn-scan
+    /// 100,000 sources.
+    Small,
 }
 
 /// Packets to measure with.
 #[derive(Debug)]
-pub(crate) struct Shape {
+pub struct Shape {
     /// Name in the report.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// One round of packets.
-    pub(crate) packets: Vec<Packet>,
+    pub packets: Vec<Packet>,
     /// What becomes of the flows of a round at its end.
-    pub(crate) rest: Rest,
+    pub rest: Rest,
     /// Every packet begins a flow.
-    pub(crate) is_scan: bool,
+    pub is_scan: bool,
     /// Rounds before the first that is measured.
-    pub(crate) warm_up_rounds: u64,
+    pub warm_up_rounds: u64,
     /// Rounds in a capture file: some where a round is small, one where a second would be another shape (the flows of
     /// a scan would not be new).
-    pub(crate) rounds_in_capture: u64,
+    pub rounds_in_capture: u64,
 }
 
 /// What becomes of the flows of a round at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub enum Rest {
     /// Nothing: the packets end them, or the next round goes on with them.
     Goes,
     /// Time passes until every flow has ended, inside the measurement: who begins flows has to end them.
@@ -59,7 +73,7 @@ pub(crate) enum Rest {
 
 /// Why there are no packets.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ShapeError {
+pub enum ShapeError {
     /// The captures are not there.
     #[error("no captures in {}; set WIREWARDEN_GROUND_TRUTH", .0.display())]
     Absent(PathBuf),
@@ -70,16 +84,19 @@ pub(crate) enum ShapeError {
 
 impl ShapeError {
     /// Whether the shape can be passed over.
-    pub(crate) const fn is_absence(&self) -> bool {
+    pub const fn is_absence(&self) -> bool {
         matches!(self, Self::Absent(_))
     }
 }
 
 impl ShapeName {
-    pub(crate) const ALL: [Self; 6] =
+    /// Those that figures in documents are about.
+    pub const ALL: [Self; 6] =
         [Self::Mixed, Self::TlsFlows, Self::BulkTls, Self::RandomUdp, Self::UdpFlows, Self::SynScan];
 
-    pub(crate) const fn text(self) -> &'static str {
+    /// Name in reports.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
         match self {
             Self::Mixed => "mixed",
             Self::TlsFlows => "tls-flows",
@@ -87,71 +104,98 @@ impl ShapeName {
             Self::RandomUdp => "random-udp",
             Self::UdpFlows => "udp-flows",
             Self::SynScan => "syn-scan",
+            Self::Sample => "sample",
         }
     }
 
     /// Makes or reads the packets.
-    pub(crate) fn load(self) -> Result<Shape, ShapeError> {
+    ///
+    /// # Errors
+    /// There are no captures to read, or the packets could not be made.
+    pub fn load(self, size: Size) -> Result<Shape, ShapeError> {
+        let is_small = size == Size::Small;
         let mut made: Vec<(u64, Vec<u8>)> = Vec::new();
-        let (rest, warm_up_rounds, rounds_in_capture) = match self {
-            Self::Mixed => return Ok(self.varied(ground_truth::merged()?)),
-            Self::TlsFlows => return Ok(self.varied(ground_truth::merged_https()?)),
+        let (rest, rounds) = match self {
+            Self::Mixed => return Ok(self.shape(varied(ground_truth::merged()?, VARIATIONS), Rest::Goes, 1)),
+            Self::TlsFlows => {
+                return Ok(self.shape(varied(ground_truth::merged_https()?, VARIATIONS), Rest::Goes, 1));
+            }
+            Self::Sample => {
+                sample::mixed::write(&mut made)?;
+                return Ok(self.shape(varied(packets(made), SAMPLE_VARIATIONS), Rest::Goes, 1));
+            }
             Self::BulkTls => {
-                load::bulk_tls(400, 500, &mut made)?;
-                (Rest::Goes, 1, 1)
+                let (sessions, frames) = if is_small { (100, 100) } else { (400, 500) };
+                load::bulk_tls(sessions, frames, &mut made)?;
+                (Rest::Goes, 1)
             }
             Self::RandomUdp => {
                 // Few packets: the buffers of a port are few and stay in cache, and so should these. After some rounds
                 // every flow has shown as many payloads as are looked at.
                 load::random_udp(100_000, 200_000, &mut made)?;
-                (Rest::Goes, 5, 5)
+                (Rest::Goes, 5)
             }
             Self::UdpFlows => {
                 load::random_udp(100_000, 1_000_000, &mut made)?;
-                (Rest::Ends, 1, 1)
+                (Rest::Ends, 1)
             }
             Self::SynScan => {
-                load::syn_scan(500_000, &mut made)?;
-                (Rest::Ends, 1, 1)
+                load::syn_scan(if is_small { 100_000 } else { 500_000 }, &mut made)?;
+                (Rest::Ends, 1)
             }
         };
-        let packets = made.into_iter().map(|(timestamp_ns, bytes)| (bytes, ethernet(timestamp_ns))).collect();
-        let (name, is_scan) = (self.text(), self == Self::SynScan);
-        Ok(Shape { name, packets, rest, is_scan, warm_up_rounds, rounds_in_capture })
+        Ok(self.shape(packets(made), rest, rounds))
     }
 
-    fn varied(self, packets: Vec<Packet>) -> Shape {
+    fn shape(self, packets: Vec<Packet>, rest: Rest, rounds: u64) -> Shape {
         Shape {
             name: self.text(),
-            packets: varied(packets),
-            rest: Rest::Goes,
-            is_scan: false,
-            warm_up_rounds: 1,
-            rounds_in_capture: 1,
+            packets,
+            rest,
+            is_scan: self == Self::SynScan,
+            warm_up_rounds: rounds,
+            rounds_in_capture: rounds,
         }
     }
 }
 
+fn packets(made: Vec<(u64, Vec<u8>)>) -> Vec<Packet> {
+    made.into_iter().map(|(timestamp_ns, bytes)| (bytes, ethernet(timestamp_ns))).collect()
+}
+
 impl Shape {
     /// The packets as a source that never ends.
-    pub(crate) fn memory(&self) -> Memory {
+    #[must_use]
+    pub fn memory(&self) -> Memory {
         let options = MemoryOptions { loops: None, changed: Changed::Keep, ..MemoryOptions::default() };
         Memory::new(self.packets.iter().map(|(bytes, meta)| (bytes, *meta)), options)
     }
 
     /// Packets of whole rounds, at least `least`.
-    pub(crate) fn whole_rounds(&self, least: u64) -> u64 {
+    #[must_use]
+    pub fn whole_rounds(&self, least: u64) -> u64 {
         let round = self.packets.len() as u64;
         least.div_ceil(round.max(1)).max(1) * round
     }
 
     /// Packets before the first that is measured.
-    pub(crate) const fn warm_up(&self) -> u64 {
+    #[must_use]
+    pub const fn warm_up(&self) -> u64 {
         self.warm_up_rounds * self.packets.len() as u64
     }
 
+    /// Mean bytes of a packet on the wire.
+    #[must_use]
+    pub fn bytes_per_packet(&self) -> f64 {
+        let wire = |(bytes, meta): &Packet| u64::from(meta.wire_len).max(bytes.len() as u64);
+        self.packets.iter().map(wire).sum::<u64>() as f64 / self.packets.len().max(1) as f64
+    }
+
     /// Writes some rounds as a capture file; gives how many packets that are.
-    pub(crate) fn write_capture(&self, path: &Path) -> io::Result<u64> {
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn write_capture(&self, path: &Path) -> io::Result<u64> {
         let count = self.rounds_in_capture * self.packets.len() as u64;
         let file = BufWriter::with_capacity(1 << 20, File::create(path)?);
         let mut writer = CaptureWriter::new(file, ETHERNET)?;
@@ -176,10 +220,10 @@ impl Shape {
 }
 
 /// The same packets several times over, with flows of their own each time.
-fn varied(packets: Vec<Packet>) -> Vec<Packet> {
-    let wanted = packets.len() * VARIATIONS;
+fn varied(packets: Vec<Packet>, times: usize) -> Vec<Packet> {
+    let wanted = packets.len() * times;
     let options = MemoryOptions {
-        loops: Some(VARIATIONS as u64),
+        loops: Some(times as u64),
         vary: Vary::Addresses,
         changed: Changed::Keep,
         ..MemoryOptions::default()
@@ -195,6 +239,8 @@ fn varied(packets: Vec<Packet>) -> Vec<Packet> {
 
 /// A million packets or so.
 const VARIATIONS: usize = 19;
+/// A hundred thousand packets or so.
+const SAMPLE_VARIATIONS: usize = 400;
 
 fn ethernet(timestamp_ns: u64) -> PacketMeta {
     PacketMeta { timestamp_ns, link_type: ETHERNET, ..PacketMeta::default() }
@@ -226,9 +272,22 @@ mod tests {
 
     #[test]
     fn variations_keep_all_packets_in_order_of_time() {
-        let all = varied(shape().packets);
+        let all = varied(shape().packets, VARIATIONS);
         assert_eq!(all.len(), 3 * VARIATIONS);
         assert!(all.is_sorted_by_key(|(_, meta)| meta.timestamp_ns));
+    }
+
+    #[test]
+    fn a_small_shape_needs_no_capture() {
+        for name in [ShapeName::Sample, ShapeName::BulkTls, ShapeName::SynScan] {
+            let shape = name.load(Size::Small).unwrap();
+            assert!(
+                (5_000..200_000).contains(&shape.packets.len()),
+                "{}: {}",
+                shape.name,
+                shape.packets.len()
+            );
+        }
     }
 
     #[test]

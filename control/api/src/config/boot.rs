@@ -21,6 +21,8 @@ pub struct BootConfig {
     pub flow_capacity: Option<u32>,
     /// Silence after which the run ends.
     pub stop_when_idle: Option<Timeout>,
+    /// What follows where DPDK loses a port.
+    pub failover: Failover,
     /// Memory of the packet buffers.
     pub memory: MemoryConfig,
     /// The kernel's part, for ports that are kernel interfaces.
@@ -61,6 +63,7 @@ impl Default for BootConfig {
             flow_memory: ByteSize::from_mib(256),
             flow_capacity: None,
             stop_when_idle: None,
+            failover: Failover::Kernel,
             memory: MemoryConfig::default(),
             xdp: XdpConfig::default(),
             ports: Vec::new(),
@@ -113,6 +116,19 @@ impl Choice for Backend {
         ("af_packet", Self::AfPacket),
         ("replay", Self::Replay),
     ];
+}
+
+/// What follows where DPDK loses a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// The run goes on by AF_XDP, on the kernel's interfaces of the same devices.
+    Kernel,
+    /// The run ends.
+    Off,
+}
+
+impl Choice for Failover {
+    const ALL: &'static [(&'static str, Self)] = &[("kernel", Self::Kernel), ("off", Self::Off)];
 }
 
 /// How large the flow tables of all workers together are.
@@ -174,6 +190,8 @@ pub struct PortConfig {
     pub name: String,
     /// What it is made of.
     pub device: Device,
+    /// The kernel's interface that takes its place where DPDK loses it; that of the device where it is none.
+    pub failover: Option<String>,
     /// Receive and transmit queues, not more than workers.
     pub queues: u16,
     /// Descriptors of each receive queue, a power of two.
@@ -239,6 +257,7 @@ pub(super) fn read(section: &Section<'_, '_>) -> BootConfig {
     if let (true, Some(_)) = (section.has("flow_memory"), flow_capacity) {
         section.rule("flow_capacity", BrokenRule::FlowTableTwice { line: section.line("flow_memory") });
     }
+    let failover = section.choice("failover", default.failover);
     let memory_section = section.section("memory");
     let memory = read_memory(&memory_section);
     let xdp = super::xdp::read(&section.section("xdp"));
@@ -247,7 +266,18 @@ pub(super) fn read(section: &Section<'_, '_>) -> BootConfig {
     rules::ports(&sections, &drafts, backend);
     rules::buffers(&memory_section, &drafts, &memory);
     let ports = drafts.into_iter().filter_map(PortDraft::finish).collect();
-    BootConfig { backend, cores, main_core, flow_memory, flow_capacity, stop_when_idle, memory, xdp, ports }
+    BootConfig {
+        backend,
+        cores,
+        main_core,
+        flow_memory,
+        flow_capacity,
+        stop_when_idle,
+        failover,
+        memory,
+        xdp,
+        ports,
+    }
 }
 
 fn read_cores(section: &Section<'_, '_>) -> Vec<u16> {
@@ -291,6 +321,7 @@ pub(super) struct PortDraft {
     pub(super) tx_descriptors: u16,
     pub(super) mtu: u16,
     promiscuous: bool,
+    failover: Option<String>,
 }
 
 impl PortDraft {
@@ -307,6 +338,7 @@ impl PortDraft {
             tx_descriptors: self.tx_descriptors,
             mtu: self.mtu,
             promiscuous: self.promiscuous,
+            failover: self.failover,
             mode,
         })
     }
@@ -334,6 +366,7 @@ fn read_port(section: &Section<'_, '_>, workers: usize) -> PortDraft {
         tx_descriptors: section.power_of_two("tx_descriptors", 1024, 64..=32_768),
         mtu: section.integer("mtu", 1500, 68..=9702),
         promiscuous: section.flag("promiscuous", true),
+        failover: section.name("failover", "eth1").map(str::to_owned),
     }
 }
 

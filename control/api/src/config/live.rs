@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::config::reader::Section;
-use crate::config::{BadValue, ByteSize, Choice, Timeout, rules};
+use crate::config::{BadValue, ByteSize, Choice, ListsConfig, ShuntConfig, Timeout, rules, steering};
 
 /// Flows, streams, classification and outputs: what a reload may change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub struct LiveConfig {
     pub defrag: DefragConfig,
     /// Naming what a flow carries.
     pub classify: ClassifyConfig,
+    /// Settled flows that no worker sees any more.
+    pub shunt: ShuntConfig,
+    /// Prefixes whose packets are dropped before a worker sees them.
+    pub lists: ListsConfig,
     /// What is told to the world.
     pub output: OutputConfig,
 }
@@ -217,6 +221,8 @@ pub(super) fn read(section: &Section<'_, '_>) -> LiveConfig {
         stream: read_stream(&section.section("stream")),
         defrag: read_defrag(&section.section("defrag")),
         classify: read_classify(&section.section("classify")),
+        shunt: steering::read_shunt(&section.section("shunt")),
+        lists: steering::read_lists(&section.section("lists")),
         output: read_output(&section.section("output")),
     }
 }

@@ -21,12 +21,14 @@ mod problem;
 mod reader;
 mod rules;
 mod schema;
+mod steering;
 mod units;
 mod write;
 mod xdp;
 
 pub use boot::{
-    Backend, BootConfig, FlowTableSize, HugepageSize, MemoryConfig, PortConfig, PortMode, port_buffers_mib,
+    Backend, BootConfig, Failover, FlowTableSize, HugepageSize, MemoryConfig, PortConfig, PortMode,
+    port_buffers_mib,
 };
 pub use device::{Device, DeviceKind, NotADevice, PciAddress};
 pub use errors::{ConfigError, ConfigErrors};
@@ -37,6 +39,9 @@ pub use live::{
 pub use nearest::nearest;
 pub use problem::{BadValue, BrokenRule, Problem};
 pub use schema::{Key, SCHEMA};
+pub use steering::{
+    ListAction, ListOf, ListsConfig, NotAPrefix, Prefix, PrefixList, ShuntConfig, ShuntPorts, ShuntTaps,
+};
 pub use units::{ByteSize, NotASize, NotATimeout, Timeout};
 pub use xdp::{Neighbours, XdpConfig, XdpCopy, XdpFrameSize, XdpMode};
 

@@ -172,6 +172,12 @@ pub enum BadValue {
         /// Why not.
         why: NotADevice,
     },
+    /// No addresses have this prefix.
+    #[error("`{value}` is no prefix")]
+    Prefix {
+        /// As written.
+        value: String,
+    },
     /// More entries than allowed.
     #[error("{count} entries are too many")]
     TooMany {
@@ -217,6 +223,9 @@ impl BadValue {
                 "write a PCI address (\"0000:03:00.0\"), a virtual device (\"net_ring0\"), an interface \
                  (\"eth1\") or a file (\"./office.pcap\")"
                     .to_owned()
+            }
+            Self::Prefix { .. } => {
+                "write an address, or an address, a slash and a number of its bits (\"192.0.2.0/24\")".to_owned()
             }
             Self::TooMany { max, .. } => format!("keep at most {max}"),
             Self::Repeated { .. } => "remove the second one".to_owned(),

@@ -285,6 +285,11 @@ impl<'a, 'i> Section<'a, 'i> {
         None
     }
 
+    /// An entry of a list is of the wrong type.
+    pub(super) fn entry_type_problem(&self, entry: &Entry<'_, '_>, expected: &'static str, example: &str) {
+        self.entry_problem(entry, wrong_type(expected, entry.value.get_ref(), example.to_owned()));
+    }
+
     /// The table under `key`.
     pub(super) fn section(&self, key: &str) -> Self {
         let (path, schema_path) = (join(&self.path, key), join(&self.schema_path, key));

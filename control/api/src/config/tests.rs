@@ -71,11 +71,18 @@ peer = "wan"
 name = "wan"
 device = "net_ring0"
 queues = 1
+failover = "eth1"
 mtu = 9000
 mode = "inline"
 peer = "lan"
 [live.classify]
 signatures_dir = "a \"quoted\" directory"
+[[live.lists.list]]
+prefixes = ["192.0.2.0/24", "2001:db8::1"]
+[[live.lists.list]]
+of = "destination"
+action = "allow"
+file = "partners.txt"
 [[live.output.eve]]
 path = "eve.json"
 types = ["flow", "tls"]

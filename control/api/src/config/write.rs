@@ -6,7 +6,7 @@ use toml::Value;
 
 use crate::config::boot::{BootConfig, ModeName, PortConfig, PortMode};
 use crate::config::live::{EveOutput, FlowConfig, LiveConfig, StreamConfig};
-use crate::config::{Choice, Config, VERSION, XdpConfig};
+use crate::config::{Choice, Config, ListsConfig, ShuntConfig, VERSION, XdpConfig};
 
 pub(super) fn to_toml(config: &Config) -> String {
     let mut toml = Toml { text: String::new() };
@@ -31,6 +31,7 @@ fn boot(toml: &mut Toml, boot: &BootConfig) {
     if let Some(timeout) = boot.stop_when_idle {
         toml.text("stop_when_idle", timeout);
     }
+    toml.text("failover", boot.failover.name());
     toml.header("[boot.memory]");
     toml.plain("hugepages", boot.memory.hugepages);
     toml.text("hugepage_size", boot.memory.hugepage_size.name());
@@ -57,6 +58,8 @@ fn xdp(toml: &mut Toml, xdp: &XdpConfig) {
     toml.plain("protect_tcp", list(&xdp.protect_tcp));
     toml.plain("protect_udp", list(&xdp.protect_udp));
     toml.plain("pass_own", xdp.pass_own);
+    toml.plain("shunts", xdp.shunts);
+    toml.plain("prefixes", xdp.prefixes);
 }
 
 fn port(toml: &mut Toml, port: &PortConfig) {
@@ -68,6 +71,9 @@ fn port(toml: &mut Toml, port: &PortConfig) {
     toml.plain("tx_descriptors", port.tx_descriptors);
     toml.plain("mtu", port.mtu);
     toml.plain("promiscuous", port.promiscuous);
+    if let Some(interface) = &port.failover {
+        toml.text("failover", interface);
+    }
     match &port.mode {
         PortMode::Tap => toml.text("mode", ModeName::Tap.name()),
         PortMode::Inline { peer } => {
@@ -90,10 +96,32 @@ fn live(toml: &mut Toml, live: &LiveConfig) {
     }
     toml.plain("max_payloads", live.classify.max_payloads);
     toml.plain("guesses", live.classify.guesses);
+    steering(toml, &live.shunt, &live.lists);
     toml.header("[live.output]");
     toml.text("stats_interval", live.output.stats_interval);
     for output in &live.output.eve {
         eve(toml, output);
+    }
+}
+
+fn steering(toml: &mut Toml, shunt: &ShuntConfig, lists: &ListsConfig) {
+    toml.header("[live.shunt]");
+    toml.text("ports", shunt.ports.name());
+    toml.text("taps", shunt.taps.name());
+    toml.plain("after_packets", shunt.after_packets);
+    toml.plain("per_second", shunt.per_second);
+    toml.header("[live.lists]");
+    toml.text("other_sources", lists.other_sources.name());
+    toml.text("other_destinations", lists.other_destinations.name());
+    for list in &lists.prefixes {
+        toml.header("[[live.lists.list]]");
+        toml.text("of", list.of.name());
+        toml.text("action", list.action.name());
+        let prefixes: Vec<String> = list.prefixes.iter().map(|prefix| quoted(&prefix.to_string())).collect();
+        toml.plain("prefixes", format_args!("[{}]", prefixes.join(", ")));
+        if let Some(file) = &list.file {
+            toml.text("file", file.display());
+        }
     }
 }
 

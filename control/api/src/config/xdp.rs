@@ -24,6 +24,10 @@ pub struct XdpConfig {
     pub protect_udp: Vec<u16>,
     /// Whether everything that is addressed to the host goes to it.
     pub pass_own: bool,
+    /// Settled flows that the program counts, for each port.
+    pub shunts: u32,
+    /// Prefixes of IPv4 and of IPv6 that each list of a port has room for.
+    pub prefixes: u32,
 }
 
 impl Default for XdpConfig {
@@ -38,6 +42,8 @@ impl Default for XdpConfig {
             protect_tcp: vec![SSH],
             protect_udp: Vec::new(),
             pass_own: false,
+            shunts: 65_536,
+            prefixes: 1_000_000,
         }
     }
 }
@@ -132,5 +138,7 @@ pub(super) fn read(section: &Section<'_, '_>) -> XdpConfig {
         protect_tcp: ports("protect_tcp", default.protect_tcp),
         protect_udp: ports("protect_udp", default.protect_udp),
         pass_own: section.flag("pass_own", default.pass_own),
+        shunts: section.integer("shunts", default.shunts, 1024..=4_194_304),
+        prefixes: section.integer("prefixes", default.prefixes, 1024..=16_777_216),
     }
 }

@@ -6,6 +6,7 @@ use api::Config;
 
 use super::finding::Finding;
 use super::host::{Host, core_list, core_ranges};
+use super::repair::Repair;
 
 /// The cores of the workers; empty without a configuration that names them.
 fn workers(config: Option<&Config>) -> BTreeSet<u16> {
@@ -115,12 +116,12 @@ pub(super) fn governor(host: &Host, config: Option<&Config>) -> Vec<Finding> {
     let names: BTreeSet<&str> = governors.iter().map(|(_, name)| name.as_str()).collect();
     let list = core_ranges(&slow);
     let seen = format!("core(s) {list}: {}", names.into_iter().collect::<Vec<_>>().join(", "));
-    vec![Finding::warn(
-        "governor",
-        why,
-        seen,
-        format!("sudo cpupower -c {list} frequency-set -g performance"),
-    )]
+    let repairs = slow.iter().map(|core| Repair::Write {
+        path: format!("sys/devices/system/cpu/cpu{core}/cpufreq/scaling_governor"),
+        text: "performance".to_owned(),
+    });
+    let mend = format!("sudo cpupower -c {list} frequency-set -g performance");
+    vec![Finding::warn("governor", why, seen, mend).mended_by(repairs)]
 }
 
 /// Whether the time stamp counter runs steadily and is the kernel's clock.
@@ -143,8 +144,9 @@ pub(super) fn clock(host: &Host, _config: Option<&Config>) -> Vec<Finding> {
     let available =
         host.read("sys/devices/system/clocksource/clocksource0/available_clocksource").unwrap_or_default();
     if available.split_whitespace().any(|name| name == "tsc") {
-        let mend = "echo tsc | sudo tee /sys/devices/system/clocksource/clocksource0/current_clocksource";
-        return vec![Finding::warn("clock", why, source, mend)];
+        let path = "sys/devices/system/clocksource/clocksource0/current_clocksource".to_owned();
+        let repair = Repair::Write { path, text: "tsc".to_owned() };
+        return vec![Finding::warn("clock", why, source, repair.to_string()).mended_by([repair])];
     }
     let seen = format!("{source}; the kernel offers: {available}");
     vec![Finding::info("clock", why, seen)]

@@ -5,6 +5,7 @@ use api::Config;
 use super::finding::Finding;
 use super::host::Host;
 use super::needs_dpdk;
+use super::repair::Repair;
 
 /// Whether an IOMMU guards the memory from cards.
 pub(super) fn iommu(host: &Host, config: Option<&Config>) -> Vec<Finding> {
@@ -52,7 +53,9 @@ pub(super) fn vfio(host: &Host, config: Option<&Config>) -> Vec<Finding> {
             let mend = format!(
                 "sudo modprobe {name} (at every start: echo {name} | sudo tee /etc/modules-load.d/{name}.conf)"
             );
-            return vec![Finding::warn("vfio", why, format!("{name} is not loaded"), mend)];
+            let repair = Repair::Run("modprobe", vec![name]);
+            let seen = format!("{name} is not loaded");
+            return vec![Finding::warn("vfio", why, seen, mend).mended_by([repair])];
         }
     }
     let seen = "this kernel has neither vfio-pci nor uio_pci_generic";

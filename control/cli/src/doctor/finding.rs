@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::repair::Repair;
+
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
@@ -15,6 +17,8 @@ pub(super) struct Finding {
     pub(super) why: &'static str,
     /// The command that mends it, or what to do where no command does.
     pub(super) mend: Option<String>,
+    /// The changes that mend it without harm, where there are such.
+    pub(super) repairs: Vec<Repair>,
 }
 
 /// How a thing is.
@@ -49,11 +53,11 @@ impl fmt::Display for Status {
 
 impl Finding {
     pub(super) fn ok(probe: &'static str, why: &'static str, seen: impl Into<String>) -> Self {
-        Self { probe, status: Status::Ok, seen: seen.into(), why, mend: None }
+        Self { probe, status: Status::Ok, seen: seen.into(), why, mend: None, repairs: Vec::new() }
     }
 
     pub(super) fn info(probe: &'static str, why: &'static str, seen: impl Into<String>) -> Self {
-        Self { probe, status: Status::Info, seen: seen.into(), why, mend: None }
+        Self { probe, status: Status::Info, seen: seen.into(), why, mend: None, repairs: Vec::new() }
     }
 
     pub(super) fn warn(
@@ -62,7 +66,14 @@ impl Finding {
         seen: impl Into<String>,
         mend: impl Into<String>,
     ) -> Self {
-        Self { probe, status: Status::Warn, seen: seen.into(), why, mend: Some(mend.into()) }
+        Self {
+            probe,
+            status: Status::Warn,
+            seen: seen.into(),
+            why,
+            mend: Some(mend.into()),
+            repairs: Vec::new(),
+        }
     }
 
     pub(super) fn fail(
@@ -71,6 +82,18 @@ impl Finding {
         seen: impl Into<String>,
         mend: impl Into<String>,
     ) -> Self {
-        Self { probe, status: Status::Fail, seen: seen.into(), why, mend: Some(mend.into()) }
+        Self {
+            probe,
+            status: Status::Fail,
+            seen: seen.into(),
+            why,
+            mend: Some(mend.into()),
+            repairs: Vec::new(),
+        }
+    }
+
+    /// The same, mended by these changes.
+    pub(super) fn mended_by(self, repairs: impl IntoIterator<Item = Repair>) -> Self {
+        Self { repairs: repairs.into_iter().collect(), ..self }
     }
 }

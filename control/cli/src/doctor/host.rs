@@ -20,6 +20,16 @@ impl Host {
         Self { root: root.into() }
     }
 
+    /// The folder that holds its files.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether it is the machine this runs on.
+    pub(super) fn is_this_machine(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
     /// What a file holds, without white space around it; none where it cannot be read.
     pub(super) fn read(&self, path: impl AsRef<Path>) -> Option<String> {
         let mut bytes = Vec::new();

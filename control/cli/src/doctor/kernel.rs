@@ -5,6 +5,7 @@ use api::config::Backend;
 
 use super::finding::Finding;
 use super::host::Host;
+use super::repair::Repair;
 
 /// Whether the kernel is new enough.
 pub(super) fn version(host: &Host, _config: Option<&Config>) -> Vec<Finding> {
@@ -88,7 +89,8 @@ pub(super) fn af_xdp(host: &Host, config: Option<&Config>) -> Vec<Finding> {
     let compiler = "proc/sys/net/core/bpf_jit_enable";
     if host.number(compiler) == Some(0) {
         let mend = "sudo sysctl -w net.core.bpf_jit_enable=1";
-        return vec![Finding::warn("af_xdp", why, "XDP programs are interpreted", mend)];
+        let repair = Repair::Write { path: compiler.to_owned(), text: "1".to_owned() };
+        return vec![Finding::warn("af_xdp", why, "XDP programs are interpreted", mend).mended_by([repair])];
     }
     if !host.has("sys/kernel/btf/vmlinux") {
         let mend = "run a kernel with CONFIG_DEBUG_INFO_BTF";

@@ -7,6 +7,7 @@ use super::finding::Finding;
 use super::host::{Host, first_word};
 use super::kernel::{CAP_IPC_LOCK, effective_capabilities};
 use super::needs_dpdk;
+use super::repair::Repair;
 
 const HUGEPAGES: &str = "packet buffers and flow tables in pages of 4 KiB cost a TLB miss per packet, and DPDK does \
                          not start without hugepages unless told to";
@@ -36,7 +37,28 @@ pub(super) fn hugepages(host: &Host, config: Option<&Config>) -> Vec<Finding> {
         return vec![Finding::ok("hugepages", HUGEPAGES, seen)];
     }
     let seen = format!("{seen}; {} MiB are wanted", wanted_kb / 1024);
-    vec![Finding::fail("hugepages", HUGEPAGES, seen, reserve(&pools, page_kb, wanted_kb - free_kb))]
+    let missing_kb = wanted_kb - free_kb;
+    let mend = reserve(&pools, page_kb, missing_kb);
+    vec![
+        Finding::fail("hugepages", HUGEPAGES, seen, mend)
+            .mended_by(more_pages(host, &pools, page_kb, missing_kb)),
+    ]
+}
+
+/// The change that adds pages for `missing_kb`; none where the machine would be left with less memory than it gives.
+fn more_pages(host: &Host, pools: &[Pool], page_kb: u64, missing_kb: u64) -> Option<Repair> {
+    let pool = pools.iter().find(|pool| pool.page_kb == page_kb)?;
+    let pages = pool.total + missing_kb.div_ceil(page_kb);
+    let is_harmless = available_kb(host).is_some_and(|kb| kb >= missing_kb.saturating_mul(2));
+    is_harmless
+        .then(|| Repair::Write { path: format!("{}/nr_hugepages", pool.path), text: pages.to_string() })
+}
+
+/// Memory that programs can still have.
+fn available_kb(host: &Host) -> Option<u64> {
+    let info = host.read("proc/meminfo")?;
+    let rest = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    first_word(rest).parse().ok()
 }
 
 /// The command that adds pages for `missing_kb`, on the first node.
@@ -116,10 +138,15 @@ pub(super) fn mounts(host: &Host, config: Option<&Config>) -> Vec<Finding> {
         return vec![Finding::ok("hugetlbfs", why, format!("mounted at {}", at.join(", ")))];
     }
     let mend = "sudo mkdir -p /dev/hugepages && sudo mount -t hugetlbfs nodev /dev/hugepages";
+    let repairs = [
+        Repair::Run("mkdir", vec!["-p", "/dev/hugepages"]),
+        Repair::Run("mount", vec!["-t", "hugetlbfs", "nodev", "/dev/hugepages"]),
+    ];
     if config.is_none_or(|config| config.boot.memory.in_memory) {
-        return vec![Finding::warn("hugetlbfs", why, "not mounted", mend)];
+        return vec![Finding::warn("hugetlbfs", why, "not mounted", mend).mended_by(repairs)];
     }
-    vec![Finding::fail("hugetlbfs", why, "not mounted, and the configuration says `in_memory = false`", mend)]
+    let seen = "not mounted, and the configuration says `in_memory = false`";
+    vec![Finding::fail("hugetlbfs", why, seen, mend).mended_by(repairs)]
 }
 
 /// How much memory a process may lock.
@@ -161,7 +188,8 @@ pub(super) fn transparent(host: &Host, _config: Option<&Config>) -> Vec<Finding>
     };
     let chosen = line.split('[').nth(1).and_then(|rest| rest.split(']').next()).unwrap_or(&line).to_owned();
     if chosen == "never" {
-        return vec![Finding::warn("thp", why, "never", format!("echo madvise | sudo tee /{path}"))];
+        let repair = Repair::Write { path: path.to_owned(), text: "madvise".to_owned() };
+        return vec![Finding::warn("thp", why, "never", repair.to_string()).mended_by([repair])];
     }
     vec![Finding::ok("thp", why, chosen)]
 }
@@ -180,12 +208,7 @@ pub(super) fn swap(host: &Host, _config: Option<&Config>) -> Vec<Finding> {
 /// Memory for the flow tables.
 pub(super) fn available(host: &Host, config: Option<&Config>) -> Vec<Finding> {
     let why = "flow tables are taken at the start, whole";
-    let info = host.read("proc/meminfo").unwrap_or_default();
-    let kb = info
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))
-        .and_then(|rest| first_word(rest).parse::<u64>().ok());
-    let Some(mib) = kb.map(|kb| kb / 1024) else {
+    let Some(mib) = available_kb(host).map(|kb| kb / 1024) else {
         return vec![Finding::info("memory", why, "what is available cannot be read")];
     };
     let wanted = match config.map(|config| config.boot.flow_table()) {

@@ -5,6 +5,21 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Status};
+use super::repair::Attempt;
+
+/// A line per change, and what became of it.
+pub(super) fn attempts(attempts: &[Attempt]) -> String {
+    let mut out = String::new();
+    for attempt in attempts {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "fix   {:<13} {}: {}", attempt.probe, attempt.repair, attempt.outcome);
+    }
+    let _ = match attempts.len() {
+        0 => writeln!(out, "fix   nothing that can be mended without harm\n"),
+        _ => writeln!(out),
+    };
+    out
+}
 
 /// A line per finding, with why and how to mend below those that need it, and a line that counts them.
 pub(super) fn text(findings: &[Finding]) -> String {
@@ -31,8 +46,8 @@ fn line(out: &mut String, finding: &Finding) -> std::fmt::Result {
     Ok(())
 }
 
-/// The findings as one JSON object.
-pub(super) fn json(findings: &[Finding]) -> String {
+/// The findings as one JSON object, with the changes that were made before, where some were asked for.
+pub(super) fn json(findings: &[Finding], attempts: Option<&[Attempt]>) -> String {
     let list: Vec<Value> = findings
         .iter()
         .map(|finding| {
@@ -42,9 +57,22 @@ pub(super) fn json(findings: &[Finding]) -> String {
                 "seen": finding.seen,
                 "why": finding.why,
                 "mend": finding.mend,
+                "fixes": finding.repairs.iter().map(ToString::to_string).collect::<Vec<_>>(),
             })
         })
         .collect();
     let healthy = findings.iter().all(|finding| matches!(finding.status, Status::Ok | Status::Info));
-    format!("{:#}\n", json!({ "healthy": healthy, "findings": list }))
+    let mut all = json!({ "healthy": healthy, "findings": list });
+    if let (Some(attempts), Some(all)) = (attempts, all.as_object_mut()) {
+        let fixed = attempts.iter().map(|attempt| {
+            json!({
+                "probe": attempt.probe,
+                "command": attempt.repair.to_string(),
+                "outcome": attempt.outcome.name(),
+                "told": attempt.outcome.to_string(),
+            })
+        });
+        all.insert("fixes".to_owned(), fixed.collect());
+    }
+    format!("{all:#}\n")
 }

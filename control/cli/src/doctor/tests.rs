@@ -272,7 +272,7 @@ fn text_and_json_tell_the_same_findings() {
     assert!(text.contains("warn  swap          /dev/sda2\n"), "{text}");
     assert!(text.contains("mend: sudo swapoff -a"), "{text}");
     assert!(text.contains("\n0 failed, 1 warned, "), "{text}");
-    let json: serde_json::Value = serde_json::from_str(&report::json(&findings)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&report::json(&findings, None)).unwrap();
     assert_eq!(json["healthy"], false);
     assert_eq!(json["findings"].as_array().map(Vec::len), Some(findings.len()));
 }

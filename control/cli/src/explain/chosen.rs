@@ -8,18 +8,18 @@ use engine::record::{Body, FlowIdentity, FlowSummary, Record};
 
 /// What was asked for.
 #[derive(Debug)]
-pub(super) struct Wanted(Filter);
+pub(crate) struct Wanted(Filter);
 
 /// A flow that it holds for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chosen {
-    pub(super) identity: FlowIdentity,
-    pub(super) summary: FlowSummary,
+pub(crate) struct Chosen {
+    pub(crate) identity: FlowIdentity,
+    pub(crate) summary: FlowSummary,
 }
 
 impl Wanted {
     /// Reads a flow id, two ends, or a filter. An error is a sentence for the user.
-    pub(super) fn parse(text: &str, names: &Names) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, names: &Names) -> Result<Self, String> {
         let text = text.trim();
         let filter = match text.parse::<u64>() {
             Ok(id) => format!("flow_id = {id}"),
@@ -32,7 +32,7 @@ impl Wanted {
     }
 
     /// The flow of a record, where it ended and is wanted.
-    pub(super) fn chosen(&self, record: &Record) -> Option<Chosen> {
+    pub(crate) fn chosen(&self, record: &Record) -> Option<Chosen> {
         let Body::Flow(summary) = record.body else { return None };
         let holds = self.0.judge(&FlowView::of_record(record, None)) == Truth::Yes;
         holds.then_some(Chosen { identity: record.flow, summary })

@@ -3,9 +3,9 @@
 //! The capture is played twice: once to find the flow (its verdict may be part of the question), once with an engine
 //! that tells every step.
 
-mod chosen;
-mod player;
-mod story;
+pub(crate) mod chosen;
+pub(crate) mod player;
+pub(crate) mod story;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -18,13 +18,19 @@ use super::chosen::Chosen;
 #[derive(Debug)]
 pub(super) struct Teller {
     id: u64,
-    plan: Arc<Plan>,
+    wording: Wording,
     steps: Sender<Told>,
+}
+
+/// Says steps in words.
+#[derive(Debug)]
+pub(crate) struct Wording {
+    pub(crate) plan: Arc<Plan>,
 }
 
 /// A step, told.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(crate) enum Told {
     /// A packet brought payload.
     Payload { from: Direction, bytes: Vec<u8>, what: String },
     /// What came of it.
@@ -37,14 +43,17 @@ impl Teller {
     /// Tells the steps of flow `id`, and where they can be taken.
     pub(super) fn new(id: u64, plan: Arc<Plan>) -> (Self, Receiver<Told>) {
         let (steps, taken) = mpsc::channel();
-        (Self { id, plan, steps }, taken)
+        (Self { id, wording: Wording { plan }, steps }, taken)
     }
+}
 
+impl Wording {
     fn protocol(&self, id: ProtocolId) -> &str {
         self.plan.names().protocol(id).map_or("?", |protocol| protocol.name.as_ref())
     }
 
-    fn told(&self, step: Step<'_>) -> Told {
+    /// A step in words.
+    pub(crate) fn told(&self, step: Step<'_>) -> Told {
         let line = |ink, text| Told::Line { ink, text };
         match step {
             Step::Payload { from, carrier, bytes, seq } => {
@@ -98,7 +107,8 @@ impl Teller {
         format!("  signature {label} matches at offset {offset}: {name}, {confidence} %")
     }
 
-    fn verdict(&self, class: &Classification) -> String {
+    /// What a flow carries, in one line.
+    pub(crate) fn verdict(&self, class: &Classification) -> String {
         let (names, signatures) = (self.plan.names(), self.plan.signatures());
         verdict(class, names, signatures)
     }
@@ -108,7 +118,7 @@ impl Trace for Teller {
     fn step(&mut self, flow: &FlowIdentity, step: Step<'_>) {
         if flow.id == self.id {
             // Nobody listens any more: then nothing need be told.
-            let _ = self.steps.send(self.told(step));
+            let _ = self.steps.send(self.wording.told(step));
         }
     }
 }
@@ -357,7 +367,7 @@ fn shown(batch: &RecordBatch, value: Datum) -> String {
 }
 
 /// Protocol and ends of a flow.
-fn ends(flow: &FlowIdentity) -> String {
+pub(crate) fn ends(flow: &FlowIdentity) -> String {
     let (key, client, server) = (&flow.key, flow.client, flow.client.opposite());
     let protocol = match key.protocol() {
         6 => "tcp".to_owned(),

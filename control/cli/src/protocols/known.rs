@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use engine::Plan;
-use engine::protocols::{ALL, Carrier, Exposure, Family, Protocol, numbered::NUMBERED};
+use engine::protocols::{ALL, Carrier, Exposure, Family, Protocol, event_fields, numbered::NUMBERED};
 use serde_json::{Value, json};
 
 use crate::look::{Ink, Look};
@@ -111,6 +111,7 @@ impl<'p> Known<'p> {
             "ports": self.ports,
             "guessed_by": self.guesses.iter().map(|(carrier, port)| format!("{} {port}", carrier_text(*carrier))).collect::<Vec<_>>(),
             "events": self.events,
+            "fields": self.events.iter().map(|event| ((*event).to_owned(), json!(event_fields(event)))).collect::<serde_json::Map<_, _>>(),
             "signatures": self.signatures,
             "exposure": self.exposure.name(),
             "source": self.source,
@@ -129,6 +130,8 @@ impl<'p> Known<'p> {
             Exposure::Negotiated => "negotiated: the session decides, its records say",
             Exposure::Unknown => "unknown",
         };
+        let fields = self.events.iter().filter(|event| !event_fields(event).is_empty());
+        let fields: Vec<String> = fields.map(|event| event_fields(event).join(", ")).collect();
         for (title, value) in [
             ("family", self.family.name().to_owned()),
             ("known by", self.tier().to_owned()),
@@ -136,6 +139,7 @@ impl<'p> Known<'p> {
             ("usual ports", ports.join(", ")),
             ("guessed by", guesses.join(", ")),
             ("events", self.events.join(", ")),
+            ("fields", fields.join("; ")),
             ("signatures", self.signatures.join(", ")),
             ("exposure", exposure.to_owned()),
             ("source", self.source.to_owned()),

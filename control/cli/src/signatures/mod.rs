@@ -18,6 +18,7 @@ use crate::tell;
 use verdict::Verdict;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  wirewarden signatures test ./signatures")]
 pub(crate) struct SignaturesArgs {
     #[command(subcommand)]
     command: SignaturesCommand,

@@ -109,26 +109,80 @@ fn without_a_token_one_may_look_and_with_one_what_its_role_says() {
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
 }
 
+/// A certificate for `localhost` and its key; none without openssl.
+fn certificate_of(rig: &Rig) -> Option<(String, String)> {
+    let (certificate, key) = (rig.path("box.pem"), rig.path("box.key"));
+    let made = Process::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "1",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .arg("-out")
+        .arg(&certificate)
+        .arg("-keyout")
+        .arg(&key)
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        eprintln!("SKIPPED: no openssl");
+        return None;
+    }
+    Some((certificate.display().to_string(), key.display().to_string()))
+}
+
 #[test]
-fn elsewhere_than_on_loopback_it_takes_tls() {
-    let Some(rig) = Rig::prepared(&[]) else { return };
-    let output = rig.command().args(["--listen", "0.0.0.0:0"]).output();
-    // The same option twice is refused, too: only the second is meant.
-    let told = String::from_utf8_lossy(&output.unwrap().stderr).into_owned();
-    assert!(told.contains("cannot be used multiple times") || told.contains("not on loopback"), "{told}");
-    let output = Process::new(env!("CARGO_BIN_EXE_wirewardend"))
-        .arg("-c")
-        .arg(rig.path("first.toml"))
-        .arg("--state")
-        .arg(rig.path("state"))
-        .arg("--run")
-        .arg(rig.path("run"))
-        .args(["--listen", "0.0.0.0:0"])
-        .output()
-        .unwrap();
+fn elsewhere_than_on_loopback_it_takes_tls_and_a_token() {
+    let Some(mut rig) = Rig::prepared(&[]) else { return };
+    rig.host = "0.0.0.0";
+    let output = rig.command().output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("not on loopback"), "{told}");
+
+    let Some((certificate, key)) = certificate_of(&rig) else { return };
+    rig.add(&["--tls-certificate", &certificate, "--tls-key", &key]);
+    rig.start_daemon();
+    let made = Tokens::Create { name: "far".into(), role: Role::Viewer, expires_in_s: Some(3600) };
+    let Reply::TokenCreated(created) = rig.ask(Command::Tokens(made)).unwrap() else { panic!("a token") };
+    let curl = |path: &str, header: &str| {
+        let url = format!("https://localhost:{}{path}", rig.port);
+        let curl = Process::new("curl")
+            .args([
+                "-s",
+                "--noproxy",
+                "*",
+                "--cacert",
+                &certificate,
+                "-H",
+                header,
+                "-w",
+                "%{http_code}",
+                &url,
+            ])
+            .output();
+        curl.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let Ok(healthy) = curl("/healthz", "X-A: b") else {
+        eprintln!("SKIPPED: no curl");
+        return;
+    };
+    assert_eq!(healthy, "ok\n200", "{}", rig.logs());
+    assert!(curl("/api/v1/status", "X-A: b").unwrap().ends_with("401"), "on loopback, too");
+    let bearer = format!("Authorization: Bearer {}", created.token);
+    assert!(curl("/api/v1/status", &bearer).unwrap().ends_with("200"));
+    // Plain HTTP is no TLS.
+    let mut plain = TcpStream::connect(("127.0.0.1", rig.port)).unwrap();
+    plain.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) struct Rig {
     pub(crate) folder: tempfile::TempDir,
     daemon: Option<Child>,
     more: Vec<String>,
+    /// Where HTTP listens.
+    pub(crate) host: &'static str,
     pub(crate) port: u16,
 }
 
@@ -49,7 +51,7 @@ impl Rig {
         writer.finish().unwrap();
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let more = more.iter().map(|text| (*text).to_owned()).collect();
-        let rig = Self { folder, daemon: None, more, port: free };
+        let rig = Self { folder, daemon: None, more, host: "127.0.0.1", port: free };
         fs::write(rig.path("first.toml"), rig.text("")).unwrap();
         Some(rig)
     }
@@ -76,7 +78,7 @@ impl Rig {
         process.arg("-c").arg(self.path("first.toml"));
         process.arg("--state").arg(self.path("state")).arg("--run").arg(self.path("run"));
         process.arg("--dataplane-log").arg(self.path("dataplane.log"));
-        process.arg("--listen").arg(format!("127.0.0.1:{}", self.port)).args(&self.more);
+        process.arg("--listen").arg(format!("{}:{}", self.host, self.port)).args(&self.more);
         process
     }
 
@@ -94,6 +96,11 @@ impl Rig {
         let mut daemon = self.daemon.take().unwrap();
         daemon.kill().unwrap();
         daemon.wait().unwrap();
+    }
+
+    /// More options for the daemon.
+    pub(crate) fn add(&mut self, more: &[&str]) {
+        self.more.extend(more.iter().map(|text| (*text).to_owned()));
     }
 
     fn try_client(&self) -> Result<Client, ClientError> {

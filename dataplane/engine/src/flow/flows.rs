@@ -181,6 +181,18 @@ impl Flows {
         self.next_due_of(0, now_ns).or_else(|| self.next_due_of(1, now_ns))
     }
 
+    /// A flow was heard elsewhere.
+    pub(crate) fn heard(&mut self, index: SlotIndex, at_ns: u64) {
+        if let Some(slot) = self.table.slot_mut(index) {
+            slot.last_ns = slot.last_ns.max(at_ns);
+        }
+    }
+
+    /// Whether a flow's time is up.
+    pub(crate) fn is_due(&self, index: SlotIndex, now_ns: u64) -> bool {
+        self.due(index) <= now_ns
+    }
+
     /// Forgets a flow.
     pub(crate) fn remove(&mut self, index: SlotIndex) {
         let Some(slot) = self.table.slot(index) else { return };

@@ -1,12 +1,17 @@
 use wire::{FlowKey, Side, TcpFlags};
 
 use crate::Classification;
+use crate::shunting::Shunted;
 
 /// Index of a flow in its table.
 pub(crate) type SlotIndex = u32;
 
 /// No slot, no inspection, end of a list.
 pub(crate) const NONE: u32 = u32::MAX;
+
+/// Packets that a side is counted to.
+const MOST_PACKETS: u64 = (1 << 40) - 1;
+const TCP: u8 = 6;
 
 /// What a flow is doing; decides its timeout and which wheel it hangs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +142,28 @@ impl Slot {
         }
         match (side, &mut self.bytes) {
             (Side::Lower, [total, _]) | (Side::Upper, [_, total]) => *total += bytes,
+        }
+    }
+
+    /// Takes what was counted while the flow was shunted.
+    pub(crate) fn credit(&mut self, counted: &Shunted, now_ns: u64) {
+        let totals = [Side::Lower, Side::Upper].map(|side| self.packets(side));
+        let (low, high) = (self.packets_low.iter_mut(), self.packets_high.iter_mut());
+        for ((low, high), (before, more)) in low.zip(high).zip(totals.into_iter().zip(counted.packets)) {
+            let [_, _, _, top, a, b, c, d] = before.saturating_add(more).min(MOST_PACKETS).to_be_bytes();
+            (*low, *high) = (u32::from_be_bytes([a, b, c, d]), top);
+        }
+        for (total, more) in self.bytes.iter_mut().zip(counted.bytes) {
+            *total = total.saturating_add(more);
+        }
+        // Of other protocols this is the type and code of a message.
+        if self.key.protocol() == TCP {
+            for (seen, more) in self.tcp_flags.iter_mut().zip(counted.tcp_flags) {
+                *seen |= more;
+            }
+        }
+        if let Some(silent_ns) = counted.silent_ns {
+            self.last_ns = self.last_ns.max(now_ns.saturating_sub(silent_ns));
         }
     }
 

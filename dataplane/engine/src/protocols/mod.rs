@@ -27,6 +27,7 @@ pub mod drda;
 pub mod dtls;
 pub mod enip;
 pub mod ethercat;
+mod event_fields;
 mod expected;
 mod fields;
 pub mod fins;
@@ -120,6 +121,7 @@ pub mod x509;
 pub mod xmpp;
 pub mod zeromq;
 
+pub use event_fields::{EVENT_FIELDS, event_fields};
 pub use expected::{Expected, Subject};
 
 use core::fmt::Debug;

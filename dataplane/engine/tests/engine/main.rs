@@ -15,6 +15,7 @@ mod expectations;
 mod flows;
 mod live;
 mod naming;
+mod shunting;
 mod streams;
 mod upgrades;
 mod walkthrough;

@@ -13,6 +13,7 @@
     reason = "tests say what they expect"
 )]
 
+mod early;
 mod invariance;
 mod judge;
 mod labels;

@@ -100,13 +100,14 @@ pub(crate) fn judge<'a>(frames: &(impl Iterator<Item = Shown<'a>> + Clone), work
     flows
 }
 
-struct Run {
-    engine: Engine,
-    batch: RecordBatch,
+/// An engine at work.
+pub(crate) struct Run {
+    pub engine: Engine,
+    pub batch: RecordBatch,
 }
 
 impl Run {
-    fn show<'a>(&mut self, frames: impl Iterator<Item = Shown<'a>>, flows: &mut Flows) {
+    pub(crate) fn show<'a>(&mut self, frames: impl Iterator<Item = Shown<'a>>, flows: &mut Flows) {
         let mut events = BTreeMap::new();
         let mut burst = Vec::with_capacity(MAX_BURST);
         let mut now_ns = 1_700_000_000_000_000_000;

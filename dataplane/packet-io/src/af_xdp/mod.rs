@@ -31,6 +31,6 @@ mod socket;
 
 pub use buf::AfXdpBuf;
 pub use error::AfXdpError;
-pub use port::{BusyPoll, FrameSize, Port, PortConfig, Workers, open, pin_thread};
+pub use port::{BusyPoll, FrameSize, Port, PortConfig, Workers, interface_index, open, pin_thread};
 pub use queue::AfXdpQueue;
 pub use socket::CopyChoice;

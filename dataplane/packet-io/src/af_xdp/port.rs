@@ -319,6 +319,12 @@ impl Opening {
     }
 }
 
+/// Number that the kernel has for an interface of this network namespace: another one of the same name has another.
+#[must_use]
+pub fn interface_index(name: &str) -> Option<u32> {
+    linux::interface_index(name)
+}
+
 /// Lets the calling thread run on one core only.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use super::info::{Link, PortInfo, failed, link, numa_node, port_info, port_name,
 use super::pool::MbufPool;
 use super::queue::{Counters, DpdkQueue, Lane, Sink, Source};
 use super::ring::{self, RingDrops};
+use super::rules::FlowRules;
 use super::setup::Plan;
 use super::spread::Spread;
 use crate::IoStats;
@@ -159,6 +160,19 @@ impl Port {
         link(self.started.port)
     }
 
+    /// The card's rules for settled flows, for a worker that has its own counted there.
+    #[must_use]
+    pub fn flow_rules(&self) -> FlowRules {
+        FlowRules::new(Arc::clone(&self.started))
+    }
+
+    /// Whether the device was taken out of the machine, as far as its driver knows.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        // SAFETY: takes a number only.
+        unsafe { dpdk_sys::rte_eth_dev_is_removed(self.started.port) == 1 }
+    }
+
     /// What the device counted, and what was lost between it and the workers.
     ///
     /// Packets that found no room in a worker's ring are missed ones, and not received.
@@ -221,6 +235,12 @@ impl Port {
 pub(super) struct Started {
     port: u16,
     eal: Eal,
+}
+
+impl Started {
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
 }
 
 impl Drop for Started {

@@ -55,6 +55,17 @@ impl fmt::Display for Action {
     }
 }
 
+/// A prefix on a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListEntry {
+    /// Which list.
+    pub list: List,
+    /// The prefix.
+    pub prefix: Prefix,
+    /// What is done about it.
+    pub action: Action,
+}
+
 /// An address and how many of its bits count (RFC 4632, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {

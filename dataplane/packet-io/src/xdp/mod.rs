@@ -11,6 +11,7 @@ mod lists;
 mod netlink;
 mod plain;
 mod program;
+mod shunts;
 mod state;
 mod trial;
 
@@ -20,7 +21,8 @@ pub use ebpf_maps::{
     kind,
 };
 pub use error::{Need, XdpError};
-pub use lists::{Action, List, Prefix};
+pub use lists::{Action, List, ListEntry, Prefix};
 pub use program::{Mode, ModeChoice, Protect, Service, XdpConfig, XdpProgram};
+pub use shunts::KernelShunts;
 pub use state::{Counters, Rate, State};
 pub use trial::ParseTrial;

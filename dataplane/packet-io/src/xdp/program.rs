@@ -1,6 +1,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aya::maps::{DevMap, MapData, XskMap};
@@ -11,6 +12,7 @@ use ebpf_maps::{SERVICE_LOCAL, SERVICE_REMOTE, flags, maps, programs};
 
 use super::attached;
 use super::error::{Need, XdpError, kernel_release, os_error};
+use super::lists::{Action, List, ListEntry};
 use super::state::State;
 use crate::linux;
 
@@ -115,6 +117,10 @@ pub struct XdpConfig {
     pub sources: u32,
     /// Silence of the owner after which packets go to the host; it must call [`State::beat`] more often.
     pub watchdog: Option<Duration>,
+    /// Prefixes that are on its lists from the first packet on.
+    pub lists: Arc<[ListEntry]>,
+    /// What becomes of packets from sources and to destinations on no list.
+    pub others: [Action; 2],
 }
 
 impl XdpConfig {
@@ -133,6 +139,8 @@ impl XdpConfig {
             prefixes: 1_000_000,
             sources: 65_536,
             watchdog: Some(Duration::from_secs(2)),
+            lists: Arc::default(),
+            others: [Action::Allow; 2],
         }
     }
 }
@@ -399,6 +407,10 @@ fn prepare(state: &mut State, config: &XdpConfig) -> Result<(), XdpError> {
         settings.stall_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
     }
     state.set_settings(settings)?;
+    state.list_all(config.lists.iter().copied())?;
+    for (list, others) in [List::Source, List::Destination].into_iter().zip(config.others) {
+        state.set_others(list, others)?;
+    }
     state.beat()
 }
 

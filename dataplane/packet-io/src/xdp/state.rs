@@ -1,5 +1,7 @@
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
@@ -7,8 +9,9 @@ use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use ebpf_maps::{Address, Count, FlowKey, Reason, SHUNT_DROP, Settings, Shunt, flags, maps};
 
 use super::error::XdpError;
-use super::lists::{Action, List, Prefix};
+use super::lists::{Action, List, ListEntry, Prefix};
 use super::plain::Plain;
+use super::shunts::KernelShunts;
 
 /// What the program was told, and what it counted: its maps.
 pub struct State {
@@ -20,7 +23,10 @@ pub struct State {
     v4: [Trie<4>; 2],
     v6: [Trie<16>; 2],
     shunts: HashMap<MapData, Plain<FlowKey>, Plain<Shunt>>,
+    /// The map of `shunts` again, for workers; none where no descriptor was left.
+    for_workers: Option<KernelShunts>,
     shunt_room: u32,
+    prefix_room: u32,
 }
 
 impl fmt::Debug for State {
@@ -78,10 +84,17 @@ impl State {
         };
         let shunts = map(maps::SHUNTS)?;
         let room = |map: &Map| match map {
-            Map::HashMap(data) => data.info().map_or(0, |info| info.max_entries()),
+            Map::HashMap(data) | Map::LpmTrie(data) => data.info().map_or(0, |info| info.max_entries()),
             _ => 0,
         };
+        let v4_source = map(maps::V4_SOURCE)?;
+        let prefix_room = room(&v4_source);
+        let for_workers = match &shunts {
+            Map::HashMap(data) => KernelShunts::new(data.fd().as_fd()).ok(),
+            _ => None,
+        };
         Ok(Self {
+            for_workers,
             settings: Array::try_from(map(maps::SETTINGS)?).map_err(XdpError::map(maps::SETTINGS))?,
             heartbeat: Array::try_from(map(maps::HEARTBEAT)?).map_err(XdpError::map(maps::HEARTBEAT))?,
             counters: PerCpuArray::try_from(map(maps::COUNTERS)?).map_err(XdpError::map(maps::COUNTERS))?,
@@ -89,13 +102,14 @@ impl State {
                 .map_err(XdpError::map(maps::OWN_ADDRESSES))?,
             services: HashMap::try_from(map(maps::SERVICES)?).map_err(XdpError::map(maps::SERVICES))?,
             v4: [
-                LpmTrie::try_from(map(maps::V4_SOURCE)?).map_err(XdpError::map(maps::V4_SOURCE))?,
+                LpmTrie::try_from(v4_source).map_err(XdpError::map(maps::V4_SOURCE))?,
                 LpmTrie::try_from(map(maps::V4_DESTINATION)?).map_err(XdpError::map(maps::V4_DESTINATION))?,
             ],
             v6: [
                 LpmTrie::try_from(map(maps::V6_SOURCE)?).map_err(XdpError::map(maps::V6_SOURCE))?,
                 LpmTrie::try_from(map(maps::V6_DESTINATION)?).map_err(XdpError::map(maps::V6_DESTINATION))?,
             ],
+            prefix_room,
             shunt_room: room(&shunts),
             shunts: HashMap::try_from(shunts).map_err(XdpError::map(maps::SHUNTS))?,
         })
@@ -164,14 +178,38 @@ impl State {
     /// # Errors
     /// [`XdpError::Full`] or [`XdpError::Map`].
     pub fn list(&mut self, list: List, prefix: Prefix, action: Action) -> Result<(), XdpError> {
+        self.put(list, prefix, action)?;
+        self.set_flag(list_flag(list), true)
+    }
+
+    /// Puts many prefixes on their lists.
+    ///
+    /// # Errors
+    /// [`XdpError::Full`] or [`XdpError::Map`]; those before are on it.
+    pub fn list_all(&mut self, entries: impl IntoIterator<Item = ListEntry>) -> Result<(), XdpError> {
+        let mut are_there = [false; 2];
+        for ListEntry { list, prefix, action } in entries {
+            self.put(list, prefix, action)?;
+            let [sources, destinations] = &mut are_there;
+            *(if list == List::Source { sources } else { destinations }) = true;
+        }
+        for (list, is_there) in [List::Source, List::Destination].into_iter().zip(are_there) {
+            if is_there {
+                self.set_flag(list_flag(list), true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, list: List, prefix: Prefix, action: Action) -> Result<(), XdpError> {
         let len = u32::from(prefix.bits());
         let name = map_of(list, prefix.address());
         let result = match prefix.address() {
             IpAddr::V4(v4) => self.v4_of(list).insert(&Key::new(len, v4.octets()), action.number(), 0),
             IpAddr::V6(v6) => self.v6_of(list).insert(&Key::new(len, v6.octets()), action.number(), 0),
         };
-        result.map_err(|error| full_or(name, 0, error))?;
-        self.set_flag(list_flag(list), true)
+        let room = self.prefix_room;
+        result.map_err(|error| full_or(name, room, error))
     }
 
     /// Takes a prefix off a list; false where it was not on it.
@@ -302,6 +340,17 @@ impl State {
             self.set_flag(flags::SHUNT, true)?;
         }
         Ok(())
+    }
+
+    /// The settled flows, for a worker that shunts its own from now on.
+    ///
+    /// # Errors
+    /// [`XdpError::Map`], or [`XdpError::System`] where no descriptor is left.
+    pub fn shunts_of_worker(&mut self) -> Result<KernelShunts, XdpError> {
+        self.set_flag(flags::SHUNT, true)?;
+        let failed = |source| XdpError::System { step: "a descriptor of the settled flows", source };
+        let own = self.for_workers.as_ref().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        own.try_clone().map_err(failed)
     }
 
     /// What was counted of a flow so far, none where it is not shunted.

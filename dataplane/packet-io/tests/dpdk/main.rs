@@ -21,7 +21,9 @@ use capture::{Captured, Folder};
 use packet_io::dpdk::{
     CoreId, Distribution, DpdkError, DpdkQueue, Duplex, Eal, EalConfig, Mbuf, Memory, Port, PortConfig,
 };
-use packet_io::{BURST, Burst, ChecksumOffload, IoStats, PacketBuf, PacketIo};
+use packet_io::{
+    BURST, Burst, ChecksumOffload, FlowTuple, IoStats, PacketBuf, PacketIo, ShuntAction, ShuntRefusal, Shunts,
+};
 use process::{alone, eal, port};
 
 #[test]
@@ -488,4 +490,34 @@ fn a_queue_keeps_the_promises_of_every_backend() {
 #[test]
 fn without_a_device_dpdk_does_not_start() {
     assert!(matches!(Eal::init(&EalConfig::new(Vec::new())), Err(DpdkError::NoPorts)));
+}
+
+#[test]
+fn a_port_without_rules_that_count_says_so_and_goes_on_receiving() {
+    alone("a_port_without_rules_that_count_says_so_and_goes_on_receiving", |memory| {
+        // A tap has rules, by the kernel's traffic control, which do not count; the null device has none.
+        let device =
+            if std::path::Path::new("/dev/net/tun").exists() && memory == (Memory::NoHuge { mib: 192 }) {
+                "net_tap0,iface=wwrules0"
+            } else {
+                "net_null0"
+            };
+        let (_eal, port, mut queues) = port(memory, device, |config| config);
+        let mut rules = port.flow_rules();
+        for (upper, protocol, vlans) in [("192.0.2.1:443", 6, [0, 0]), ("192.0.2.1:443", 17, [7, 9])] {
+            let flow = FlowTuple {
+                lower: "10.0.0.1:40000".parse().unwrap(),
+                upper: upper.parse().unwrap(),
+                protocol,
+                vlans,
+            };
+            for action in [ShuntAction::Drop, ShuntAction::Pass, ShuntAction::Forward] {
+                assert_eq!(rules.begin(&flow, action), Err(ShuntRefusal::Unsupported), "{device}");
+            }
+            assert_eq!((rules.counted(&flow), rules.end(&flow)), (None, None));
+        }
+        let mut burst = Burst::new();
+        queues[0].receive(&mut burst);
+        assert_eq!(burst.len(), if device == "net_null0" { BURST } else { 0 });
+    });
 }

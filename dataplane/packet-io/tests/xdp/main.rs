@@ -71,6 +71,11 @@ fn a_settled_flow_is_counted_to_the_byte() {
 }
 
 #[test]
+fn a_worker_shunts_its_flows_until_they_end() {
+    alone("a_worker_shunts_its_flows_until_they_end", verdicts::check_shunts_of_a_worker);
+}
+
+#[test]
 fn a_hundred_cycles_leave_nothing_behind() {
     alone("a_hundred_cycles_leave_nothing_behind", || {
         veth("va", "vb", 1500);

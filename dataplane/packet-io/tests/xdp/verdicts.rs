@@ -2,6 +2,7 @@
 
 use packet_io::af_xdp::{self, Port, PortConfig, Workers};
 use packet_io::xdp::{Action, FlowKey, List, Rate, Reason, SHUNT_DROP, SHUNT_PASS, Service, Verdict};
+use packet_io::{FlowTuple, ShuntAction, ShuntCount, Shunts};
 
 use crate::network::veth;
 use crate::packets::{
@@ -334,4 +335,45 @@ pub(crate) fn check_shunts() {
     port.program_mut().state_mut().shunt(key, SHUNT_PASS).unwrap();
     assert_eq!(reason(&mut port, &there), Reason::ShuntPass);
     assert_eq!(port.program().state().shunts(10).len(), 1);
+}
+
+pub(crate) fn check_shunts_of_a_worker() {
+    let (mut port, _queues) = open();
+    let there = |flags| ethernet(V4, &ipv4(TCP, &tcp(40_000, 443, flags, b"hello")));
+    let back = |flags| {
+        let mut packet = ipv4(TCP, &tcp(443, 40_000, flags, b"a longer answer"));
+        packet[12..20].copy_from_slice(&[192, 0, 2, 1, 198, 51, 100, 1]);
+        ethernet(V4, &packet)
+    };
+    let flow = FlowTuple {
+        lower: "192.0.2.1:443".parse().unwrap(),
+        upper: "198.51.100.1:40000".parse().unwrap(),
+        protocol: TCP,
+        vlans: [0, 0],
+    };
+    let mut shunts = port.program_mut().state_mut().shunts_of_worker().unwrap();
+    assert_eq!((shunts.counted(&flow), shunts.end(&flow)), (None, None));
+    shunts.begin(&flow, ShuntAction::Drop).unwrap();
+    assert_eq!(shunts.counted(&flow), Some(ShuntCount::default()));
+    assert_eq!(reason(&mut port, &there(0x18)), Reason::ShuntDrop);
+    assert_eq!(reason(&mut port, &back(0x10)), Reason::ShuntDrop);
+    // One side says its last; the other goes on.
+    assert_eq!(reason(&mut port, &there(0x11)), Reason::Redirect);
+    assert_eq!(reason(&mut port, &back(0x50)), Reason::ShuntDrop);
+    let counted = shunts.counted(&flow).unwrap();
+    assert_eq!((counted.packets, counted.tcp_flags), ([2, 1], [0x50, 0x19]));
+    assert_eq!(counted.bytes, [2 * back(0).len() as u64, there(0).len() as u64]);
+    assert!(counted.silent_ns.unwrap() < 1_000_000_000);
+    // After the last of both, and after a reset or a new beginning, user space sees everything.
+    assert_eq!(reason(&mut port, &back(0x11)), Reason::Redirect);
+    assert_eq!(reason(&mut port, &there(0x10)), Reason::Redirect);
+    assert_eq!(shunts.end(&flow).unwrap().packets, [2, 1]);
+    for over in [0x04, 0x02, 0x12] {
+        shunts.begin(&flow, ShuntAction::Pass).unwrap();
+        assert_eq!(reason(&mut port, &there(0x10)), Reason::ShuntPass);
+        assert_eq!(reason(&mut port, &back(over)), Reason::Redirect);
+        assert_eq!(reason(&mut port, &there(0x10)), Reason::Redirect);
+        assert_eq!(shunts.end(&flow).unwrap().packets, [0, 1]);
+    }
+    assert_eq!(port.program().state().shunts(10).len(), 0);
 }

@@ -1,16 +1,23 @@
 //! Ports on kernel interfaces: AF_XDP sockets behind our XDP program.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
-use api::config::{BootConfig, Device, Neighbours, PortConfig, PortMode, XdpCopy, XdpFrameSize, XdpMode};
+use api::config::{
+    BootConfig, Device, LiveConfig, Neighbours, PortConfig, PortMode, ShuntConfig, ShuntPorts, XdpCopy,
+    XdpFrameSize, XdpMode,
+};
 use crossbeam_channel::Sender;
-use packet_io::IoStats;
-use packet_io::af_xdp::{self, AfXdpQueue, BusyPoll, CopyChoice, FrameSize, Port};
-use packet_io::xdp::{ModeChoice, Protect, Service, XdpConfig};
+use packet_io::af_xdp::{self, AfXdpError, AfXdpQueue, BusyPoll, CopyChoice, FrameSize, Port};
+use packet_io::xdp::{ListEntry, ModeChoice, Protect, Service, XdpConfig};
+use packet_io::{IoStats, Shunts};
 
 use super::exporting::Message;
+use super::failover::Rescue;
+use super::lists::{self, Change, Lists};
 use super::polling::Lane;
+use super::shunting::PortShunts;
 use super::tending::Ports;
 use super::{LOOK, Lanes, RunError, ports};
 
@@ -30,10 +37,12 @@ pub(super) struct Opened {
 }
 
 /// Opens every port of a configuration whose devices are interfaces, and says how.
-pub(super) fn open(boot: &BootConfig, key_vlan: bool, tell: &dyn Fn(&str)) -> Result<Opened, RunError> {
+pub(super) fn open(boot: &BootConfig, live: &LiveConfig, tell: &dyn Fn(&str)) -> Result<Opened, RunError> {
     ports::check_pairs(boot)?;
+    let prefixes = lists::read(&live.lists)?;
+    let shared: Arc<[ListEntry]> = prefixes.as_slice().into();
     let configs: Vec<af_xdp::PortConfig> =
-        boot.ports.iter().map(|port| port_config(boot, port, key_vlan)).collect();
+        boot.ports.iter().map(|port| port_config(boot, port, live, &shared)).collect();
     let workers = u16::try_from(boot.workers()).unwrap_or(u16::MAX);
     let (opened, queues) = af_xdp::open(&configs, workers)?;
     let mut ports = Vec::new();
@@ -41,12 +50,36 @@ pub(super) fn open(boot: &BootConfig, key_vlan: bool, tell: &dyn Fn(&str)) -> Re
         tell_of(&port, &config.name, tell);
         ports.push((config.name.clone(), port));
     }
+    let mut shunts = Vec::new();
+    for _ in 0..boot.workers() {
+        shunts.push(shunts_of(boot, &live.shunt, &mut ports)?);
+    }
     let lanes = queues.into_iter().map(|queues| lanes_of(boot, queues)).collect();
-    let lanes = Lanes { workers: lanes, interfaces: ports::names(boot) };
-    Ok(Opened {
-        ports: Open { ports, since_beat: BEAT, since_meter: Duration::ZERO, told: Vec::new() },
-        lanes,
-    })
+    let lanes = Lanes { workers: lanes, shunts, interfaces: ports::names(boot) };
+    if !prefixes.is_empty() {
+        tell(&format!("{} prefixes on the lists of each port", prefixes.len()));
+    }
+    let lists = Lists::new(live.lists.clone(), prefixes);
+    let ports =
+        Open { ports, lists, rescue: None, since_beat: BEAT, since_meter: Duration::ZERO, told: Vec::new() };
+    Ok(Opened { ports, lanes })
+}
+
+/// What counts the settled flows of one worker.
+fn shunts_of(
+    boot: &BootConfig,
+    config: &ShuntConfig,
+    ports: &mut [(String, Port)],
+) -> Result<Option<PortShunts>, RunError> {
+    if config.ports == ShuntPorts::Off {
+        return Ok(None);
+    }
+    let mut all: Vec<Option<Box<dyn Shunts>>> = Vec::new();
+    for (_, port) in ports {
+        let shunts = port.program_mut().state_mut().shunts_of_worker().map_err(AfXdpError::from)?;
+        all.push(Some(Box::new(shunts)));
+    }
+    Ok(PortShunts::new(boot, config, all))
 }
 
 /// The lanes of a worker: its queues are of the ports that have so many, in their order.
@@ -57,7 +90,12 @@ fn lanes_of(boot: &BootConfig, queues: Vec<AfXdpQueue>) -> Vec<Lane<AfXdpQueue>>
         .collect()
 }
 
-fn port_config(boot: &BootConfig, port: &PortConfig, key_vlan: bool) -> af_xdp::PortConfig {
+fn port_config(
+    boot: &BootConfig,
+    port: &PortConfig,
+    live: &LiveConfig,
+    prefixes: &Arc<[ListEntry]>,
+) -> af_xdp::PortConfig {
     let interface = port.device.to_string();
     let set = &boot.xdp;
     let local = |protocol: u8| move |port: &u16| Service::Local { protocol, port: *port };
@@ -100,8 +138,12 @@ fn port_config(boot: &BootConfig, port: &PortConfig, key_vlan: bool) -> af_xdp::
                 services: services.collect(),
                 own: set.pass_own,
             },
-            key_vlan,
+            key_vlan: live.flow.key_vlan,
             peer,
+            lists: Arc::clone(prefixes),
+            others: [live.lists.other_sources, live.lists.other_destinations].map(lists::action_of),
+            shunts: set.shunts,
+            prefixes: set.prefixes,
             watchdog: Some(set.watchdog.duration()),
             ..XdpConfig::new(interface)
         },
@@ -129,10 +171,40 @@ fn tell_of(port: &Port, name: &str, tell: &dyn Fn(&str)) {
 /// Open ports, tended by the thread in charge.
 pub(super) struct Open {
     ports: Vec<(String, Port)>,
+    lists: Lists,
+    /// What these ports go on with, where they took the place of others.
+    rescue: Option<Rescue>,
     since_beat: Duration,
     since_meter: Duration,
     /// What was told already.
     told: Vec<String>,
+}
+
+impl Open {
+    /// Takes the place of ports that were lost.
+    #[cfg(feature = "dpdk")]
+    pub(super) fn rescue(&mut self, rescue: Rescue) {
+        self.rescue = Some(rescue);
+    }
+
+    /// Takes the lists a step nearer to what the files say.
+    fn change_lists(&mut self, wrong: &mut Vec<String>) {
+        for change in self.lists.next() {
+            for (name, port) in &mut self.ports {
+                let state = port.program_mut().state_mut();
+                let result = match change {
+                    Change::Put(ListEntry { list, prefix, action }) => state.list(list, prefix, action),
+                    Change::Remove(list, prefix) => state.unlist(list, prefix).map(drop),
+                };
+                if let Err(error) = result {
+                    let error = format!("port {name}: lists: {error}");
+                    if !wrong.contains(&error) {
+                        wrong.push(error);
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Ports for Open {
@@ -160,8 +232,16 @@ impl Ports for Open {
                     ));
                 }
             }
+            if let Err(error) = self.lists.look() {
+                wrong.push(format!("lists: {error}; those in force stay"));
+            }
             // An exporter that is behind gets the next ones.
             let _ = sender.try_send(Message::Gauges(self.xdp()));
+        }
+        self.change_lists(&mut wrong);
+        let received = self.ports.iter().map(|(_, port)| port.stats().rx_packets).sum();
+        if let Some(took) = self.rescue.as_mut().and_then(|rescue| rescue.look(received)) {
+            tell(&format!("the first packet by AF_XDP came {} ms after the port was lost", took.as_millis()));
         }
         wrong.retain(|one| !self.told.contains(one));
         wrong.iter().for_each(|one| tell(one));
@@ -170,7 +250,7 @@ impl Ports for Open {
     }
 
     fn xdp(&self) -> Vec<(String, u64)> {
-        let mut all = Vec::new();
+        let mut all = self.rescue.as_ref().map(Rescue::counters).unwrap_or_default();
         for (name, port) in &self.ports {
             let Ok(counters) = port.program().state().counters() else { continue };
             for (reason, count) in counters.iter() {
@@ -187,18 +267,8 @@ impl Ports for Open {
     }
 }
 
-/// The same configuration on the kernel's interfaces, for a machine on which DPDK does not start; none where a device
-/// has no interface.
-pub(super) fn on_interfaces(boot: &BootConfig) -> Option<BootConfig> {
-    let mut boot = boot.clone();
-    for port in &mut boot.ports {
-        port.device = Device::Interface(interface_of(&port.device)?);
-    }
-    Some(boot)
-}
-
 /// The kernel interface of a device, where it has one.
-fn interface_of(device: &Device) -> Option<String> {
+pub(super) fn interface_of(device: &Device) -> Option<String> {
     match device {
         Device::Interface(name) => Some(name.clone()),
         // A card that is bound to the kernel's driver has its interfaces there.

@@ -3,13 +3,18 @@
 mod control;
 mod exporting;
 #[cfg(feature = "xdp")]
+mod failover;
+#[cfg(feature = "xdp")]
 mod kernel;
+#[cfg(feature = "xdp")]
+mod lists;
 mod observers;
 mod orders;
 mod polling;
 mod ports;
 mod scan;
 mod settings;
+mod shunting;
 mod tending;
 
 use std::io;
@@ -30,6 +35,8 @@ use packet_io::{IoStats, PacketIo};
 
 use control::{Control, ControlError};
 use exporting::{Exporting, Message, Outputs};
+#[cfg(feature = "xdp")]
+pub use failover::on_kernel;
 use orders::{Pulse, mailbox};
 use polling::{Lane, Manner, Poller, Wiring};
 use tending::{Ask, Ports};
@@ -84,6 +91,19 @@ pub enum RunError {
     #[cfg(feature = "xdp")]
     #[error(transparent)]
     AfXdp(#[from] packet_io::af_xdp::AfXdpError),
+    /// DPDK has lost a port, and whoever started this data plane is to start it on the kernel's interfaces.
+    #[cfg(all(feature = "dpdk", feature = "xdp"))]
+    #[error("port {port}: {why}; start it again with --on-kernel")]
+    PortLost {
+        /// Port.
+        port: String,
+        /// What was seen of it.
+        why: String,
+    },
+    /// A list of prefixes cannot be read.
+    #[cfg(feature = "xdp")]
+    #[error(transparent)]
+    Lists(#[from] lists::ListError),
     /// A device that DPDK cannot name.
     #[cfg(feature = "dpdk")]
     #[error("port {port}: {source}")]
@@ -105,6 +125,10 @@ impl RunError {
     /// Whether the configuration is at fault, not the machine.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
+        #[cfg(feature = "xdp")]
+        if let Self::Lists(_) = self {
+            return true;
+        }
         matches!(self, Self::NoPorts | Self::UnequalQueues { .. } | Self::Signatures(_))
     }
 
@@ -147,6 +171,24 @@ impl RunReport {
     #[must_use]
     pub fn counter(&self, name: &str) -> u64 {
         self.counters.iter().find(|(other, _)| other == name).map_or(0, |(_, value)| *value)
+    }
+
+    /// Adds what a run has to account for that went on after this one.
+    #[cfg(all(feature = "dpdk", feature = "xdp"))]
+    fn add(&mut self, later: Self) {
+        for (name, value) in later.counters {
+            match self.counters.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, sum)) => *sum += value,
+                None => self.counters.push((name, value)),
+            }
+        }
+        self.ports.extend(later.ports);
+        self.xdp.extend(later.xdp);
+        self.polled += later.polled;
+        self.forwarded += later.forwarded;
+        self.not_forwarded += later.not_forwarded;
+        self.records_lost += later.records_lost;
+        self.errors.extend(later.errors);
     }
 
     /// Drops by reason.
@@ -242,12 +284,58 @@ struct Start<'a> {
 impl Start<'_> {
     #[cfg(feature = "dpdk")]
     fn dpdk(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
-        let opened = ports::dpdk(boot)?;
-        let pinning = Pinning::Dpdk(opened.eal.clone());
-        let mut ports = tending::DpdkPorts(opened.ports);
-        let mut report = self.workers(opened.lanes, Backend::Dpdk, (&pinning, Loss::Counted), &mut ports)?;
+        let ports::Opened { eal, ports, lanes } = ports::dpdk(boot, &self.config.live.shunt)?;
+        for ((name, _), port) in ports.iter().zip(&boot.ports) {
+            (self.tell)(&format!("port {name}: by DPDK, {}", port.device));
+        }
+        let pinning = Pinning::Dpdk(eal);
+        let mut ports = tending::DpdkPorts::new(boot, ports);
+        let mut report = self.workers(lanes, Backend::Dpdk, (&pinning, Loss::Counted), &mut ports)?;
         report.ports = ports.stats();
+        #[cfg(feature = "xdp")]
+        if let Some(loss) = ports.into_loss() {
+            // What DPDK holds of the interfaces went with the ports.
+            drop(pinning);
+            return self.go_on(boot, report, &loss);
+        }
         Ok(report)
+    }
+
+    /// Goes on by AF_XDP where DPDK has lost a port, as soon as the interfaces are there.
+    #[cfg(all(feature = "dpdk", feature = "xdp"))]
+    fn go_on(
+        &self,
+        boot: &api::config::BootConfig,
+        mut before: RunReport,
+        loss: &failover::Loss,
+    ) -> Result<RunReport, RunError> {
+        let flows_lost = before.counter("flow.ended.shutdown");
+        (self.tell)(&format!("port {}: {}; {flows_lost} flows are lost", loss.port, loss.why));
+        if self.options.control.is_some() {
+            // Who gives orders also starts what takes the place of a data plane that ended.
+            return Err(RunError::PortLost { port: loss.port.clone(), why: loss.why.clone() });
+        }
+        let Some(boot) = failover::on_interfaces(boot) else { return Ok(before) };
+        let mut told = String::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            match kernel::open(&boot, &self.config.live, self.tell) {
+                Ok(mut opened) => {
+                    opened.ports.rescue(failover::Rescue::new(loss, flows_lost));
+                    before.add(self.on_kernel(opened)?);
+                    return Ok(before);
+                }
+                Err(why) if why.is_machine() => {
+                    let why = why.to_string();
+                    if why != told {
+                        (self.tell)(&format!("not yet by AF_XDP: {why}"));
+                        told = why;
+                    }
+                    thread::sleep(LOOK);
+                }
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(before)
     }
 
     #[cfg(not(feature = "dpdk"))]
@@ -257,8 +345,13 @@ impl Start<'_> {
 
     #[cfg(feature = "xdp")]
     fn af_xdp(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
-        let kernel::Opened { mut ports, lanes } =
-            kernel::open(boot, self.config.live.flow.key_vlan, self.tell)?;
+        self.on_kernel(kernel::open(boot, &self.config.live, self.tell)?)
+    }
+
+    /// Runs on open ports of the kernel.
+    #[cfg(feature = "xdp")]
+    fn on_kernel(&self, opened: kernel::Opened) -> Result<RunReport, RunError> {
+        let kernel::Opened { mut ports, lanes } = opened;
         let mut report = self.workers(lanes, Backend::AfXdp, (&Pinning::Cores, Loss::Counted), &mut ports)?;
         report.ports = ports.stats();
         report.xdp = ports.xdp();
@@ -284,7 +377,7 @@ impl Start<'_> {
     fn dpdk_or_else(&self) -> Result<RunReport, RunError> {
         let boot = &self.config.boot;
         #[cfg(feature = "xdp")]
-        if let Some(on_interfaces) = kernel::on_interfaces(boot) {
+        if let Some(on_interfaces) = failover::on_interfaces(boot) {
             return match self.dpdk(boot) {
                 Err(why) if why.is_machine() => {
                     (self.tell)(&format!("not by DPDK: {why}"));
@@ -340,6 +433,8 @@ pub(crate) enum Loss {
 /// Lanes of each worker, with the names of the interfaces.
 pub(crate) struct Lanes<Io: PacketIo> {
     pub(crate) workers: Vec<Vec<Lane<Io>>>,
+    /// What counts settled flows of each worker; none where nothing can.
+    pub(crate) shunts: Vec<Option<shunting::PortShunts>>,
     pub(crate) interfaces: Vec<String>,
 }
 
@@ -369,9 +464,14 @@ impl Start<'_> {
         let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle };
         let engine_config = settings::engine(self.config, self.options.mode, workers);
         let (mut pollers, mut links) = (Vec::new(), Vec::new());
+        let mut shunts = lanes.shunts.into_iter();
         for (index, lanes) in lanes.workers.into_iter().enumerate() {
             let own = counters.get(index).cloned().unwrap_or_default();
-            let engine = engine::Engine::new(engine_config.clone(), Arc::clone(self.plan), Arc::clone(&own))?;
+            let mut engine =
+                engine::Engine::new(engine_config.clone(), Arc::clone(self.plan), Arc::clone(&own))?;
+            if let Some(shunts) = shunts.next().flatten() {
+                engine.set_shunt(Box::new(shunts), shunting::limits(boot, &self.config.live.shunt));
+            }
             let (post, mailbox) = mailbox();
             let pulse = Arc::new(Pulse::default());
             let core = boot.cores.get(index).copied();
@@ -469,7 +569,7 @@ impl Crew<'_> {
             let is_asked = self.stop.load(Ordering::Relaxed) || self.control.is_stopping();
             is_asked || self.shared.busy.load(Ordering::Relaxed) == 0
         };
-        while !is_over() {
+        while !is_over() && !ports.is_lost() {
             let left = look.left();
             if left.is_zero() {
                 let mut wrong = ports.tend(sender, self.tell);

@@ -19,6 +19,8 @@ use crate::worker::frame;
 
 /// Records wait this long at most for their batch to fill.
 const HAND_OVER_NS: u64 = 200_000_000;
+/// How often settled flows are looked at that may be worth shunting.
+const OFFER_NS: u64 = 1_000_000;
 /// Polls without a packet after which a worker looks at its clock only now and then.
 const IDLE_POLLS: u32 = 64;
 
@@ -146,6 +148,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
         let mut burst = Burst::new();
         let mut clock = Clock::start();
         let mut handed_over_ns = clock.now_ns;
+        let mut offered_ns = clock.now_ns;
         let mut idle_polls = 0u32;
         let mut is_busy = true;
         while !shared.stop.load(Ordering::Relaxed) {
@@ -178,6 +181,10 @@ impl<Io: PacketIo + Source> Poller<Io> {
             if self.batch.is_full() || (waited && !self.batch.is_empty()) {
                 self.hand_over(self.loss);
                 handed_over_ns = clock.now_ns;
+            }
+            if clock.now_ns.saturating_sub(offered_ns) > OFFER_NS {
+                self.engine.offer_settled();
+                offered_ns = clock.now_ns;
             }
             self.rounds += 1;
             self.wiring.pulse.beat(self.rounds);

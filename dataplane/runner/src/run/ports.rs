@@ -1,9 +1,15 @@
 //! Ports of a configuration, opened.
 
+#[cfg(feature = "dpdk")]
+use api::config::ShuntConfig;
 use api::config::{BootConfig, PortConfig, PortMode};
+#[cfg(feature = "dpdk")]
+use packet_io::Shunts;
 use packet_io::replay::{Replay, ReplayOptions};
 
 use super::polling::Lane;
+#[cfg(feature = "dpdk")]
+use super::shunting::PortShunts;
 use super::{Lanes, RunError};
 
 /// Capture files, one lane each, one worker: a file has no queues.
@@ -13,7 +19,7 @@ pub(super) fn replay(boot: &BootConfig) -> Result<Lanes<Replay>, RunError> {
         let io = Replay::open([port.device.to_string()], ReplayOptions::default())?;
         lanes.push(Lane { io, peer: peer_of(boot, port), interface });
     }
-    Ok(Lanes { workers: vec![lanes], interfaces: names(boot) })
+    Ok(Lanes { workers: vec![lanes], shunts: Vec::new(), interfaces: names(boot) })
 }
 
 /// DPDK, its ports, and the lanes of every worker.
@@ -26,7 +32,7 @@ pub(super) struct Opened {
 
 /// Starts DPDK and every port.
 #[cfg(feature = "dpdk")]
-pub(super) fn dpdk(boot: &BootConfig) -> Result<Opened, RunError> {
+pub(super) fn dpdk(boot: &BootConfig, shunt: &ShuntConfig) -> Result<Opened, RunError> {
     use packet_io::dpdk::{Accept, CoreId, Eal, EalConfig, Memory, Port, RuntimeFiles};
 
     check_pairs(boot)?;
@@ -75,7 +81,13 @@ pub(super) fn dpdk(boot: &BootConfig) -> Result<Opened, RunError> {
             worker.push(Lane { io, peer: peer_of(boot, port), interface });
         }
     }
-    Ok(Opened { eal, ports, lanes: Lanes { workers, interfaces: names(boot) } })
+    let shunts = (0..boot.workers())
+        .map(|_| {
+            let rules = |(_, port): &(String, Port)| Some(Box::new(port.flow_rules()) as Box<dyn Shunts>);
+            PortShunts::new(boot, shunt, ports.iter().map(rules))
+        })
+        .collect();
+    Ok(Opened { eal, ports, lanes: Lanes { workers, shunts, interfaces: names(boot) } })
 }
 
 /// Every worker must have a queue of both ports of a pair.

@@ -22,6 +22,11 @@ pub(super) trait Ports {
     fn xdp(&self) -> Vec<(String, u64)> {
         Vec::new()
     }
+
+    /// Whether one is lost, and others can take their place: the run ends.
+    fn is_lost(&self) -> bool {
+        false
+    }
 }
 
 /// Ports that need nothing and whose queues say everything: files.
@@ -35,12 +40,46 @@ impl Ports for Nothing {
 
 /// Ports of DPDK.
 #[cfg(feature = "dpdk")]
-pub(super) struct DpdkPorts(pub(super) Vec<(String, packet_io::dpdk::Port)>);
+pub(super) struct DpdkPorts {
+    ports: Vec<(String, packet_io::dpdk::Port)>,
+    #[cfg(feature = "xdp")]
+    watch: super::failover::Watch,
+}
+
+#[cfg(feature = "dpdk")]
+impl DpdkPorts {
+    pub(super) fn new(boot: &api::config::BootConfig, ports: Vec<(String, packet_io::dpdk::Port)>) -> Self {
+        #[cfg(not(feature = "xdp"))]
+        let _ = boot;
+        Self {
+            ports,
+            #[cfg(feature = "xdp")]
+            watch: super::failover::Watch::new(boot),
+        }
+    }
+
+    /// The port that was lost; all of them are closed.
+    #[cfg(feature = "xdp")]
+    pub(super) fn into_loss(self) -> Option<super::failover::Loss> {
+        self.watch.into_loss()
+    }
+}
 
 #[cfg(feature = "dpdk")]
 impl Ports for DpdkPorts {
+    #[cfg(feature = "xdp")]
+    fn tend(&mut self, _: &Sender<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
+        self.watch.look(&self.ports, tell);
+        Vec::new()
+    }
+
+    #[cfg(feature = "xdp")]
+    fn is_lost(&self) -> bool {
+        self.watch.is_lost()
+    }
+
     fn stats(&self) -> Vec<(String, IoStats)> {
-        self.0.iter().map(|(name, port)| (name.clone(), port.stats().unwrap_or_default())).collect()
+        self.ports.iter().map(|(name, port)| (name.clone(), port.stats().unwrap_or_default())).collect()
     }
 }
 

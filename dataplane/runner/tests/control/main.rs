@@ -80,7 +80,8 @@ fn signatures_are_swapped_at_full_rate_and_bad_ones_are_refused() {
     let mut client = plane.client();
     let mut versions = Vec::new();
     let mut slowest = 0;
-    for swap in 0..6_u32 {
+    let swaps = std::env::var("WIREWARDEN_SWAPS").ok().and_then(|swaps| swaps.parse().ok()).unwrap_or(6_u32);
+    for swap in 0..swaps {
         fs::write(folder.join("zz_made.toml"), plane::signature("zz_made", &format!("ZZMADE{swap:04}")))
             .unwrap();
         let Reply::Applied(applied) = client.ask(Command::Configure { text: plane.text(&live) }).unwrap()
@@ -93,7 +94,7 @@ fn signatures_are_swapped_at_full_rate_and_bad_ones_are_refused() {
     }
     eprintln!("signatures swapped in {slowest} ms at most");
     versions.dedup();
-    assert_eq!(versions.len(), 6, "each set has its version");
+    assert_eq!(versions.len(), swaps as usize, "each set has its version");
 
     fs::write(folder.join("zz_made.toml"), "id = \"zz_made\"\ncolour = \"red\"\n").unwrap();
     fs::write(folder.join("zz_worse.toml"), "what is this\n").unwrap();
@@ -106,7 +107,7 @@ fn signatures_are_swapped_at_full_rate_and_bad_ones_are_refused() {
     let Reply::Status(status) = client.ask(Command::Status).unwrap() else { panic!("status") };
     let status = status.dataplane.unwrap();
     assert_eq!(Some(&status.signatures_version), versions.last(), "the old set runs on");
-    assert_eq!(status.generation, 7);
+    assert_eq!(status.generation, u64::from(swaps) + 1);
     assert!(plane.stop().contains("received"));
 }
 

@@ -4,14 +4,19 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "tests fail by panicking, and measure time"
 )]
 
 mod equality;
+mod failover;
 mod network;
 mod overload;
+#[path = "../records/mod.rs"]
+mod records;
+mod shunting;
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -43,6 +48,31 @@ fn a_port_in_native_mode_and_a_file_give_the_same_records() {
 #[test]
 fn a_port_in_generic_mode_and_a_file_give_the_same_records() {
     equality::check("generic");
+}
+
+#[test]
+fn flows_that_the_kernel_counts_in_native_mode_have_exact_records() {
+    shunting::check_records("native");
+}
+
+#[test]
+fn flows_that_the_kernel_counts_in_generic_mode_have_exact_records() {
+    shunting::check_records("generic");
+}
+
+#[test]
+fn a_flow_that_only_the_kernel_hears_lives_and_is_forwarded() {
+    shunting::check_inline();
+}
+
+#[test]
+fn a_lost_memif_is_replaced_by_the_kernels_interface() {
+    failover::check_memif();
+}
+
+#[test]
+fn an_interface_that_was_replaced_is_taken_by_af_xdp() {
+    failover::check_af_packet();
 }
 
 #[test]

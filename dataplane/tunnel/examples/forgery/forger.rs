@@ -43,7 +43,8 @@ pub(crate) fn run(seed: u64, count: u64) -> Result<Tally, String> {
         let original = at(&sealed, &mut random);
         let mut changed = original.clone();
         change(&mut random, &mut changed, &sealed);
-        if changed == *original || sealed.contains(&changed) {
+        // Pieces of one packet may have made another one whole.
+        if sealed.iter().any(|packet| packet.get(IP..) == changed.get(IP..)) {
             continue;
         }
         tally.tried += 1;

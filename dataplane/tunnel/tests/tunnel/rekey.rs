@@ -166,6 +166,26 @@ fn a_peer_is_followed_by_an_authentic_and_newest_packet_only() {
 }
 
 #[test]
+fn a_peer_on_ipv6_is_followed_if_the_checksum_of_its_udp_is_right() {
+    let mut pair = Pair::<Aes256Gcm>::new(outbound(path(Version::V6, Carrier::Udp(NAT_PORT))));
+    let packet = udp(Version::V4, 100);
+    let [damaged, moved] = [(); 2].map(|()| {
+        let mut sealed = pair.seal(&packet).unwrap();
+        sealed[23] = 0x77;
+        sealed
+    });
+    let home = pair.receiver.endpoint(PeerId(0));
+    assert!(pair.open(&damaged).is_ok());
+    assert_eq!(pair.receiver.endpoint(PeerId(0)), home);
+    let mut moved = moved;
+    let sum = u16::from_be_bytes([moved[46], moved[47]]);
+    let sum = wire::checksum::update16(sum, u16::from_be_bytes([0, 1]), u16::from_be_bytes([0, 0x77]));
+    moved[46..48].copy_from_slice(&sum.to_be_bytes());
+    assert!(pair.open(&moved).is_ok());
+    assert_eq!(pair.receiver.notices(NOW).len(), 1);
+}
+
+#[test]
 fn what_is_sent_to_a_peer_follows_it() {
     let mut pair = Pair::<Aes256Gcm>::new(outbound(udp_path()));
     let packet = udp(Version::V4, 100);

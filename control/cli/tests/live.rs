@@ -1,0 +1,242 @@
+//! Every command that asks a running appliance, against a real one.
+//!
+//! The daemon and the data plane are those beside the test's own program: `cargo build -p daemon -p runner` makes them.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use api::control::{Client, Command as Ask};
+use sample::load;
+use sample::pcap::PcapWriter;
+
+struct Appliance {
+    folder: PathBuf,
+    daemon: Child,
+}
+
+impl Appliance {
+    fn start() -> Option<Self> {
+        let own = Path::new(env!("CARGO_BIN_EXE_wirewarden"));
+        let programs = ["wirewardend", "wirewarden-dataplane"].map(|name| own.with_file_name(name));
+        if let Some(missing) = programs.iter().find(|program| !program.is_file()) {
+            eprintln!("SKIPPED: no {} (cargo build -p daemon -p runner)", missing.display());
+            return None;
+        }
+        let folder = std::env::temp_dir().join(format!("wirewarden-live-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let mut writer = PcapWriter::new(fs::File::create(folder.join("load.pcap")).unwrap()).unwrap();
+        load::random_udp(50, 200, &mut writer).unwrap();
+        writer.finish().unwrap();
+        fs::write(folder.join("first.toml"), text(&folder, "")).unwrap();
+        let log = fs::File::create(folder.join("log")).unwrap();
+        let daemon = Command::new(programs.first().unwrap())
+            .arg("-c")
+            .arg(folder.join("first.toml"))
+            .arg("--state")
+            .arg(folder.join("state"))
+            .arg("--run")
+            .arg(folder.join("run"))
+            .arg("--no-http")
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        let appliance = Self { folder, daemon };
+        let began = Instant::now();
+        while appliance.run(&["status"]).status.code() != Some(0) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{}", appliance.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Some(appliance)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_wirewarden"))
+            .args(arguments)
+            .env("WIREWARDEN_SOCKET", self.folder.join("run/control.sock"))
+            .output()
+            .unwrap()
+    }
+
+    /// What a command that succeeds prints.
+    fn says(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}{told}{}", self.log());
+        said
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn file(&self, name: &str, live: &str) -> String {
+        let path = self.folder.join(name);
+        fs::write(&path, text(&self.folder, live)).unwrap();
+        path.display().to_string()
+    }
+}
+
+impl Drop for Appliance {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        let socket = self.folder.join("run/dataplane.sock");
+        if let Ok(mut client) = Client::connect(&socket, Some(Duration::from_secs(5))) {
+            let _ = client.ask(Ask::Stop);
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn text(folder: &Path, live: &str) -> String {
+    format!(
+        "version = 1\n[boot]\nflow_memory = \"16MiB\"\n[boot.memory]\nhugepages = false\nmib = 128\n\
+         [[boot.ports]]\nname = \"load\"\ndevice = \"net_pcap0,rx_pcap={},infinite_rx=1\"\n\
+         [live.output]\nstats_interval = \"200ms\"\n{live}",
+        folder.join("load.pcap").display()
+    )
+}
+
+#[test]
+fn a_running_appliance_is_asked_changed_and_stopped() {
+    let Some(appliance) = Appliance::start() else { return };
+    looking(&appliance);
+    changing(&appliance);
+    tokens(&appliance);
+    assert_eq!(appliance.says(&["restart"]), "done\n");
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    while appliance.run(&["status"]).status.code() != Some(0) {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", appliance.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(appliance.says(&["stop"]), "done\n");
+    let stopped = || appliance.run(&["stats"]).status.code() == Some(3);
+    while !stopped() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", appliance.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(appliance.run(&["status"]).status.code(), Some(1), "stopped is not well");
+}
+
+fn looking(appliance: &Appliance) {
+    let status = appliance.says(&["status"]);
+    assert!(
+        status.contains("data plane") && status.contains("worker 0") && status.contains("revision 1"),
+        "{status}"
+    );
+    assert!(appliance.says(&["status", "-o", "json"]).contains("\"signatures_version\""));
+    let stats = appliance.says(&["stats"]);
+    assert!(
+        stats.contains("per second") && stats.contains("port load") && stats.contains("50 open"),
+        "{stats}"
+    );
+    assert!(appliance.says(&["stats", "-o", "csv"]).starts_with("worker,core,received,"));
+    let drops = appliance.says(&["drops"]);
+    assert!(drops.contains("none dropped"), "{drops}");
+    let drops = appliance.says(&["drops", "--all", "-o", "csv"]);
+    assert!(drops.contains("flow_table_full,0,") && drops.contains("port.rx_missed,0,"), "{drops}");
+    assert!(drops.lines().skip(1).all(|line| !line.ends_with(',')), "each has a command to type: {drops}");
+    let flows = appliance.says(&["flows", "-n", "3", "--order", "oldest", "-f", "udp"]);
+    assert!(flows.contains("3 shown of 50 that match, 50 open"), "{flows}");
+    assert!(appliance.says(&["flows", "-o", "json"]).contains("\"matched\": 50"));
+    let refused = appliance.run(&["flows", "-f", "udp and prot 7"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("prot"), "the word is named");
+    assert!(appliance.says(&["traffic"]).contains("in the clear"));
+    let events = appliance.says(&["observe", "--types", "stats", "-n", "2", "-o", "json"]);
+    assert_eq!(events.lines().filter(|line| line.contains("\"event_type\":\"stats\"")).count(), 2);
+    let alone = appliance.folder.join("run/dataplane.sock").display().to_string();
+    assert!(
+        appliance.says(&["status", "--socket", &alone]).contains("data plane"),
+        "without the daemon, too"
+    );
+}
+
+fn changing(appliance: &Appliance) {
+    let longer = appliance.file("longer.toml", "[live.defrag]\ntimeout = \"9s\"\n");
+    let check = appliance.says(&["config", "check", &longer]);
+    assert!(check.contains("live.defrag.timeout") && check.contains("no mistakes"), "{check}");
+    assert!(appliance.says(&["config", "diff", &longer]).contains("\"9s\""));
+    let bad = appliance.file("bad.toml", "[live.defrag]\ntimeout = \"9\"\nfragments = 1\n");
+    let refused = appliance.run(&["config", "apply", &bad]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        told.contains("bad.toml:13:") && told.contains("bad.toml:14:"),
+        "each mistake with its line: {told}"
+    );
+    let applied = appliance.says(&["config", "apply", &longer, "--confirm", "10m", "-m", "a test"]);
+    assert!(
+        applied.contains("revision 2 runs") && applied.contains("wirewarden config confirm"),
+        "{applied}"
+    );
+    assert!(appliance.says(&["status"]).contains("not confirmed"));
+    assert_eq!(appliance.run(&["config", "apply", &longer]).status.code(), Some(1), "one at a time");
+    assert!(appliance.says(&["config", "confirm"]).contains("revision 2"));
+    assert!(appliance.says(&["config", "show"]).contains("timeout = \"9s\""));
+    assert!(appliance.says(&["config", "show", "1", "--full"]).contains("timeout = \"30s\""));
+    assert!(appliance.says(&["config", "diff", "1", "2"]).contains("live.defrag.timeout"));
+    assert!(appliance.says(&["config", "rollback", "1"]).contains("revision 3 runs"));
+    let history = appliance.says(&["config", "history"]);
+    assert!(history.contains("rolled back to 1") && history.contains("a test"), "{history}");
+    let boot = appliance.folder.join("boot.toml");
+    fs::write(&boot, text(&appliance.folder, "").replace("16MiB", "32MiB")).unwrap();
+    let refused = appliance.run(&["config", "apply", &boot.display().to_string()]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        told.contains("restart needed: boot.flow_memory changed") && told.contains("--restart"),
+        "{told}"
+    );
+}
+
+fn tokens(appliance: &Appliance) {
+    let made = appliance.says(&["token", "create", "robot", "--role", "operator", "--expires-days", "7"]);
+    assert!(made.contains("wwt_"), "{made}");
+    let list = appliance.says(&["token", "list"]);
+    assert!(list.contains("robot") && list.contains("operator") && !list.contains("wwt_"), "{list}");
+    assert_eq!(appliance.says(&["token", "revoke", "robot"]), "done\n");
+    assert_eq!(appliance.run(&["token", "revoke", "robot"]).status.code(), Some(1));
+}
+
+#[test]
+fn without_an_appliance_each_command_says_what_is_missing() {
+    for arguments in [
+        &["status"][..],
+        &["stats"],
+        &["drops"],
+        &["flows"],
+        &["traffic"],
+        &["observe"],
+        &["config", "history"],
+        &["token", "list"],
+        &["restart"],
+        &["stop"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_wirewarden"))
+            .args(arguments)
+            .args(["--socket", "no-such-folder/no.sock"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("no.sock") && told.contains("wirewardend"), "{told}");
+    }
+}
+
+#[test]
+fn each_command_has_an_example_in_its_help() {
+    for command in
+        ["status", "stats", "drops", "flows", "traffic", "observe", "config", "token", "restart", "stop"]
+    {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_wirewarden")).args([command, "--help"]).output().unwrap();
+        let help = String::from_utf8_lossy(&output.stdout);
+        assert!(help.contains("Example") && help.contains(&format!("wirewarden {command}")), "{help}");
+    }
+}
