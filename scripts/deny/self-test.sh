@@ -9,7 +9,7 @@ tar --exclude=./target --exclude=./.git --exclude=./dataplane/fuzz/corpus --excl
 cd "$copy"
 
 # Every member can be named, so that a mistake is refused by .deny.toml and not for the lack of a name.
-for crate in cli export runner api; do
+for crate in cli exchange export runner api; do
     grep -q "^$crate = " Cargo.toml && continue
     folder=$(dirname "$(grep -l "^name = \"$crate\"" dataplane/*/Cargo.toml control/*/Cargo.toml)")
     sed -i "s#^\[workspace.dependencies\]#&\n$crate = { path = \"$folder\" }#" Cargo.toml
@@ -50,10 +50,13 @@ verdict dataplane/export api refused
 verdict dataplane/runner dpdk-sys refused
 verdict control/api wire refused
 verdict control/cli dpdk-sys refused
+verdict dataplane/runner exchange refused
+verdict control/api oqs refused
 verdict dataplane/runner packet-io allowed
 verdict dataplane/runner engine allowed
 verdict dataplane/runner tunnel allowed
 verdict dataplane/export engine allowed
 verdict control/cli api allowed
-[ "$failed" = 0 ] && echo "dependency rules: 14 forbidden ones refused, 5 allowed ones passed"
+verdict control/cli exchange allowed
+[ "$failed" = 0 ] && echo "dependency rules: 16 forbidden ones refused, 6 allowed ones passed"
 exit "$failed"
