@@ -198,7 +198,11 @@ fn keys_are_renewed_by_resumption_and_every_hour_by_a_full_handshake() {
     assert!((12..=14).contains(&ups.len()) && (2..=3).contains(&full.len()), "{ups:?}");
     assert_eq!((world.refusals(0), world.refusals(1)), (vec![], vec![]));
     let wiped = |at: usize| world.told[at].iter().filter(|event| matches!(event, Event::Wipe { .. })).count();
-    assert!((ups.len() - 2..ups.len()).contains(&wiped(0)) && wiped(0) == wiped(1));
+    // Old keys are kept for a moment, not to the same tick on both sides; what both began at once is wiped as well.
+    for at in 0..2 {
+        assert!((ups.len() - 3..=ups.len()).contains(&wiped(at)), "{} of {}", wiped(at), ups.len());
+    }
+    assert!(wiped(0).abs_diff(wiped(1)) <= 1);
     let status = &world.ends[0].status()[0];
     assert_eq!(status.full_handshakes + status.rekeys, u64::try_from(ups.len()).unwrap());
 }

@@ -15,6 +15,10 @@ pub(crate) struct PortShunts {
 
 impl PortShunts {
     /// Those of the ports that the configuration has flows shunted on; none where no port does.
+    #[cfg_attr(
+        not(any(feature = "dpdk", feature = "xdp")),
+        expect(dead_code, reason = "only such ports have shunts")
+    )]
     pub(super) fn new(
         boot: &BootConfig,
         config: &ShuntConfig,
