@@ -41,19 +41,12 @@ impl Player {
     /// because of it; and at the end, without a number, with what is written then.
     pub(crate) fn play(&mut self, each: &mut dyn FnMut(Option<u64>, &RecordBatch)) {
         let mut batch = RecordBatch::with_capacity();
-        let mut burst = Burst::new();
-        let mut number = 0;
-        while !self.replay.is_exhausted() {
-            burst.clear();
-            self.replay.receive(&mut burst);
-            for (buf, meta) in burst.bufs().iter().zip(burst.metas()) {
-                number += 1;
-                let frame = frame(buf.bytes(), meta);
-                self.engine.process(&[frame], &mut [Verdict::Forward], &mut batch);
-                each(Some(number), &batch);
-                batch.clear();
-            }
-        }
+        let _ = self.frames(&mut |engine, number, frame| {
+            engine.process(&[*frame], &mut [Verdict::Forward], &mut batch);
+            each(Some(number), &batch);
+            batch.clear();
+            ControlFlow::Continue(())
+        });
         loop {
             let done = self.engine.shut_down(&mut batch);
             each(None, &batch);
@@ -71,6 +64,19 @@ impl Player {
         each: &mut dyn FnMut(u64, &Frame<'_>, &Walk, &RecordBatch) -> ControlFlow<()>,
     ) {
         let mut batch = RecordBatch::with_capacity();
+        let _ = self.frames(&mut |engine, number, frame| {
+            let walk = engine.walk(frame, &mut batch);
+            let goes_on = each(number, frame, &walk, &batch);
+            batch.clear();
+            goes_on
+        });
+    }
+
+    /// Hands each packet of the capture with its number, from 1, to `each`, until that breaks.
+    fn frames(
+        &mut self,
+        each: &mut dyn FnMut(&mut Engine, u64, &Frame<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let mut burst = Burst::new();
         let mut number = 0;
         while !self.replay.is_exhausted() {
@@ -78,14 +84,10 @@ impl Player {
             self.replay.receive(&mut burst);
             for (buf, meta) in burst.bufs().iter().zip(burst.metas()) {
                 number += 1;
-                let frame = frame(buf.bytes(), meta);
-                let walk = self.engine.walk(&frame, &mut batch);
-                if each(number, &frame, &walk, &batch).is_break() {
-                    return;
-                }
-                batch.clear();
+                each(&mut self.engine, number, &frame(buf.bytes(), meta))?;
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// What went wrong with the file; empty where nothing did.

@@ -2,21 +2,23 @@ use engine::record::{Body, Datum, FlowSummary, Item, Record};
 use engine::{Classification, Names, ProtocolId, RecordBatch, ServiceBasis, Tier};
 use wire::TcpFlags;
 
+use super::time::Clock;
 use super::{Format, json};
 
 impl Format {
     /// Appends a record's object without its closing brace.
     pub(super) fn record(&mut self, out: &mut Vec<u8>, batch: &RecordBatch, record: &Record, names: &Names) {
         self.timestamp(out, record.timestamp_ns);
-        let flow = self.flows.of(&record.flow, names);
+        let Self { flows, clock, .. } = self;
+        let flow = flows.of(&record.flow, names);
         out.extend_from_slice(flow.id());
         match &record.body {
             Body::Flow(summary) => {
                 json::own(out, "flow");
                 out.extend_from_slice(flow.ends());
                 classification(out, &summary.class, names);
-                self.summary(out, summary);
-                out.extend_from_slice(self.flows.of(&record.flow, names).community_id());
+                write_summary(out, clock, summary);
+                out.extend_from_slice(flow.community_id());
                 tcp(out, summary);
             }
             Body::Event(kind) => {
@@ -32,44 +34,7 @@ impl Format {
     /// Appends the start of an object and its first member.
     pub(super) fn timestamp(&mut self, out: &mut Vec<u8>, ns: u64) {
         out.extend_from_slice(br#"{"timestamp":"#);
-        self.time(out, ns);
-    }
-
-    fn time(&mut self, out: &mut Vec<u8>, ns: u64) {
-        out.push(b'"');
-        self.clock.write(out, ns);
-        out.push(b'"');
-    }
-
-    fn summary(&mut self, out: &mut Vec<u8>, summary: &FlowSummary) {
-        let [packets_to_server, packets_to_client] = summary.packets;
-        let [bytes_to_server, bytes_to_client] = summary.bytes;
-        out.extend_from_slice(br#","flow":{"pkts_toserver":"#);
-        json::unsigned(out, packets_to_server);
-        out.extend_from_slice(br#","pkts_toclient":"#);
-        json::unsigned(out, packets_to_client);
-        out.extend_from_slice(br#","bytes_toserver":"#);
-        json::unsigned(out, bytes_to_server);
-        out.extend_from_slice(br#","bytes_toclient":"#);
-        json::unsigned(out, bytes_to_client);
-        out.extend_from_slice(br#","start":"#);
-        self.time(out, summary.start_ns);
-        out.extend_from_slice(br#","end":"#);
-        self.time(out, summary.end_ns);
-        out.extend_from_slice(br#","age":"#);
-        json::unsigned(out, summary.end_ns.saturating_sub(summary.start_ns) / 1_000_000_000);
-        out.extend_from_slice(br#","state":""#);
-        out.extend_from_slice(summary.state.name().as_bytes());
-        out.extend_from_slice(br#"","reason":""#);
-        out.extend_from_slice(summary.reason.name().as_bytes());
-        out.extend_from_slice(br#"","alerted":false"#);
-        if summary.midstream {
-            out.extend_from_slice(br#","midstream":true"#);
-        }
-        if summary.gaps {
-            out.extend_from_slice(br#","gaps":true"#);
-        }
-        out.push(b'}');
+        time(out, &mut self.clock, ns);
     }
 
     /// Appends an object from its flattened members. Marks without a partner, which no writer makes, are closed or
@@ -102,7 +67,7 @@ impl Format {
             Datum::Text(..) | Datum::Static(_) => json::string(out, batch.text(value)),
             Datum::Hex(..) => json::hex(out, batch.text(value)),
             Datum::Ip(address) => json::ip(out, address),
-            Datum::Time(ns) => self.time(out, ns),
+            Datum::Time(ns) => time(out, &mut self.clock, ns),
             Datum::Object => {
                 out.push(b'{');
                 self.open.push(b'}');
@@ -114,6 +79,43 @@ impl Format {
             Datum::Close => {}
         }
     }
+}
+
+fn time(out: &mut Vec<u8>, clock: &mut Clock, ns: u64) {
+    out.push(b'"');
+    clock.write(out, ns);
+    out.push(b'"');
+}
+
+fn write_summary(out: &mut Vec<u8>, clock: &mut Clock, summary: &FlowSummary) {
+    let [packets_to_server, packets_to_client] = summary.packets;
+    let [bytes_to_server, bytes_to_client] = summary.bytes;
+    out.extend_from_slice(br#","flow":{"pkts_toserver":"#);
+    json::unsigned(out, packets_to_server);
+    out.extend_from_slice(br#","pkts_toclient":"#);
+    json::unsigned(out, packets_to_client);
+    out.extend_from_slice(br#","bytes_toserver":"#);
+    json::unsigned(out, bytes_to_server);
+    out.extend_from_slice(br#","bytes_toclient":"#);
+    json::unsigned(out, bytes_to_client);
+    out.extend_from_slice(br#","start":"#);
+    time(out, clock, summary.start_ns);
+    out.extend_from_slice(br#","end":"#);
+    time(out, clock, summary.end_ns);
+    out.extend_from_slice(br#","age":"#);
+    json::unsigned(out, summary.end_ns.saturating_sub(summary.start_ns) / 1_000_000_000);
+    out.extend_from_slice(br#","state":""#);
+    out.extend_from_slice(summary.state.name().as_bytes());
+    out.extend_from_slice(br#"","reason":""#);
+    out.extend_from_slice(summary.reason.name().as_bytes());
+    out.extend_from_slice(br#"","alerted":false"#);
+    if summary.midstream {
+        out.extend_from_slice(br#","midstream":true"#);
+    }
+    if summary.gaps {
+        out.extend_from_slice(br#","gaps":true"#);
+    }
+    out.push(b'}');
 }
 
 fn classification(out: &mut Vec<u8>, class: &Classification, names: &Names) {
