@@ -21,6 +21,7 @@ if [ "${LAB_SHELL:-}" = 1 ]; then
 else
 	sh /run/lab/job >/run/lab/said 2>&1
 	status=$?
+	[ "$status" = 0 ] || { echo '---- kernel' && dmesg | tail -n 20; } >>/run/lab/said
 fi
 echo "$status" >/run/lab/status
 sync
