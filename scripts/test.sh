@@ -5,7 +5,7 @@
 #   WIREWARDEN_HUGEPAGES      MiB of hugepages for the tests that need them (512), 0 for none
 #   WIREWARDEN_SKIP_SETUP     set: installs nothing
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 # shellcheck source=scripts/environment.sh
 . scripts/environment.sh
 

@@ -54,7 +54,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("pki", "tests/pki.rs"),
     ("selftest", "tests/pki.rs"),
     ("xdp", "dataplane/runner/tests/kernel"),
-    ("tunnel", "tests of the gateway"),
+    ("tunnel", "tests/live.rs"),
+    ("bench", "tests/bench.rs"),
 ];
 
 fn wirewarden(arguments: &[&str]) -> Output {

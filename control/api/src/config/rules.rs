@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::config::boot::{Backend, MemoryConfig, ModeName, PortDraft, port_buffers_mib};
 use crate::config::device::DeviceKind;
-use crate::config::live::{Compress, EveOutput, EveRotation, FlowTimeouts};
+use crate::config::live::{Compress, EveOutput, EveRotation, FlowTimeouts, LiveConfig};
 use crate::config::reader::Section;
-use crate::config::{BrokenRule, ByteSize, Choice, Timeout, nearest};
+use crate::config::{BrokenRule, ByteSize, Choice, ShuntPorts, Timeout, nearest};
 
 /// Rules between ports. `sections` and `ports` are the same list, as text and as values.
 pub(super) fn ports(sections: &[Section<'_, '_>], ports: &[PortDraft], backend: Backend) {
@@ -147,6 +147,13 @@ pub(super) fn rotation(section: &Section<'_, '_>, path: &Path, rotation: &EveRot
         |key: &&str| section.has(key) && (*key != "compress" || rotation.compress != Compress::None);
     for key in ["keep_files", "keep_size", "compress"].into_iter().filter(is_kept) {
         section.rule(key, BrokenRule::NeverEnds { key });
+    }
+}
+
+/// Settled flows are not forwarded past the workers where some are to be sealed.
+pub(super) fn tunnel(shunt: &Section<'_, '_>, live: &LiveConfig) {
+    if live.tunnel.is_on() && live.shunt.ports == ShuntPorts::All {
+        shunt.rule("ports", BrokenRule::ShuntPastTunnel);
     }
 }
 

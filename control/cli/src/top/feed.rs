@@ -100,6 +100,10 @@ impl Feed {
         if let Ok(Reply::Protocols(protocols)) = refusable(client.ask(Command::Protocols))? {
             sample.protocols = protocols;
         }
+        // A data plane alone knows packets of tunnels, but not their keys.
+        if let Ok(Reply::Tunnels(tunnels)) = refusable(client.ask(Command::Tunnels))? {
+            sample.tunnels = tunnels.peers;
+        }
         let mut filter = Some(self.filter.as_str()).filter(|filter| !filter.is_empty());
         match flows(client, filter.map(str::to_owned), LARGEST_FLOWS)? {
             Ok(page) => sample.largest = page,

@@ -1,5 +1,6 @@
 //! Lists below the figures: as many beside and below each other as the terminal has room for.
 
+use api::control::TunnelState;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::figures;
@@ -84,7 +85,16 @@ impl Panel {
             Self::Protocols => protocols(view, choices, area, canvas),
             Self::Drops => drops(view, area, canvas),
             Self::Worst => worst(view, area, canvas),
-            Self::Cores => cores(view, area, canvas),
+            Self::Cores if view.tunnels.is_empty() => cores(view, area, canvas),
+            // They share the place.
+            Self::Cores => {
+                let rows = u16::try_from(view.cores.len()).unwrap_or(u16::MAX).saturating_add(1);
+                let upper = rows.min(area.height / 2);
+                let parts = [Constraint::Length(upper), Constraint::Fill(1)];
+                let [upper, lower] = Layout::vertical(parts).areas(area);
+                cores(view, upper, canvas);
+                tunnels(view, lower, canvas);
+            }
             Self::Flows => flows(view, area, canvas),
             Self::Ports => ports(view, area, canvas),
         }
@@ -169,7 +179,7 @@ fn worst(view: &View, area: Rect, canvas: &mut Canvas<'_>) {
 }
 
 fn cores(view: &View, area: Rect, canvas: &mut Canvas<'_>) {
-    let columns = [left("WORKERS", 0), right("packets/s", 9), right("busy", 7), right("flows", 8)];
+    let columns = [left("WORKERS", 0), right("per s", 8), right("busy", 7), right("flows", 7)];
     let rows: Vec<_> = view
         .cores
         .iter()
@@ -184,6 +194,30 @@ fn cores(view: &View, area: Rect, canvas: &mut Canvas<'_>) {
                 plain(figures::count(line.packets)),
                 (busy, if is_full { Ink::Warning } else { Ink::Plain }),
                 plain(figures::count(line.flows)),
+            ]
+        })
+        .collect();
+    canvas.table(area, &columns, &rows);
+}
+
+fn tunnels(view: &View, area: Rect, canvas: &mut Canvas<'_>) {
+    let columns = [left("TUNNELS", 0), left("", 7), right("now", 11), right("refused", 8)];
+    let rows: Vec<_> = view
+        .tunnels
+        .iter()
+        .take(usize::from(area.height))
+        .map(|line| {
+            let ink = match line.state {
+                TunnelState::Up => Ink::Good,
+                TunnelState::Old => Ink::Warning,
+                TunnelState::Down | TunnelState::Expired => Ink::Bad,
+            };
+            let refused = if line.dropped > 0 { Ink::Warning } else { Ink::Plain };
+            vec![
+                plain(line.peer.clone()),
+                (line.state.name().to_owned(), ink),
+                plain(bits(line.bits)),
+                (figures::count(line.dropped), refused),
             ]
         })
         .collect();

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use api::control::{
     CounterSnapshot, CryptoRow, DaemonStatus, DataplaneStatus, FlowPage, FlowRow, PortCounters, ProtocolRow,
-    ProtocolTable, Status, Supervision, SupervisionState, WorkerCounters, WorkerState, WorkerStatus,
+    ProtocolTable, Status, Supervision, SupervisionState, TunnelCounters, TunnelRow, TunnelState,
+    WorkerCounters, WorkerState, WorkerStatus,
 };
 use proptest::prelude::*;
 use ratatui::Terminal;
@@ -236,6 +237,25 @@ fn rates_need_two_looks_at_the_same_data_plane() {
     assert_eq!(view.drops[0].cause, "tcp_truncated");
     assert_eq!((view.worst[0].server.as_str(), view.worst[0].bytes), ("[2001:db8::80]:80", 10_000));
     assert_eq!((view.worst[1].flows, view.worst[1].bytes), (2, 6_000));
+}
+
+#[test]
+fn tunnels_share_the_place_of_the_workers() {
+    let with = |seconds: u64| {
+        let mut sample = sample(seconds);
+        let counters =
+            TunnelCounters { rx_bytes: 125_000_000 * seconds, replay_drops: 3, ..TunnelCounters::default() };
+        let row =
+            |peer: &str, state| TunnelRow { peer: peer.into(), state, counters, ..TunnelRow::default() };
+        sample.tunnels = vec![row("west.plant.example", TunnelState::Up), row("east", TunnelState::Expired)];
+        sample
+    };
+    let view = View::between(Some(&with(9)), &with(10));
+    assert_eq!((view.tunnels[0].bits, view.tunnels[0].dropped), (1_000_000_000, 3));
+    let all = shown(&screen(Some(view)), 80, 24).join("\n");
+    for part in ["TUNNELS", "1.00 Gbit/s", "up", "expired", "WORKERS", "0 core 2"] {
+        assert!(all.contains(part), "no {part:?} in:\n{all}");
+    }
 }
 
 #[test]

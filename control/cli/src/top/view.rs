@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::control::{
-    CounterSnapshot, FlowPage, FlowRow, ProtocolRow, ProtocolTable, Status, SupervisionState, WorkerState,
+    CounterSnapshot, FlowPage, FlowRow, ProtocolRow, ProtocolTable, Status, SupervisionState, TunnelRow,
+    TunnelState, WorkerState,
 };
 
 use crate::figures;
@@ -22,6 +23,8 @@ pub(super) struct Sample {
     pub(super) clear: FlowPage,
     /// The largest open flows.
     pub(super) largest: FlowPage,
+    /// Each tunnel; none where there is no daemon.
+    pub(super) tunnels: Vec<TunnelRow>,
     /// What is wrong with the filter, which was left out.
     pub(super) refused: Option<String>,
     /// Why the data plane did not answer.
@@ -53,6 +56,7 @@ pub(super) struct View {
     pub(super) flows: Vec<FlowRow>,
     pub(super) cores: Vec<CoreLine>,
     pub(super) ports: Vec<PortLine>,
+    pub(super) tunnels: Vec<TunnelLine>,
     /// What somebody should know, the most urgent first.
     pub(super) warnings: Vec<String>,
 }
@@ -111,6 +115,16 @@ pub(super) struct PortLine {
     pub(super) missed: u64,
 }
 
+#[derive(Clone, Debug, Default)]
+pub(super) struct TunnelLine {
+    pub(super) peer: String,
+    pub(super) state: TunnelState,
+    /// Bits per second both ways, before sealing and after opening.
+    pub(super) bits: u64,
+    /// Packets that were refused since the start of the data plane.
+    pub(super) dropped: u64,
+}
+
 /// What the protocols are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -156,6 +170,8 @@ impl View {
             (&before.protocols, Duration::from_millis(after.at_ms.saturating_sub(before.at_ms)))
         });
         view.protocols = protocols(tables, &after.protocols);
+        let passed = tables.map(|(_, passed)| passed);
+        view.tunnels = tunnels(was.map(|(before, _)| before.tunnels.as_slice()).zip(passed), &after.tunnels);
         view.exposures = exposures(&view.protocols);
         let crypto = &after.protocols.crypto;
         view.handshakes = crypto.iter().map(|row| (row.class.clone(), row.handshakes)).collect();
@@ -308,6 +324,24 @@ fn ports(before: Option<&CounterSnapshot>, after: &CounterSnapshot) -> Vec<PortL
         }
     };
     after.ports.iter().map(line).collect()
+}
+
+fn tunnels(before: Option<(&[TunnelRow], Duration)>, after: &[TunnelRow]) -> Vec<TunnelLine> {
+    let bytes = |row: &TunnelRow| row.counters.rx_bytes.saturating_add(row.counters.tx_bytes);
+    let line = |row: &TunnelRow| {
+        let rate = before.and_then(|(before, passed)| {
+            let was = before.iter().find(|was| was.peer == row.peer)?;
+            figures::per_second(bytes(row).saturating_sub(bytes(was)), passed)
+        });
+        let drops = [row.counters.replay_drops, row.counters.auth_drops, row.counters.other_drops];
+        TunnelLine {
+            peer: row.peer.clone(),
+            state: row.state,
+            bits: rate.unwrap_or(0).saturating_mul(8),
+            dropped: drops.into_iter().fold(0, u64::saturating_add),
+        }
+    };
+    after.iter().map(line).collect()
 }
 
 fn protocols(before: Option<(&ProtocolTable, Duration)>, after: &ProtocolTable) -> Vec<ProtocolLine> {
