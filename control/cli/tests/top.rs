@@ -107,7 +107,7 @@ fn top_shows_a_running_appliance_on_terminals_of_two_sizes() {
     let Some(appliance) = Appliance::start("top") else { return };
     let Some(small) = Terminal::open(&appliance, (80, 24), "") else { return };
     let parts =
-        ["running", "packets/s", "PROTOCOLS", "DROPS BY CAUSE", "WORST", "WORKERS", "0 any core", "q quit"];
+        ["running", "packets/s", "PROTOCOLS", "DROPS BY CAUSE", "WORST", "WORKERS", "0 any", "q quit"];
     let shown = small.until(&parts);
     assert!(shown.lines().count() <= 24 && shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     // The rates are there from the second look on.

@@ -185,7 +185,7 @@ fn cores(view: &View, area: Rect, canvas: &mut Canvas<'_>) {
         .iter()
         .take(usize::from(area.height))
         .map(|line| {
-            let core = line.core.map_or_else(|| "any core".to_owned(), |core| format!("core {core}"));
+            let core = line.core.map_or_else(|| "any".to_owned(), |core| format!("core {core}"));
             let is_well = line.state == api::control::WorkerState::Running;
             let busy = line.busy.map_or_else(|| "-".to_owned(), |(part, whole)| figures::share(part, whole));
             let is_full = line.busy.is_some_and(|(part, whole)| whole > 0 && part >= whole - whole / 20);
@@ -201,7 +201,7 @@ fn cores(view: &View, area: Rect, canvas: &mut Canvas<'_>) {
 }
 
 fn tunnels(view: &View, area: Rect, canvas: &mut Canvas<'_>) {
-    let columns = [left("TUNNELS", 0), left("", 7), right("now", 11), right("refused", 8)];
+    let columns = [left("TUNNELS", 0), left("", 7), right("bit/s", 7), right("refused", 7)];
     let rows: Vec<_> = view
         .tunnels
         .iter()
@@ -216,7 +216,7 @@ fn tunnels(view: &View, area: Rect, canvas: &mut Canvas<'_>) {
             vec![
                 plain(line.peer.clone()),
                 (line.state.name().to_owned(), ink),
-                plain(bits(line.bits)),
+                plain(figures::count(line.bits)),
                 (figures::count(line.dropped), refused),
             ]
         })

@@ -242,7 +242,7 @@ fn bottom_line(screen: &Screen, area: Rect, canvas: &mut Canvas<'_>) {
 }
 
 fn help(area: Rect, canvas: &mut Canvas<'_>) {
-    let width = area.width.min(64);
+    let width = area.width.min(70);
     let height = area.height.min(u16::try_from(HELP.len()).unwrap_or(u16::MAX).saturating_add(2));
     let (x, y) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 2);
     let place = Rect { x, y, width, height };

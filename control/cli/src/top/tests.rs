@@ -253,7 +253,7 @@ fn tunnels_share_the_place_of_the_workers() {
     let view = View::between(Some(&with(9)), &with(10));
     assert_eq!((view.tunnels[0].bits, view.tunnels[0].dropped), (1_000_000_000, 3));
     let all = shown(&screen(Some(view)), 80, 24).join("\n");
-    for part in ["TUNNELS", "1.00 Gbit/s", "up", "expired", "WORKERS", "0 core 2"] {
+    for part in ["TUNNELS", "1.00 G", "up", "expired", "WORKERS", "0 core 2"] {
         assert!(all.contains(part), "no {part:?} in:\n{all}");
     }
 }
