@@ -251,6 +251,10 @@ impl Keyer {
             }
             Report::Refused { peer, epoch, why } => {
                 let Some(id) = peer_of(&peer).filter(|_| epoch > 0) else { return };
+                // The data plane does not know what we take for the keys in use.
+                if running.is_in_use(id, epoch) {
+                    running.driver.endpoint().lost_keys(id, now);
+                }
                 let how = match why {
                     Objection::StaleEpoch => NotInstalled::Overtaken,
                     _ => NotInstalled::Failed,
@@ -260,10 +264,15 @@ impl Keyer {
                 self.diary.note(Weight::Trouble, "dataplane", Some(peer.as_str()), detail);
             }
             Report::Wiped { peer, epoch, spis } => {
-                if let Some(known) = peer_of(&peer).and_then(|peer| running.peers.get_mut(&peer)) {
+                running.driver.endpoint().wiped(spis);
+                let Some(id) = peer_of(&peer) else { return };
+                if let Some(known) = running.peers.get_mut(&id) {
                     known.spis.remove(&epoch);
                 }
-                running.driver.endpoint().wiped(spis);
+                // Not by an order of ours: the peer is configured otherwise now.
+                if running.is_in_use(id, epoch) {
+                    running.driver.endpoint().lost_keys(id, now);
+                }
             }
             Report::RekeyWanted { peer, .. } => {
                 if let Some(peer) = peer_of(&peer) {

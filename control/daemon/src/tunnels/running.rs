@@ -93,6 +93,12 @@ impl Running {
         })
     }
 
+    /// Whether these are the keys that we take for those in use.
+    pub(super) fn is_in_use(&mut self, peer: PeerId, epoch: u64) -> bool {
+        let status = self.driver.endpoint().status();
+        status.iter().any(|status| status.id == peer && status.epoch == Some(epoch))
+    }
+
     /// Forgets the peers that [`apply`](Self::apply) removed, once their last orders are given.
     pub(super) fn forget_removed(&mut self) {
         let endpoint = self.driver.endpoint();

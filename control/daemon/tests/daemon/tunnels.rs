@@ -346,6 +346,15 @@ fn whatever_is_started_anew_there_are_new_keys_and_the_other_side_keeps_its_own_
         sites.until("the same", |sites| sites.row(0).epoch == sites.row(1).epoch);
     }
     sites.assert_keys_match();
+    // Keys that a data plane wipes by itself, as where its peer is configured otherwise.
+    let (ups, epoch) = {
+        let mut plane = sites.planes[0].lock().unwrap();
+        plane.epochs.clear();
+        (plane.ups.len(), plane.up.take().unwrap())
+    };
+    sites.report(0, &Report::Wiped { peer: peer(0), epoch, spis: Vec::new() });
+    sites.until("keys instead of those that were wiped", |sites| sites.ups(0) > ups);
+    sites.until_up();
 }
 
 #[test]
