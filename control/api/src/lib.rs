@@ -9,5 +9,6 @@
 pub mod config;
 pub mod control;
 pub mod drops;
+pub mod tunnel;
 
 pub use config::{BootConfig, Config, ConfigErrors, LiveConfig};

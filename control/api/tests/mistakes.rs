@@ -119,7 +119,7 @@ static DOCUMENT: &[Case] = &[
     case("version = 1\n[bot]\n", 2, "bot", "no such key", "`boot`"),
     case("version = 1\n[live.flows]\n", 2, "live.flows", "no such key", "`live.flow`"),
     case("version = 1\nboot = 5\n", 2, "boot", "a whole number where a table belongs", "[boot]"),
-    case("version = 1\n[rules]\nx = 1\n", 2, "rules", "no such key", "valid here: version, boot, live"),
+    case("version = 1\n[weather]\nx = 1\n", 2, "weather", "no such key", "valid here: version, boot, live"),
     case("version = 1\n[live.flow.timeout]\nicmp = \"3s\"\n", 2, "live.flow.timeout", "no such", "timeouts"),
 ];
 

@@ -4,7 +4,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::config::reader::Section;
-use crate::config::{BadValue, ByteSize, Choice, ListsConfig, ShuntConfig, Timeout, rules, steering};
+use crate::config::{
+    BadValue, BootConfig, ByteSize, Choice, ListsConfig, ShuntConfig, Timeout, TunnelConfig, rules, steering,
+    tunnel,
+};
 
 /// Flows, streams, classification and outputs: what a reload may change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct LiveConfig {
     pub shunt: ShuntConfig,
     /// Prefixes whose packets are dropped before a worker sees them.
     pub lists: ListsConfig,
+    /// Traffic that is sealed.
+    pub tunnel: TunnelConfig,
     /// What is told to the world.
     pub output: OutputConfig,
 }
@@ -215,16 +220,20 @@ pub struct EveOutput {
     pub community_id_seed: u16,
 }
 
-pub(super) fn read(section: &Section<'_, '_>) -> LiveConfig {
-    LiveConfig {
+pub(super) fn read(section: &Section<'_, '_>, boot: &BootConfig) -> LiveConfig {
+    let shunt = section.section("shunt");
+    let live = LiveConfig {
         flow: read_flow(&section.section("flow")),
         stream: read_stream(&section.section("stream")),
         defrag: read_defrag(&section.section("defrag")),
         classify: read_classify(&section.section("classify")),
-        shunt: steering::read_shunt(&section.section("shunt")),
+        shunt: steering::read_shunt(&shunt),
         lists: steering::read_lists(&section.section("lists")),
+        tunnel: tunnel::read(&section.section("tunnel"), boot),
         output: read_output(&section.section("output")),
-    }
+    };
+    rules::tunnel(&shunt, &live);
+    live
 }
 
 fn read_flow(section: &Section<'_, '_>) -> FlowConfig {

@@ -22,6 +22,7 @@ mod reader;
 mod rules;
 mod schema;
 mod steering;
+mod tunnel;
 mod units;
 mod write;
 mod xdp;
@@ -41,6 +42,10 @@ pub use problem::{BadValue, BrokenRule, Problem};
 pub use schema::{Key, SCHEMA};
 pub use steering::{
     ListAction, ListOf, ListsConfig, NotAPrefix, Prefix, PrefixList, ShuntConfig, ShuntPorts, ShuntTaps,
+};
+pub use tunnel::{
+    ExchangeAuth, ExchangeBackend, ExchangeConfig, ExchangePreset, ExchangeProfile, Framing, Keyless,
+    LinkFrames, MacAddress, NotAMac, Roaming, Treatment, TunnelConfig, TunnelPeer, TunnelRule,
 };
 pub use units::{ByteSize, NotASize, NotATimeout, Timeout};
 pub use xdp::{Neighbours, XdpConfig, XdpCopy, XdpFrameSize, XdpMode};
@@ -128,7 +133,7 @@ fn read(problems: &Problems<'_>) -> Option<Config> {
         return None;
     }
     let boot = boot::read(&root.section("boot"));
-    let live = live::read(&root.section("live"));
+    let live = live::read(&root.section("live"), &boot);
     Some(Config { boot, live })
 }
 

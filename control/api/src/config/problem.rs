@@ -1,5 +1,7 @@
 //! What can be wrong with a configuration, and what mends it.
 
+use std::net::IpAddr;
+
 use crate::config::{ByteSize, Device, DeviceKind, NotADevice, NotASize, NotATimeout, Timeout};
 
 /// One thing wrong with a configuration. Its text is the reason.
@@ -64,7 +66,11 @@ impl Problem {
         match self {
             Self::UnknownKey { nearest, .. } => nearest.as_deref(),
             Self::Value(BadValue::NotOneOf { nearest, .. }) => *nearest,
-            Self::Rule(BrokenRule::UnknownPeer { nearest, .. }) => nearest.as_deref(),
+            Self::Rule(
+                BrokenRule::UnknownPeer { nearest, .. }
+                | BrokenRule::NotInline { nearest, .. }
+                | BrokenRule::UnknownTunnelPeer { nearest, .. },
+            ) => nearest.as_deref(),
             _ => None,
         }
     }
@@ -178,6 +184,14 @@ pub enum BadValue {
         /// As written.
         value: String,
     },
+    /// Text that is not of the form that it has to have.
+    #[error("`{value}` cannot be read")]
+    Unreadable {
+        /// As written.
+        value: String,
+        /// What could be read.
+        example: &'static str,
+    },
     /// More entries than allowed.
     #[error("{count} entries are too many")]
     TooMany {
@@ -227,6 +241,7 @@ impl BadValue {
             Self::Prefix { .. } => {
                 "write an address, or an address, a slash and a number of its bits (\"192.0.2.0/24\")".to_owned()
             }
+            Self::Unreadable { example, .. } => format!("write for example {example}"),
             Self::TooMany { max, .. } => format!("keep at most {max}"),
             Self::Repeated { .. } => "remove the second one".to_owned(),
         }
@@ -372,6 +387,39 @@ pub enum BrokenRule {
         /// Its value.
         limit: ByteSize,
     },
+    /// A tunnel over a port that forwards nothing.
+    #[error("no inline port is called `{port}`")]
+    NotInline {
+        /// As written.
+        port: String,
+        /// The name probably meant.
+        nearest: Option<String>,
+    },
+    /// A peer of a tunnel that there is not.
+    #[error("no peer of the tunnel is called `{peer}`")]
+    UnknownTunnelPeer {
+        /// As written.
+        peer: String,
+        /// The name probably meant.
+        nearest: Option<String>,
+    },
+    /// Two peers of one name.
+    #[error("a peer on line {line} is already called `{name}`")]
+    DuplicateTunnelPeer {
+        /// The name.
+        name: String,
+        /// Where the first is.
+        line: u32,
+    },
+    /// An address that none of ours reaches.
+    #[error("`live.tunnel.local` has no address of the IP of {address}")]
+    NoLocalAddress {
+        /// The address.
+        address: IpAddr,
+    },
+    /// Packets would go past the workers that seal them.
+    #[error("settled flows of inline ports would go on unsealed, past the workers")]
+    ShuntPastTunnel,
     /// Two outputs into one file.
     #[error("the output on line {line} already writes to `{path}`")]
     DuplicateOutput {
@@ -403,6 +451,15 @@ impl BrokenRule {
             Self::DuplicateOutput { .. } => {
                 "write to another file, or give one output the types of both".to_owned()
             }
+            Self::NotInline { nearest: Some(nearest), .. }
+            | Self::UnknownTunnelPeer { nearest: Some(nearest), .. } => {
+                format!("did you mean \"{nearest}\"?")
+            }
+            Self::NotInline { .. } => "name a port with `mode = \"inline\"`".to_owned(),
+            Self::UnknownTunnelPeer { .. } => "write the `name` of one of [[live.tunnel.peers]]".to_owned(),
+            Self::DuplicateTunnelPeer { .. } => "give each peer its own name".to_owned(),
+            Self::NoLocalAddress { .. } => "add an address of that IP to `live.tunnel.local`".to_owned(),
+            Self::ShuntPastTunnel => "write `live.shunt.ports = \"taps\"`".to_owned(),
             port => port.mend_port(),
         }
     }

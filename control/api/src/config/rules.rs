@@ -2,9 +2,9 @@
 
 use crate::config::boot::{Backend, MemoryConfig, ModeName, PortDraft, port_buffers_mib};
 use crate::config::device::DeviceKind;
-use crate::config::live::{EveOutput, FlowTimeouts};
+use crate::config::live::{EveOutput, FlowTimeouts, LiveConfig};
 use crate::config::reader::Section;
-use crate::config::{BrokenRule, ByteSize, Choice, Timeout, nearest};
+use crate::config::{BrokenRule, ByteSize, Choice, ShuntPorts, Timeout, nearest};
 
 /// Rules between ports. `sections` and `ports` are the same list, as text and as values.
 pub(super) fn ports(sections: &[Section<'_, '_>], ports: &[PortDraft], backend: Backend) {
@@ -127,6 +127,13 @@ pub(super) fn stream_memory(section: &Section<'_, '_>, per_direction: ByteSize, 
         let (key, limit_key) = ("per_direction", "reassembly_memory");
         let at = if section.has(key) { key } else { limit_key };
         section.rule(at, BrokenRule::LargerThanWhole { key, value: per_direction, limit_key, limit: whole });
+    }
+}
+
+/// Settled flows are not forwarded past the workers where some are to be sealed.
+pub(super) fn tunnel(shunt: &Section<'_, '_>, live: &LiveConfig) {
+    if live.tunnel.is_on() && live.shunt.ports == ShuntPorts::All {
+        shunt.rule("ports", BrokenRule::ShuntPastTunnel);
     }
 }
 

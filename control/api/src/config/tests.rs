@@ -83,6 +83,39 @@ prefixes = ["192.0.2.0/24", "2001:db8::1"]
 of = "destination"
 action = "allow"
 file = "partners.txt"
+[live.tunnel]
+outside = "wan"
+local = ["192.0.2.1", "2001:db8::1"]
+mac = "02:00:00:00:00:01"
+next_hop = ["192.0.2.254"]
+next_hop_mac = "02:00:00:00:00:02"
+inside = ["10.1.0.1/24", "fd01::1/64"]
+inside_next_hop = ["10.1.0.254"]
+[[live.tunnel.rules]]
+filter = "cleartext and net 10.0.0.0/8"
+verdict = "encrypt"
+peer = "west"
+else = "pass"
+[[live.tunnel.peers]]
+name = "west"
+address = "192.0.2.2"
+endpoint = "[2001:db8::2]:4510"
+prefixes = ["10.2.0.0/16", "fd02::/64"]
+ours = ["10.1.0.0/16"]
+framing = "etherip"
+mtu = 1400
+roaming = "follow"
+udp_encapsulation = true
+keys = ["000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f"]
+allow = ["192.0.2.0/24"]
+[live.tunnel.exchange]
+listen = "192.0.2.1:4510"
+identity = "pki/east.pem"
+ca = "pki/ca.crt"
+crl = "pki/ca.crl"
+profile = "balanced"
+rekey_every = "5m"
+full_handshake_every = "30m"
 [[live.output.eve]]
 path = "eve.json"
 types = ["flow", "tls"]

@@ -6,7 +6,9 @@ use toml::Value;
 
 use crate::config::boot::{BootConfig, ModeName, PortConfig, PortMode};
 use crate::config::live::{EveOutput, FlowConfig, LiveConfig, StreamConfig};
-use crate::config::{Choice, Config, ListsConfig, ShuntConfig, VERSION, XdpConfig};
+use crate::config::{
+    Choice, Config, ExchangeConfig, ListsConfig, ShuntConfig, TunnelConfig, TunnelPeer, VERSION, XdpConfig,
+};
 
 pub(super) fn to_toml(config: &Config) -> String {
     let mut toml = Toml { text: String::new() };
@@ -97,6 +99,7 @@ fn live(toml: &mut Toml, live: &LiveConfig) {
     toml.plain("max_payloads", live.classify.max_payloads);
     toml.plain("guesses", live.classify.guesses);
     steering(toml, &live.shunt, &live.lists);
+    tunnel(toml, &live.tunnel);
     toml.header("[live.output]");
     toml.text("stats_interval", live.output.stats_interval);
     for output in &live.output.eve {
@@ -123,6 +126,63 @@ fn steering(toml: &mut Toml, shunt: &ShuntConfig, lists: &ListsConfig) {
             toml.text("file", file.display());
         }
     }
+}
+
+fn tunnel(toml: &mut Toml, tunnel: &TunnelConfig) {
+    toml.header("[live.tunnel]");
+    toml.optional("outside", tunnel.outside.as_ref());
+    toml.texts("local", &tunnel.local);
+    toml.optional("mac", tunnel.mac.as_ref());
+    toml.texts("next_hop", &tunnel.next_hop);
+    toml.optional("next_hop_mac", tunnel.next_hop_mac.as_ref());
+    toml.texts("inside", &tunnel.inside);
+    toml.texts("inside_next_hop", &tunnel.inside_next_hop);
+    toml.text("link_frames", tunnel.link_frames.name());
+    toml.plain("udp_port", tunnel.udp_port);
+    toml.text("unclassified", tunnel.unclassified.name());
+    toml.text("otherwise", tunnel.otherwise.name());
+    for rule in &tunnel.rules {
+        toml.header("[[live.tunnel.rules]]");
+        toml.text("filter", &rule.filter);
+        toml.text("verdict", rule.verdict.name());
+        toml.optional("peer", rule.peer.as_ref());
+        toml.text("else", rule.otherwise.name());
+    }
+    tunnel.peers.iter().for_each(|peer| tunnel_peer(toml, peer));
+    exchange(toml, &tunnel.exchange);
+}
+
+fn tunnel_peer(toml: &mut Toml, peer: &TunnelPeer) {
+    toml.header("[[live.tunnel.peers]]");
+    toml.text("name", &peer.name);
+    toml.optional("address", peer.address.as_ref());
+    toml.optional("endpoint", peer.endpoint.as_ref());
+    toml.texts("prefixes", &peer.prefixes);
+    toml.texts("ours", &peer.ours);
+    toml.text("framing", peer.framing.name());
+    toml.plain("mtu", peer.mtu);
+    toml.text("roaming", peer.roaming.name());
+    toml.plain("udp_encapsulation", peer.udp_encapsulation);
+    toml.texts("keys", &peer.keys);
+    toml.texts("classical_keys", &peer.classical_keys);
+    toml.texts("allow", &peer.allow);
+}
+
+fn exchange(toml: &mut Toml, exchange: &ExchangeConfig) {
+    toml.header("[live.tunnel.exchange]");
+    toml.optional("listen", exchange.listen.as_ref());
+    toml.optional("identity", exchange.identity.as_ref().map(|path| path.display()).as_ref());
+    toml.optional("ca", exchange.ca.as_ref().map(|path| path.display()).as_ref());
+    toml.optional("crl", exchange.crl.as_ref().map(|path| path.display()).as_ref());
+    toml.text("backend", exchange.backend.name());
+    toml.text("preset", exchange.preset.name());
+    toml.optional("profile", exchange.profile.map(Choice::name).as_ref());
+    toml.text("auth", exchange.auth.name());
+    toml.optional("rekey_every", exchange.rekey_every.as_ref());
+    toml.optional("full_handshake_every", exchange.full_handshake_every.as_ref());
+    toml.plain("accepts", exchange.accepts);
+    toml.plain("accepts_each", exchange.accepts_each);
+    toml.plain("half_open", exchange.half_open);
 }
 
 fn flow(toml: &mut Toml, flow: &FlowConfig) {
@@ -177,6 +237,19 @@ impl Toml {
     /// A value that is written in quotes.
     fn text(&mut self, key: &str, value: impl Display) {
         self.line(format_args!("{key} = {}", quoted(&value.to_string())));
+    }
+
+    /// A value in quotes, where there is one.
+    fn optional(&mut self, key: &str, value: Option<&impl Display>) {
+        if let Some(value) = value {
+            self.text(key, value);
+        }
+    }
+
+    /// A list of values in quotes.
+    fn texts(&mut self, key: &str, values: &[impl Display]) {
+        let values: Vec<String> = values.iter().map(|value| quoted(&value.to_string())).collect();
+        self.plain(key, format_args!("[{}]", values.join(", ")));
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
