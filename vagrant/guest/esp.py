@@ -99,11 +99,19 @@ class Case:
         sizes = [0, 1, 2, 3, 56, 57, 58, 59, 100, 255, 256, 511, 1000, 1300, largest - 3, largest - 2, largest - 1, largest]
         back = 0
         for size in sizes:
-            done = sh(f"ip netns exec near ping -n -q -M do -i 0.05 -c 3 -W 30 -s {size} {target}", check=False)
+            done = sh(f"ip netns exec near ping -n -q -M do -i 0.05 -c 3 -W 10 -s {size} {target}", check=False)
             got = int((re.search(r"(\d+) received", done) or [0, 0])[1])
             self.check(got == 3, f"ping of {size} bytes: {got} of 3 came back")
             back += got
+            if got == 0:
+                raise RuntimeError(f"nothing comes back{self.seen()}")
         return f"{back} of {3 * len(sizes)} pings"
+
+    def seen(self):
+        """What is known of a case that does not work at all."""
+        told, kernel = self.take_down()
+        kernel = {name: count for name, count in kernel.items() if count}
+        return f": the gateway said {told}, the kernel counted {kernel}"
 
     def files(self):
         """The same file there and back again; whether its hash is right on both sides."""
