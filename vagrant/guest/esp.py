@@ -136,7 +136,12 @@ class Case:
 
     def take_down(self):
         """Ends the gateway by taking its devices away; what it and the kernel counted."""
-        statistics = dict(line.split() for line in sh("ip netns exec far cat /proc/net/xfrm_stat").splitlines())
+        statistics, before = {}, None
+        # The last packets may still be on their way.
+        while statistics != before:
+            before = statistics
+            time.sleep(1)
+            statistics = dict(line.split() for line in sh("ip netns exec far cat /proc/net/xfrm_stat").splitlines())
         sh("ip -n near link del inner; ip -n far link del wire")
         try:
             told = self.gateway.communicate(timeout=PATIENCE)[1]
