@@ -16,6 +16,9 @@ use api::control::Mode;
 use crossbeam_channel::Sender;
 use engine::{Counters, Names, Plan};
 
+use crate::Log;
+
+use super::RunOptions;
 use super::exporting::Message;
 use super::orders::{Post, Pulse};
 use super::tending::Ask;
@@ -86,18 +89,19 @@ pub(super) struct Control {
     swapping: Guarded<()>,
     errors: Guarded<Vec<String>>,
     connections: AtomicU64,
+    pub(super) log: Log,
 }
 
 impl Control {
     pub(super) fn new(
         (config, plan, names): (Config, Arc<Plan>, Names),
-        (mode, backend): (Mode, &'static str),
+        (options, backend): (&RunOptions, &'static str),
         (workers, exporter, ask): (Vec<Link>, Sender<Message>, Sender<Ask>),
     ) -> Self {
         let digest = api::control::digest(&config);
         Self {
             started: now(),
-            mode,
+            mode: options.mode,
             backend,
             workers,
             exporter,
@@ -108,6 +112,7 @@ impl Control {
             swapping: Guarded::new(()),
             errors: Guarded::new(Vec::new()),
             connections: AtomicU64::new(0),
+            log: options.log.clone(),
         }
     }
 
