@@ -77,7 +77,10 @@ class Case:
         sh(f"ip -n far route add {ours} dev wire src {there}")
         keys = [secrets.token_hex(36) for _ in range(2)]
         encap = f"encap espinudp {NAT_PORT} {NAT_PORT} 0.0.0.0" if self.carrier == "udp" else ""
-        window = "replay-window 128 flag esn" if self.sequence == "extended" else "replay-window 32"
+        flags = ["esn"] if self.sequence == "extended" else []
+        # Else the kernel expects inside what is outside.
+        flags += ["af-unspec"] if self.inner != self.outer else []
+        window = f"replay-window {128 if self.sequence == 'extended' else 32}" + (f" flag {' '.join(flags)}" if flags else "")
         for source, target, spi, key in ((near, far, 0xA001, keys[0]), (far, near, 0xB002, keys[1])):
             sh(f"ip -n far xfrm state add src {source} dst {target} proto esp spi {spi} reqid 1 mode tunnel {window}"
                f" aead 'rfc4106(gcm(aes))' 0x{key} 128 {encap}")
@@ -133,7 +136,12 @@ class Case:
 
     def take_down(self):
         """Ends the gateway by taking its devices away; what it and the kernel counted."""
-        statistics = dict(line.split() for line in sh("ip netns exec far cat /proc/net/xfrm_stat").splitlines())
+        statistics, before = {}, None
+        # The last packets may still be on their way.
+        while statistics != before:
+            before = statistics
+            time.sleep(1)
+            statistics = dict(line.split() for line in sh("ip netns exec far cat /proc/net/xfrm_stat").splitlines())
         sh("ip -n near link del inner; ip -n far link del wire")
         try:
             told = self.gateway.communicate(timeout=PATIENCE)[1]

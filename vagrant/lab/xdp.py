@@ -64,7 +64,7 @@ def one(args, wanted, programs, tests):
         result = {
             "kernel": guest.release,
             "ok": status == 0,
-            "tests": list(verdicts(said)),
+            "tests": verdicts(said),
             "commands": re.findall(r"^LAB: (ok|FAILED) (.*)", said, re.M),
             "skipped": re.findall(r"^SKIPPED: .*", said, re.M),
         }
@@ -78,9 +78,12 @@ def one(args, wanted, programs, tests):
 def verdicts(said):
     """Tests and how they ended: what a test itself says may stand between."""
     pieces = re.split(r"^test (\S+) \.\.\. ", said, flags=re.M)[1:]
+    ended = {}
     for name, rest in zip(pieces[::2], pieces[1::2]):
         found = re.search(r"\b(ok|FAILED|ignored)$", rest, re.M)
-        yield name, found[1] if found else "no result"
+        # One that fails tells what its second process told, which has the same name.
+        ended[name] = found[1] if found else "no result"
+    return list(ended.items())
 
 
 def tell(result):

@@ -139,11 +139,15 @@ fn opened(
     result.map(|opened| (opened, packet.bytes().to_vec()))
 }
 
-/// The same with the last bit of its tag changed.
+/// The same with two words of its tag exchanged, which the checksum of UDP does not see (RFC 1071, 2); with another last
+/// bit where they are alike.
 fn forged(packet: &[u8]) -> Vec<u8> {
     let mut copy = packet.to_vec();
-    if let Some(last) = copy.last_mut() {
-        *last ^= 1;
+    if let Some(end) = copy.last_chunk_mut::<4>() {
+        end.rotate_left(2);
+        if packet.ends_with(end) {
+            end[3] ^= 1;
+        }
     }
     copy
 }
