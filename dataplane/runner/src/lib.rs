@@ -5,6 +5,7 @@
 pub mod inspect;
 pub mod run;
 
+mod tunnelling;
 mod worker;
 
 pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
@@ -12,3 +13,4 @@ pub use mem_sys::restart_with_huge_heap;
 #[cfg(feature = "xdp")]
 pub use run::on_kernel;
 pub use run::{LoadError, RunError, RunOptions, RunReport, load, run};
+pub use tunnelling::TunnelError;

@@ -6,6 +6,7 @@ mod exporting;
 mod failover;
 #[cfg(feature = "xdp")]
 mod kernel;
+mod keys;
 #[cfg(feature = "xdp")]
 mod lists;
 mod observers;
@@ -31,15 +32,17 @@ use engine::detectors::signatures::SignatureErrors;
 use engine::{Counters, EngineError, Names, Plan, RecordBatch};
 use export::ExportError;
 use packet_io::replay::ReplayError;
-use packet_io::{IoStats, PacketIo};
+use packet_io::{IoStats, PacketBuf, PacketIo};
 
 use control::{Control, ControlError};
 use exporting::{Exporting, Message, Outputs};
 #[cfg(feature = "xdp")]
 pub use failover::on_kernel;
 use orders::{Pulse, mailbox};
-use polling::{Lane, Manner, Poller, Wiring};
+use polling::{Base, Lane, Manner, Poller, Wiring};
 use tending::{Ask, Ports};
+
+use crate::tunnelling::{Mesh, Slots, TunnelError, TunnelPlan, Tunnelling};
 
 /// Batches on their way from the workers to the exporter, at once.
 const BATCHES_IN_FLIGHT: usize = 64;
@@ -74,6 +77,12 @@ pub enum RunError {
     /// Signatures that cannot be used.
     #[error(transparent)]
     Signatures(#[from] SignatureErrors),
+    /// Tunnels or their rules that cannot be used.
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
+    /// A tunnel between ports that only play captures.
+    #[error("live.tunnel.outside: capture files have nobody to send sealed packets to")]
+    TunnelOfFiles,
     /// No memory for an engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -129,7 +138,14 @@ impl RunError {
         if let Self::Lists(_) = self {
             return true;
         }
-        matches!(self, Self::NoPorts | Self::UnequalQueues { .. } | Self::Signatures(_))
+        matches!(
+            self,
+            Self::NoPorts
+                | Self::UnequalQueues { .. }
+                | Self::Signatures(_)
+                | Self::Tunnel(_)
+                | Self::TunnelOfFiles
+        )
     }
 
     /// Whether a backend cannot be had on this machine, so that another may.
@@ -201,7 +217,10 @@ impl RunReport {
     pub fn is_conserved(&self) -> bool {
         let dropped: u64 = self.drops().map(|(_, count)| count).sum();
         let processed = self.counter("packets.processed") + self.counter("defrag.held");
-        self.polled == self.counter("packets.received") && self.polled == processed + dropped
+        let ended = processed + self.counter("packets.consumed") + dropped;
+        // What was processed and then dropped is among both.
+        self.polled == self.counter("packets.received")
+            && self.polled + self.counter("packets.dropped_later") == ended
     }
 }
 
@@ -440,7 +459,7 @@ pub(crate) struct Lanes<Io: PacketIo> {
 
 impl Start<'_> {
     /// Starts the workers and stays until they are done.
-    fn workers<Io: PacketIo + polling::Source + Send>(
+    fn workers<Io: PacketIo<Buf: PacketBuf + Send> + polling::Source + Send>(
         &self,
         lanes: Lanes<Io>,
         backend: Backend,
@@ -461,8 +480,20 @@ impl Start<'_> {
         let outputs = Outputs::open(&self.config.live.output)?;
         let exporting = Exporting::new(outputs, names.clone(), counters.clone(), receiver, give_back);
         let inspect = if self.options.mode == Mode::Safe { Inspect::CountOnly } else { Inspect::Yes };
-        let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle };
+        let base = Base::start();
+        let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle, base };
         let engine_config = settings::engine(self.config, self.options.mode, workers);
+        let mut slots = Slots::default();
+        let tunnels = TunnelPlan::new(self.config, &mut slots)?.map(Arc::new);
+        // Where nothing is classified, no rule can ask for it, and everything is unclassified.
+        let policy = match self.options.mode {
+            Mode::Safe => None,
+            Mode::Normal => crate::tunnelling::policy(&self.config.live.tunnel, &names)?.map(Arc::new),
+        };
+        if tunnels.is_some() && backend == Backend::Replay {
+            return Err(RunError::TunnelOfFiles);
+        }
+        let mut meshes = Mesh::of(workers).into_iter();
         let (mut pollers, mut links) = (Vec::new(), Vec::new());
         let mut shunts = lanes.shunts.into_iter();
         for (index, lanes) in lanes.workers.into_iter().enumerate() {
@@ -472,21 +503,27 @@ impl Start<'_> {
             if let Some(shunts) = shunts.next().flatten() {
                 engine.set_shunt(Box::new(shunts), shunting::limits(boot, &self.config.live.shunt));
             }
+            engine.set_policy(policy.clone());
+            let Some(mesh) = meshes.next() else { break };
+            let mut tunnelling = Tunnelling::new(mesh, Arc::clone(&own));
+            tunnelling.set_plan(tunnels.clone());
             let (post, mailbox) = mailbox();
             let pulse = Arc::new(Pulse::default());
             let core = boot.cores.get(index).copied();
             links.push(control::Link::new(post, own, Arc::clone(&pulse), core));
             let wiring = Wiring { sender: sender.clone(), spare: spare.clone(), mailbox, pulse };
-            pollers.push(Poller::new(lanes, engine, wiring, manner));
+            pollers.push(Poller::new(lanes, (engine, tunnelling), wiring, manner));
         }
         let control = Control::new(
             (self.config.clone(), Arc::clone(self.plan), names),
-            (self.options.mode, backend.name()),
+            control::Tunnels::new(slots, tunnels),
+            (self.options.mode, backend.name(), base),
             (links, sender.clone(), ask),
         );
         let control = Arc::new(control);
         if let Some(path) = &self.options.control {
             control::listen(&control, path)?;
+            keys::listen(&control, &api::tunnel::socket_beside(path))?;
         }
         let crew = Crew { shared: &shared, control: &control, asks, stop: self.stop, tell: self.tell };
         let errors = thread::scope(|scope| {
@@ -516,7 +553,7 @@ struct Crew<'a> {
 
 impl Crew<'_> {
     /// Starts the threads, waits for the end, and gathers what went wrong.
-    fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
+    fn supervise<'scope, Io: PacketIo<Buf: PacketBuf + Send> + polling::Source + Send + 'scope>(
         &self,
         scope: &'scope thread::Scope<'scope, '_>,
         (exporting, sender): (Exporting, Sender<Message>),
