@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: where tools are and where builds go.
 
 # One target directory for everything, so that nothing is built twice.

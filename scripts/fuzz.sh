@@ -30,6 +30,7 @@ make_seeds() {
         case $target in
             config)
                 cp docs/examples/*.toml "$seeds/$target"
+                # shellcheck disable=SC2016 # the backquotes are those of the table
                 sed -n 's/^| `\([a-z_.]*\)` .*/"\1"/p' docs/configuration.md >"$seeds/$target.dict"
                 ;;
             wire)

@@ -24,7 +24,7 @@ need_root() {
 # One line for each NUMA node: its name and the folder of its pool. A kernel without NUMA has one pool.
 nodes() {
 	found=no
-	for folder in /sys/devices/system/node/node[0-9]*/hugepages/$pool; do
+	for folder in /sys/devices/system/node/node[0-9]*/hugepages/"$pool"; do
 		[ -d "$folder" ] || continue
 		found=yes
 		node=${folder#/sys/devices/system/node/}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing on Debian 12: `scripts/setup.sh` what a build needs, `scripts/setup.sh full` also what the
-# tests and benchmarks need. Changes nothing where nothing is missing, and then takes well under a second.
+# tests and benchmarks need, `scripts/setup.sh lab` what vagrant/qemu.py needs. Changes nothing where nothing is missing, and
+# then takes well under a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/environment.sh
@@ -22,6 +23,11 @@ test_packages=(
     # strongSwan's ESP in user space, to talk to; nothing of this starts a daemon
     strongswan-charon libcharon-extra-plugins libstrongswan-standard-plugins strongswan-swanctl
     ethtool iproute2 jq zstd python3 python3-pip
+)
+
+lab_packages=(
+    qemu-system-x86 # emulates the machine and its card
+    iproute2 iputils-ping tcpreplay ethtool python3
 )
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -87,6 +93,7 @@ install_fuzz() {
 
 install_packages "${build_packages[@]}"
 install_rust
+if [ "${1:-build}" = lab ]; then install_packages "${lab_packages[@]}"; fi
 if [ "${1:-build}" = full ]; then
     install_packages "${test_packages[@]}"
     install_deny

@@ -11,7 +11,7 @@ use crate::doctor::DoctorArgs;
 use crate::explain::ExplainArgs;
 use crate::live::{
     ConfigArgs, DropsArgs, FlowsArgs, ObserveArgs, PlainArgs, ProtocolTotalsArgs, StatsArgs, StatusArgs,
-    TokenArgs,
+    TokenArgs, TunnelArgs,
 };
 use crate::man::ManArgs;
 use crate::pki::PkiArgs;
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     /// Look at the XDP programs of this machine, and tell ours what to do
     #[cfg(feature = "xdp")]
     Xdp(XdpArgs),
+    /// Tunnels: keys in use, peers, new keys now, what is wrong
+    Tunnel(TunnelArgs),
     /// Keys and certificates of tunnels: make an authority, issue, renew and revoke
     Pki(PkiArgs),
     /// Compute known answers and tell whether all are right

@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Command::Stop(args) => live::say(args, Ask::Stop, cli.no_color).into(),
         #[cfg(feature = "xdp")]
         Command::Xdp(args) => xdp::run(args).into(),
+        Command::Tunnel(args) => live::tunnel(args, cli.no_color).into(),
         Command::Pki(args) => pki::run(args).into(),
         Command::Selftest(args) => selftest::run(args).into(),
         Command::Completions(args) => completions(args).into(),

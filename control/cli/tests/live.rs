@@ -106,6 +106,7 @@ fn text(folder: &Path, live: &str) -> String {
 fn a_running_appliance_is_asked_changed_and_stopped() {
     let Some(appliance) = Appliance::start() else { return };
     looking(&appliance);
+    without_tunnels(&appliance);
     changing(&appliance);
     tokens(&appliance);
     assert_eq!(appliance.says(&["restart"]), "done\n");
@@ -160,6 +161,15 @@ fn looking(appliance: &Appliance) {
         appliance.says(&["status", "--socket", &alone]).contains("data plane"),
         "without the daemon, too"
     );
+}
+
+fn without_tunnels(appliance: &Appliance) {
+    assert!(appliance.says(&["tunnel", "show"]).starts_with("no tunnels"));
+    assert!(appliance.says(&["tunnel", "show", "-o", "json"]).contains("\"peers\": []"));
+    assert!(appliance.says(&["tunnel", "peers", "-o", "csv"]).starts_with("peer,address,"));
+    assert!(appliance.says(&["tunnel", "check"]).contains("docs/gateway.md"));
+    assert_eq!(appliance.run(&["tunnel", "rotate"]).status.code(), Some(1));
+    assert_eq!(appliance.run(&["tunnel", "rotate", "nobody"]).status.code(), Some(1));
 }
 
 fn changing(appliance: &Appliance) {
@@ -219,6 +229,10 @@ fn without_an_appliance_each_command_says_what_is_missing() {
         &["observe"],
         &["config", "history"],
         &["token", "list"],
+        &["tunnel", "show"],
+        &["tunnel", "peers"],
+        &["tunnel", "rotate"],
+        &["tunnel", "check"],
         &["restart"],
         &["stop"],
     ] {

@@ -16,6 +16,7 @@ use crate::history::{Begun, Store, parse};
 use crate::plane::Plane;
 use crate::supervise::{Listener, Watched};
 use crate::tokens::TokenStore;
+use crate::tunnels::Tunnels;
 
 /// How long the data plane may take to start with another configuration before the old one comes back.
 const START: Duration = Duration::from_secs(60);
@@ -37,6 +38,7 @@ pub(crate) struct Desk {
     pub(crate) changing: Mutex<()>,
     pub(crate) tokens: Mutex<TokenStore>,
     pub(crate) plane: Arc<Plane>,
+    pub(crate) tunnels: Tunnels,
     pub(crate) watched: Arc<Watched>,
     pub(crate) components: Arc<Components>,
 }
@@ -55,6 +57,8 @@ impl Desk {
         match command {
             Command::Status => Ok(Reply::Status(self.status().await)),
             Command::Counters => Ok(Reply::Counters(self.plane.counters().await?)),
+            Command::Tunnels => Ok(Reply::Tunnels(self.tunnels.table())),
+            Command::TunnelRotate { peer } => Ok(Reply::Rotating { peers: self.tunnels.rotate(peer).await? }),
             Command::Flows(_) | Command::Protocols => self.plane.ask(command).await,
             Command::ConfigShow { revision } => Ok(Reply::Config(self.store.lock().await.show(revision)?)),
             Command::ConfigHistory { limit } => {
@@ -302,6 +306,8 @@ impl Listener for Arc<Desk> {
             Err(reason) => return self.components.failed(PART, reason.to_string()),
         }
         if store.running().digest == status.config {
+            // Keys are for peers that the data plane knows.
+            self.tunnels.configure(&store.running().config.live.tunnel);
             return self.components.good(PART);
         }
         let text = store.running().text.clone();

@@ -27,6 +27,13 @@ impl Components {
         self.set(name, Health::Good, None);
     }
 
+    /// A part that was there is as it should be, and one that was not is not made.
+    pub(crate) fn good_if_known(&self, name: &'static str) {
+        if self.all.lock().contains_key(name) {
+            self.good(name);
+        }
+    }
+
     pub(crate) fn failed(&self, name: &'static str, reason: impl Into<String>) {
         self.set(name, Health::Failed, Some(reason.into()));
     }

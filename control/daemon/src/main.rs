@@ -17,6 +17,7 @@ mod roles;
 mod socket;
 mod supervise;
 mod tokens;
+mod tunnels;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ use plane::Plane;
 use roles::{Roles, Who};
 use supervise::{Launch, Supervisor, Watched};
 use tokens::TokenStore;
+use tunnels::Tunnels;
 
 /// Exit codes, the same in every program of the project.
 const USAGE: u8 = 2;
@@ -223,13 +225,20 @@ fn set_up(args: &Args) -> Result<(Arc<Desk>, Supervisor<Arc<Desk>>), Failed> {
         safe_mode_file: args.state.join("safe-mode"),
         log: args.dataplane_log.clone(),
     };
+    let components = Arc::new(Components::new(Arc::clone(&clock)));
+    let dataplane_socket = args.run.join(DATAPLANE_SOCKET);
+    let keys = api::tunnel::socket_beside(&dataplane_socket);
+    let tunnels = Tunnels::start(keys, Arc::clone(&components), clock)
+        .map_err(|error| (UNREACHABLE, format!("the thread of tunnels: {error}")))?;
+    tunnels.configure(&store.running().config.live.tunnel);
     let desk = Arc::new(Desk {
-        components: Arc::new(Components::new(clock)),
+        components,
         started: Instant::now(),
         store: Mutex::new(store),
         changing: Mutex::new(()),
         tokens: Mutex::new(tokens),
-        plane: Arc::new(Plane::new(args.run.join(DATAPLANE_SOCKET))),
+        plane: Arc::new(Plane::new(dataplane_socket)),
+        tunnels,
         watched: Arc::new(Watched::default()),
     });
     let supervisor = Supervisor {

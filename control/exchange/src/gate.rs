@@ -70,6 +70,18 @@ impl Gate {
         Self { allowed, limits, all: Bucket::full(limits.accepts, now), each: Vec::new() }
     }
 
+    /// Other prefixes; rates go on.
+    pub fn allow(&mut self, allowed: Vec<Prefix>) {
+        self.allowed = allowed;
+    }
+
+    /// Other limits.
+    pub fn limit(&mut self, limits: Limits, now: Instant) {
+        if limits != self.limits {
+            *self = Self::new(std::mem::take(&mut self.allowed), limits, now);
+        }
+    }
+
     /// Whether a connection from `address` is let in while `half_open` others are not done.
     ///
     /// # Errors

@@ -7,12 +7,16 @@
 
 pub mod channel;
 pub mod classical;
+pub mod credentials;
 pub mod endpoint;
 pub mod gate;
+#[cfg(feature = "measure")]
+pub mod measure;
 pub mod pki;
 pub mod primitive;
 pub mod process;
 pub mod profile;
+pub mod reach;
 pub mod refusal;
 pub mod schedule;
 pub mod secret;

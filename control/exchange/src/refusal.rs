@@ -77,11 +77,14 @@ pub enum Refusal {
     /// It refused us.
     #[error("refused by the peer")]
     RefusedByPeer,
+    /// There is no data plane here to install keys in.
+    #[error("no data plane")]
+    NoDataPlane,
 }
 
 impl Refusal {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AddressNotAllowed,
         Self::AcceptRate,
         Self::HalfOpenFull,
@@ -106,6 +109,7 @@ impl Refusal {
         Self::StaleEpoch,
         Self::ClosedEarly,
         Self::RefusedByPeer,
+        Self::NoDataPlane,
     ];
 
     /// The name of its counter.
@@ -135,6 +139,7 @@ impl Refusal {
             Self::StaleEpoch => "stale_epoch",
             Self::ClosedEarly => "closed_early",
             Self::RefusedByPeer => "refused_by_peer",
+            Self::NoDataPlane => "no_data_plane",
         }
     }
 }
@@ -179,7 +184,7 @@ mod tests {
             }
         }
         let counts: Vec<u64> = refusals.all().map(|(_, count)| count).collect();
-        assert_eq!(counts, (1..=24).collect::<Vec<u64>>());
+        assert_eq!(counts, (1..=25).collect::<Vec<u64>>());
         let names: std::collections::BTreeSet<_> =
             Refusal::ALL.iter().map(|refusal| refusal.name()).collect();
         assert_eq!(names.len(), Refusal::ALL.len());

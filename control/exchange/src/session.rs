@@ -10,9 +10,10 @@ use rustls::{ClientConfig, ClientConnection, Connection, HandshakeKind, ServerCo
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::channel::{Channel, Close, Ends, Notice, Probe, Reader, Surroundings, Terms};
+use crate::primitive::DsaSet;
 use crate::refusal::Refusal;
 use crate::schedule::{Exporter, NotReady, Role};
-use crate::tls::{ALPN, Group, SpkiHash, refusal_of, spki_hash};
+use crate::tls::{ALPN, Group, SpkiHash, refusal_of, signature_of, spki_hash};
 
 /// A peer, by its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +27,13 @@ pub trait Host {
     fn ours(&self) -> SpkiHash;
     /// Whose certificate this is; it is already trusted.
     fn peer_of(&self, certificate: &CertificateDer<'_>) -> Option<PeerId>;
+    /// Whether this peer, whose certificates these are, may use this group and its key. One who calls us is looked at
+    /// here, since TLS took what any of the peers may use.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    fn admits(&self, peer: PeerId, group: Group, chain: &[CertificateDer<'_>]) -> Result<(), Refusal>;
     /// What we bring to a channel with this peer.
     fn terms(&self, peer: PeerId) -> Terms;
     /// The wall clock.
@@ -47,6 +55,8 @@ pub struct SessionFacts {
     pub role: Role,
     /// Group of the key exchange.
     pub group: Group,
+    /// Parameter set of the peer's key.
+    pub signature: DsaSet,
     /// Whether it resumed an older one, so that no certificates were shown.
     pub resumed: bool,
     /// The hash of the peer's key.
@@ -60,6 +70,8 @@ pub struct Session {
     started: Instant,
     expected: Option<PeerId>,
     facts: Option<SessionFacts>,
+    /// The certificates that the peer showed.
+    chain: Vec<CertificateDer<'static>>,
     channel: Option<Channel>,
     reader: Reader,
 }
@@ -90,7 +102,16 @@ impl Session {
     }
 
     fn new(tls: Tls, role: Role, expected: Option<PeerId>, started: Instant) -> Self {
-        Self { tls, role, started, expected, facts: None, channel: None, reader: Reader::default() }
+        Self {
+            tls,
+            role,
+            started,
+            expected,
+            facts: None,
+            chain: Vec::new(),
+            channel: None,
+            reader: Reader::default(),
+        }
     }
 
     /// Takes bytes that came from the network.
@@ -152,8 +173,8 @@ impl Session {
         if connection.alpn_protocol() != Some(ALPN) {
             return Err(Refusal::Protocol);
         }
-        let certificate =
-            connection.peer_certificates().and_then(<[_]>::first).ok_or(Refusal::NoCertificate)?;
+        let chain = connection.peer_certificates().unwrap_or_default();
+        let certificate = chain.first().ok_or(Refusal::NoCertificate)?;
         let theirs = spki_hash(certificate).map_err(|_| Refusal::Untrusted)?;
         let peer = host.peer_of(certificate).ok_or(Refusal::WrongPeer)?;
         if theirs == host.ours() || self.expected.is_some_and(|expected| expected != peer) {
@@ -163,8 +184,11 @@ impl Session {
             .negotiated_key_exchange_group()
             .and_then(|group| Group::from_number(group.name().into()))
             .ok_or(Refusal::ClassicalOnly)?;
+        let signature = signature_of(certificate).ok_or(Refusal::Untrusted)?;
+        host.admits(peer, group, chain)?;
+        self.chain = chain.iter().map(|one| one.clone().into_owned()).collect();
         let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-        self.facts = Some(SessionFacts { peer, role: self.role, group, resumed, theirs });
+        self.facts = Some(SessionFacts { peer, role: self.role, group, signature, resumed, theirs });
         let ends = Ends { role: self.role, group, ours: host.ours(), theirs, now: host.wall() };
         self.channel = Some(Channel::new(host.terms(peer), ends, connection.as_ref())?);
         Ok(())
@@ -259,6 +283,11 @@ impl Session {
     /// What is known of it once the handshake is over.
     pub fn facts(&self) -> Option<SessionFacts> {
         self.facts
+    }
+
+    /// The certificates that the peer showed, its own first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
     }
 
     /// The peer that a session of ours is meant for, or whose it turned out to be.

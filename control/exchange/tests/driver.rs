@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use exchange::channel::Keys;
-use exchange::endpoint::{Driver, Endpoint, Event, PeerConfig, Setup, Waker};
+use exchange::endpoint::{Credentials, Driver, Endpoint, Event, PeerConfig, Setup, Waker};
 use exchange::gate::{Limits, Prefix};
 use exchange::pki::{Authority, Init, KeyKind, Validity, load_identity, read_certificates};
 use exchange::primitive::Backend;
@@ -51,20 +51,23 @@ fn endpoint(folder: &TempDir, name: &str, other: &'static str, address: Option<S
         prefixes: vec![Prefix::new([127, 0, 0, 0].into(), 8).unwrap()],
         mode: Mode::Tunnel,
         policy: PolicyHash::of([]),
-        queues: 1,
+        settings: Settings { profile: Profile::Balanced, ..Settings::default() },
     };
     let setup = Setup {
         proven: *PROVEN,
         backend: Backend::Liboqs,
-        settings: Settings { profile: Profile::Balanced, ..Settings::default() },
-        identity,
-        classical: None,
-        trust: Arc::new(Trust::new(vec![], &authorities, &[]).unwrap()),
-        peers: vec![peer],
+        credentials: Credentials {
+            identity,
+            classical: None,
+            trust: Arc::new(Trust::new(vec![], &authorities, &[]).unwrap()),
+        },
         limits: Limits::default(),
         clock: Arc::new(DefaultTimeProvider),
     };
-    Endpoint::new(setup, Instant::now()).unwrap()
+    let mut endpoint = Endpoint::new(setup, Instant::now()).unwrap();
+    endpoint.add(peer, Instant::now()).unwrap();
+    endpoint.set_queues(1, Instant::now());
+    endpoint
 }
 
 /// What a daemon does with a driver; a probe always arrives.

@@ -54,7 +54,7 @@ impl Site {
         Side {
             proven: *PROVEN,
             backend: self.backend,
-            profile: self.profile,
+            profiles: vec![self.profile],
             identity: self.identity(name),
             trust: Arc::new(trust),
             tickets: Arc::new(Tickets::default()),
@@ -231,7 +231,7 @@ fn pinned_keys_need_no_authority_and_others_are_refused() {
 fn a_client_without_certificate_is_refused() {
     let site = Site::new(Profile::Balanced, Backend::Liboqs);
     let server = site.server("east");
-    let provider = tls::provider(*PROVEN, Backend::Liboqs, Profile::Balanced);
+    let provider = tls::provider(*PROVEN, Backend::Liboqs, &[Profile::Balanced]);
     let mut roots = rustls::RootCertStore::empty();
     roots.add(read_certificates(&site.folder.path().join("ca.crt")).unwrap().remove(0)).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))

@@ -582,6 +582,10 @@ impl Engine {
     fn end_due(&mut self, most: usize, batch: &mut RecordBatch) {
         for _ in 0..most {
             let Some(index) = self.flows.next_due(self.now_ns) else { return };
+            if let Some((first, second)) = self.flows.due_after(index) {
+                self.inspections.prefetch_parser(first);
+                self.inspections.prefetch(second);
+            }
             if self.shunting.is_none() || !self.was_heard_elsewhere(index) {
                 self.end(index, EndReason::Timeout, batch);
             }
@@ -641,9 +645,9 @@ impl Engine {
             return false;
         }
         let before = slot.class;
+        let port = slot.key.port(server);
         if slot.class.protocol == ProtocolId::UNKNOWN {
             let has_spoken = self.config.inspection == Inspect::Full && slot.marks.has(Marks::SETTLED);
-            let port = slot.key.port(server);
             if let Some(guess) = self.plan.guess(carrier, port, has_spoken) {
                 slot.class.protocol = guess.protocol;
                 slot.class.confidence = guess.confidence;
@@ -651,8 +655,9 @@ impl Engine {
                 slot.class.evidence = Evidence { offset: port, ..slot.class.evidence };
             }
         }
+        let of_server = |ip| self.plan.guesses().of_server(carrier, ip, port);
         if slot.class.service == ServiceId::default()
-            && let Some(service) = slot.key.ip(server).and_then(|ip| self.plan.guesses().of_address(ip))
+            && let Some(service) = slot.key.ip(server).and_then(of_server)
         {
             slot.class.service = service;
             slot.class.evidence.service = ServiceBasis::Address;

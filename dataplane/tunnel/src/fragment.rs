@@ -20,16 +20,16 @@ impl<'a> Fragments<'a> {
     /// takes no data. A packet that fits is one fragment, which is itself.
     #[must_use]
     pub fn new(packet: &'a [u8], mtu: u16) -> Option<Self> {
-        let inner = Inner::parse(packet)?;
+        let inner = Inner::parse(packet).filter(|inner| inner.version == Version::V4)?;
         let packet = packet.get(..inner.len)?;
         let [first, _, _, _, _, _, f0, f1, ..] = *packet else { return None };
         let header = usize::from(first & 15) * 4;
+        let data = packet.len().checked_sub(header)?;
         let mtu = usize::from(mtu);
         let flags = u16::from_be_bytes([f0, f1]);
-        let is_allowed =
-            inner.version == Version::V4 && flags & IPV4_DONT_FRAGMENT == 0 && mtu >= header + UNIT;
+        let is_allowed = flags & IPV4_DONT_FRAGMENT == 0 && mtu >= header + UNIT;
         // The last of it must have an offset that can be written.
-        let end = usize::from(flags & IPV4_OFFSET) * UNIT + packet.len() - header;
+        let end = usize::from(flags & IPV4_OFFSET) * UNIT + data;
         (is_allowed && end <= usize::from(u16::MAX)).then_some(Self { packet, header, at: header, mtu })
     }
 
@@ -180,6 +180,8 @@ mod tests {
         assert!(Fragments::new(&sample::udp_v6(1000), 600).is_none());
         assert!(Fragments::new(&sample::udp_v4(1000), 27).is_none());
         assert!(Fragments::new(&[0x45; 19], 600).is_none());
+        // An IPv6 packet whose traffic class would be a header longer than all of it.
+        assert!(Fragments::new(&[&[0x6e][..], &[0; 39]].concat(), 600).is_none());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Loads for benchmarks: many packets of one kind.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::content::tls::{self, Group};
 use crate::conversation::{Connection, Parties};
@@ -109,6 +109,57 @@ pub fn syn_scan(sources: u32, out: &mut dyn Sink) -> io::Result<()> {
     Ok(())
 }
 
+/// What the emulated lab sends: the mixed capture in the order of its times, without frames longer than Ethernet's, then UDP datagrams of random bytes both ways
+/// over 32 flows of both families, in frames of every size from 64 to 1,518 bytes with the frame check sequence, which is
+/// not in the capture; `frames` in all, if they are more than the mixed capture has.
+///
+/// # Errors
+/// Those of `out`.
+pub fn lab(frames: u32, out: &mut dyn Sink) -> io::Result<()> {
+    let mut mixed: Vec<(u64, Vec<u8>)> = Vec::new();
+    crate::mixed::write(&mut mixed)?;
+    mixed.retain(|(_, frame)| frame.len() <= LARGEST as usize);
+    mixed.sort_by_key(|(time_ns, _)| *time_ns);
+    let mut clock = START_NS;
+    for (time_ns, frame) in &mixed {
+        clock = clock.max(*time_ns);
+        out.packet(*time_ns, frame)?;
+    }
+    let mut random = Random::new(4);
+    for index in u32::try_from(mixed.len()).unwrap_or(u32::MAX)..frames {
+        // A step without a common divisor, so that every size comes up, and neighbours differ much.
+        let size = SMALLEST + index.wrapping_mul(641) % (LARGEST - SMALLEST + 1);
+        clock += 100_000;
+        out.packet(clock, &datagram(index, size, &mut random))?;
+    }
+    Ok(())
+}
+
+/// A UDP datagram of one of 32 flows, in a frame of `size` bytes.
+fn datagram(index: u32, size: u32, random: &mut Random) -> Vec<u8> {
+    let flow = u8::try_from(index / 2 % 32).unwrap_or(0);
+    let (client, server): ([u16; 2], [u16; 2]) = ([0xc612, u16::from(flow)], [0xc613, u16::from(flow)]);
+    let address = |[high, low]: [u16; 2]| {
+        if flow.is_multiple_of(2) {
+            let [a, b] = high.to_be_bytes();
+            let [c, d] = low.to_be_bytes();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        } else {
+            IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, high, 0, 0, 0, 0, low))
+        }
+    };
+    let client = SocketAddr::new(address(client), 30_000 + u16::from(flow));
+    let server = SocketAddr::new(address(server), 47_000 + u16::from(flow) * 8);
+    let headers = if client.is_ipv4() { 14 + 20 + 8 } else { 14 + 40 + 8 };
+    let payload = random.bytes(usize::try_from(size).unwrap_or(0).saturating_sub(headers));
+    let (from, to, way) = if index.is_multiple_of(2) {
+        (client, server, Way::ToServer)
+    } else {
+        (server, client, Way::ToClient)
+    };
+    Path::default().frame(from.ip(), to.ip(), &udp(from, to, &payload), way)
+}
+
 fn port(number: u32) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
@@ -117,6 +168,9 @@ fn port(number: u32) -> u16 {
 const SEGMENT: usize = 1460;
 /// Payload of a UDP datagram in a frame of 64 bytes.
 const UDP_PAYLOAD: usize = 64 - 14 - 20 - 8;
+/// Shortest and longest frame of Ethernet (IEEE 802.3, 4.2.3.3 and 4.2.7) without the frame check sequence.
+const SMALLEST: u32 = 60;
+const LARGEST: u32 = 1514;
 const BURST: u32 = 8;
 /// Bursts after which a session's bytes start again: 9 records hold 12 of them.
 const TURNS: u32 = 12;

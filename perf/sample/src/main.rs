@@ -33,7 +33,7 @@ fn write(kind: &str, path: &str, count: Option<u32>) -> io::Result<bool> {
     if kind == "seeds" {
         return write_seeds(Path::new(path)).map(|()| true);
     }
-    if !["mixed", "bulk-tls", "random-udp", "syn-scan"].contains(&kind) {
+    if !["mixed", "bulk-tls", "random-udp", "syn-scan", "lab"].contains(&kind) {
         return Ok(false);
     }
     let mut pcap = PcapWriter::new(BufWriter::with_capacity(1 << 20, File::create(path)?))?;
@@ -44,6 +44,7 @@ fn write(kind: &str, path: &str, count: Option<u32>) -> io::Result<bool> {
             load::random_udp(count.unwrap_or(100_000), count.unwrap_or(100_000).saturating_mul(10), out)?
         }
         "syn-scan" => load::syn_scan(count.unwrap_or(500_000), out)?,
+        "lab" => load::lab(count.unwrap_or(10_000), out)?,
         _ => mixed::write(out)?,
     }
     pcap.finish()?;
@@ -68,6 +69,7 @@ fn usage() -> ExitCode {
          bulk-tls    COUNT TLS sessions (400) of 500 frames of 1,514 bytes\n  \
          random-udp  COUNT flows (100000) of 10 frames of 64 bytes each on average\n  \
          syn-scan    one SYN each of COUNT sources (500000)\n  \
+         lab         COUNT frames (10000): the mixed ones, and datagrams of every size from 64 to 1,518 bytes\n  \
          seeds       inputs to start fuzzing from, into folders of the directory FILE"
     ))
 }

@@ -44,6 +44,17 @@ fn a_scan_has_a_source_per_packet() {
 }
 
 #[test]
+fn the_lab_sends_as_many_frames_as_asked_for_and_every_size() {
+    let mut frames = Frames::new();
+    load::lab(10_000, &mut frames).unwrap();
+    assert_eq!(frames.len(), 10_000);
+    assert!(frames.is_sorted_by_key(|(time, _)| *time));
+    let sizes: HashSet<usize> = frames.iter().map(|(_, frame)| frame.len()).collect();
+    assert!((60..=1514).all(|size| sizes.contains(&size)), "{} sizes", sizes.len());
+    assert!(sizes.iter().all(|size| (60..=1514).contains(size)), "an Ethernet port takes no other");
+}
+
+#[test]
 fn every_ipv4_header_has_a_right_checksum_and_no_packet_is_before_the_start() {
     let mut frames = Frames::new();
     mixed::write(&mut frames).unwrap();

@@ -14,6 +14,14 @@ pub enum Command {
     Flows(FlowQuery),
     /// Flows, packets and bytes by protocol and by service.
     Protocols,
+    /// How every tunnel is. Daemon only.
+    Tunnels,
+    /// New keys by a full handshake, now. Daemon only.
+    TunnelRotate {
+        /// With this peer; with all of them where there is none.
+        #[serde(default)]
+        peer: Option<String>,
+    },
     /// The lines of EVE JSON as they are made, until the connection ends.
     Observe(Observe),
     /// A configuration of the history, or the running one. Daemon only.
@@ -75,13 +83,17 @@ impl Command {
             | Self::Counters
             | Self::Flows(_)
             | Self::Protocols
+            | Self::Tunnels
             | Self::Observe(_)
             | Self::ConfigShow { .. }
             | Self::ConfigHistory { .. }
             | Self::ConfigCheck { .. }
             | Self::ConfigDiff { .. } => Role::Viewer,
             Self::ConfigApply(apply) if apply.restart => Role::Administrator,
-            Self::ConfigApply(_) | Self::ConfigConfirm | Self::ConfigRollback { .. } => Role::Operator,
+            Self::ConfigApply(_)
+            | Self::ConfigConfirm
+            | Self::ConfigRollback { .. }
+            | Self::TunnelRotate { .. } => Role::Operator,
             Self::Restart | Self::Stop | Self::Tokens(_) | Self::Configure { .. } => Role::Administrator,
         }
     }
@@ -94,6 +106,8 @@ impl Command {
             Self::Counters => "counters",
             Self::Flows(_) => "flows",
             Self::Protocols => "protocols",
+            Self::Tunnels => "tunnels",
+            Self::TunnelRotate { .. } => "tunnel_rotate",
             Self::Observe(_) => "observe",
             Self::ConfigShow { .. } => "config_show",
             Self::ConfigHistory { .. } => "config_history",

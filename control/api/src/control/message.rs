@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Applied, Command, ConfigText, CounterSnapshot, Diff, FlowPage, Mistake, ProtocolTable, Revision, Status,
-    TokenCreated, TokenRow, VERSION,
+    TokenCreated, TokenRow, TunnelTable, VERSION,
 };
 
 /// One line from a client.
@@ -135,6 +135,13 @@ pub enum Reply {
     Flows(FlowPage),
     /// To [`Command::Protocols`].
     Protocols(ProtocolTable),
+    /// To [`Command::Tunnels`].
+    Tunnels(TunnelTable),
+    /// To [`Command::TunnelRotate`].
+    Rotating {
+        /// Peers with which new keys are negotiated.
+        peers: Vec<String>,
+    },
     /// To [`Command::Observe`]: events follow.
     Observing {
         /// Lines that wait at most.

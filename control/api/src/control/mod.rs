@@ -26,6 +26,7 @@ mod message;
 mod revisions;
 mod role;
 mod status;
+mod tunnels;
 
 pub use client::{Client, ClientError};
 pub use command::{Command, Observe, Tokens};
@@ -42,6 +43,7 @@ pub use status::{
     ComponentHealth, DaemonStatus, DataplaneStatus, Health, HealthChange, Mode, Status, Supervision,
     SupervisionState, WorkerState, WorkerStatus,
 };
+pub use tunnels::{TunnelCounters, TunnelEvent, TunnelIdentity, TunnelRow, TunnelState, TunnelTable};
 
 /// Version of this language.
 pub const VERSION: u32 = 1;

@@ -2,6 +2,7 @@
 //!
 //! The packets are made, lie in memory, and go through everything that a worker does with them.
 
+mod crypto;
 mod report;
 mod testpmd;
 
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use engine::Plan;
 use shapes::{Bench, BenchError, Figures, Machine, ShapeName, Size};
 
@@ -22,8 +23,11 @@ use report::Report;
 use testpmd::Peer;
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: Option<What>,
+
     /// Traffic to measure with; all of them unless some are named
     #[arg(long = "shape", value_enum)]
     shapes: Vec<Traffic>,
@@ -43,6 +47,13 @@ pub(crate) struct BenchArgs {
     /// How to print the figures
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
+}
+
+/// Something else than packets.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measure handshakes of tunnels and their cipher, beside classical handshakes
+    Crypto(crypto::CryptoArgs),
 }
 
 /// Made traffic.
@@ -82,12 +93,16 @@ Examples:
   wirewarden bench --shape random-udp --shape bulk-tls --seconds 20
   wirewarden bench --shape mixed --seconds 0 -o json
   sudo wirewarden bench --testpmd
+  wirewarden bench crypto
 
 One thread does everything; the clock is its CPU time. Records are written as EVE lines to /dev/null by the same thread,
 which in production is another's work.";
 
 /// Measures, and prints the figures.
 pub(crate) fn run(args: &BenchArgs) -> Exit {
+    if let Some(What::Crypto(args)) = &args.what {
+        return crypto::run(args);
+    }
     match measure(args) {
         Ok(report) => print(&report, args.output),
         Err(error) => {

@@ -7,6 +7,7 @@ mod rates;
 mod state;
 mod table;
 mod token;
+mod tunnel;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) use rates::{DropsArgs, ProtocolTotalsArgs, StatsArgs, drops, stats, t
 pub(crate) use state::{PlainArgs, StatusArgs, say, status};
 use table::Table;
 pub(crate) use token::{TokenArgs, token};
+pub(crate) use tunnel::{TunnelArgs, tunnel};
 
 /// How long the daemon may take to answer: an apply may start the data plane anew.
 const ANSWER: Duration = Duration::from_secs(120);

@@ -3,7 +3,9 @@
 
 use std::fmt::{Display, Write};
 
-use api::control::{CounterSnapshot, DataplaneStatus, Health, Mode, WorkerState};
+use api::control::{
+    CounterSnapshot, DataplaneStatus, Health, Mode, TunnelRow, TunnelState, TunnelTable, WorkerState,
+};
 
 use crate::desk::Desk;
 
@@ -59,6 +61,7 @@ pub(super) async fn text(desk: &Desk, format: Format) -> String {
         of_ports(&mut out, counters);
         of_outputs(&mut out, counters);
     }
+    of_tunnels(&mut out, &desk.tunnels.table());
     if format == Format::OpenMetrics {
         out.text.push_str("# EOF\n");
     }
@@ -87,6 +90,69 @@ fn of_dataplane(out: &mut Page, status: &DataplaneStatus) {
     for worker in &status.workers {
         let is_running = u64::from(worker.state == WorkerState::Running);
         out.sample("wirewarden_worker_running", &[("worker", &worker.worker.to_string())], is_running);
+    }
+}
+
+/// Nothing where there are no tunnels.
+fn of_tunnels(out: &mut Page, table: &TunnelTable) {
+    if table.peers.is_empty() {
+        return;
+    }
+    type Of = fn(&TunnelRow) -> u64;
+    let gauges: [(&str, &str, Of); 4] = [
+        ("wirewarden_tunnel_up", "Whether packets for a peer are sealed", |row| {
+            u64::from(matches!(row.state, TunnelState::Up | TunnelState::Old))
+        }),
+        ("wirewarden_tunnel_epoch", "Number of the keys in use", |row| row.epoch.unwrap_or(0)),
+        ("wirewarden_tunnel_key_age_seconds", "Age of the keys in use", |row| {
+            row.key_age_ms.unwrap_or(0) / 1000
+        }),
+        ("wirewarden_tunnel_handshake_age_seconds", "Since the last full handshake", |row| {
+            row.handshake_age_ms.unwrap_or(0) / 1000
+        }),
+    ];
+    for (name, help, of) in gauges {
+        out.family(name, "gauge", help);
+        for row in &table.peers {
+            out.sample(name, &[("peer", row.peer.as_str())], of(row));
+        }
+    }
+    let counters: [(&str, &str, Of); 10] = [
+        ("wirewarden_tunnel_handshakes", "Full handshakes that led to keys", |row| row.handshakes),
+        ("wirewarden_tunnel_rekeys", "Resumptions that led to keys", |row| row.rekeys),
+        ("wirewarden_tunnel_refused_sessions", "Sessions that one of the two refused", |row| row.refused),
+        ("wirewarden_tunnel_rx_packets", "Packets opened", |row| row.counters.rx_packets),
+        ("wirewarden_tunnel_rx_bytes", "Bytes opened", |row| row.counters.rx_bytes),
+        ("wirewarden_tunnel_tx_packets", "Packets sealed", |row| row.counters.tx_packets),
+        ("wirewarden_tunnel_tx_bytes", "Bytes sealed", |row| row.counters.tx_bytes),
+        ("wirewarden_tunnel_replay_dropped_packets", "Packets that came twice or too late", |row| {
+            row.counters.replay_drops
+        }),
+        ("wirewarden_tunnel_auth_dropped_packets", "Packets whose tag was wrong", |row| {
+            row.counters.auth_drops
+        }),
+        ("wirewarden_tunnel_other_dropped_packets", "Packets not sealed or opened otherwise", |row| {
+            row.counters.other_drops
+        }),
+    ];
+    for (name, help, of) in counters {
+        out.counter_family(name, help);
+        for row in &table.peers {
+            out.counter_sample(name, &[("peer", row.peer.as_str())], of(row));
+        }
+    }
+    let name = "wirewarden_tunnel_refusals";
+    out.counter_family(name, "Connections for keys that were refused, by reason");
+    for (reason, count) in &table.refusals {
+        out.counter_sample(name, &[("reason", reason.as_str())], *count);
+    }
+    if let Some(identity) = &table.identity {
+        let name = "wirewarden_tunnel_identity_expiry_seconds";
+        out.gauge(
+            name,
+            "When our certificate ends, seconds since the UNIX epoch",
+            &[(&[], identity.until_ms / 1000)],
+        );
     }
 }
 

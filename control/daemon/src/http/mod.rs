@@ -42,6 +42,8 @@ pub(crate) fn router(desk: Arc<Desk>, requests_per_second: u32) -> Router {
         .route("/api/v1/drops", get(drops))
         .route("/api/v1/flows", get(flows))
         .route("/api/v1/protocols", get(protocols))
+        .route("/api/v1/tunnels", get(tunnels))
+        .route("/api/v1/tunnels/rotate", post(rotate))
         .route("/api/v1/events", get(events::stream))
         .route("/api/v1/configuration", get(configuration))
         .route("/api/v1/configuration/history", get(history))
@@ -171,6 +173,24 @@ async fn flows(
 
 async fn protocols(State(desk): State<Arc<Desk>>, Extension(caller): Extension<Caller>) -> Answer {
     answer(&desk, &caller, Command::Protocols).await
+}
+
+async fn tunnels(State(desk): State<Arc<Desk>>, Extension(caller): Extension<Caller>) -> Answer {
+    answer(&desk, &caller, Command::Tunnels).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeerParameter {
+    peer: Option<String>,
+}
+
+async fn rotate(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+    Query(wanted): Query<PeerParameter>,
+) -> Answer {
+    answer(&desk, &caller, Command::TunnelRotate { peer: wanted.peer }).await
 }
 
 #[derive(Deserialize)]

@@ -32,6 +32,14 @@ static ENTRIES: &[Entry] = &[
         false,
     ),
     ("/api/v1/protocols", "get", "Flows, packets and bytes by protocol and service", &[], false),
+    ("/api/v1/tunnels", "get", "How every tunnel is: keys, counters, refusals, last events", &[], false),
+    (
+        "/api/v1/tunnels/rotate",
+        "post",
+        "Negotiates new keys by a full handshake",
+        &[("peer", "With this one; with all without")],
+        false,
+    ),
     (
         "/api/v1/events",
         "get",

@@ -2,10 +2,17 @@
 //!
 //! The data plane is `wirewarden-dataplane` beside the test's own programs: `cargo build -p runner` makes it.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 mod configuration;
 mod http;
 mod rig;
 mod supervision;
+mod tunnels;
 mod who;

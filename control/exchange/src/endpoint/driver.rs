@@ -53,14 +53,24 @@ impl Driver {
     ///
     /// Where it cannot listen.
     pub fn new(endpoint: Endpoint, listen: Option<SocketAddr>) -> io::Result<Self> {
-        let listener = listen.map(TcpListener::bind).transpose()?;
-        if let Some(listener) = &listener {
-            listener.set_nonblocking(true)?;
-        }
+        let listener = listen.map(listening).transpose()?;
         let wake = UnixStream::pair()?;
         wake.0.set_nonblocking(true)?;
         wake.1.set_nonblocking(true)?;
         Ok(Self { endpoint, listener, links: Vec::new(), wake })
+    }
+
+    /// Listens elsewhere from now on; connections stay.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot; it goes on listening where it did then.
+    pub fn listen(&mut self, listen: Option<SocketAddr>) -> io::Result<()> {
+        if self.listener.is_some() && self.address() == listen {
+            return Ok(());
+        }
+        self.listener = listen.map(listening).transpose()?;
+        Ok(())
     }
 
     /// The endpoint, for its commands; call [`turn`](Self::turn) after them.
@@ -88,10 +98,19 @@ impl Driver {
     ///
     /// Where waiting itself fails; what goes wrong with a connection is an event.
     pub fn turn(&mut self, longest: Duration) -> io::Result<Vec<Event>> {
+        self.turn_beside(longest, &[])
+    }
+
+    /// The same, and waits no longer once one of `beside`, which the caller reads, has something to read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`turn`](Self::turn).
+    pub fn turn_beside(&mut self, longest: Duration, beside: &[BorrowedFd<'_>]) -> io::Result<Vec<Event>> {
         self.endpoint.tick(Instant::now());
         self.dial();
         self.send();
-        let ready = self.wait(longest.min(TICK))?;
+        let ready = self.wait(longest.min(TICK), beside)?;
         let now = Instant::now();
         let mut drained = [0; 64];
         while matches!(self.wake.0.read(&mut drained), Ok(1..)) {}
@@ -104,7 +123,7 @@ impl Driver {
     }
 
     /// Which links can be read or written; in the order of `links`.
-    fn wait(&self, longest: Duration) -> io::Result<Vec<bool>> {
+    fn wait(&self, longest: Duration, beside: &[BorrowedFd<'_>]) -> io::Result<Vec<bool>> {
         let mut descriptors = vec![PollFd::new(&self.wake.0, PollFlags::IN)];
         for link in &self.links {
             let wants_write = link.stage == Stage::Connecting || !link.out.is_empty();
@@ -114,6 +133,7 @@ impl Driver {
         if let Some(listener) = &self.listener {
             descriptors.push(PollFd::new(listener, PollFlags::IN));
         }
+        descriptors.extend(beside.iter().map(|beside| PollFd::new(beside, PollFlags::IN)));
         let timeout = Timespec::try_from(longest).map_err(io::Error::other)?;
         match poll(&mut descriptors, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -219,7 +239,7 @@ impl Driver {
         let until = Instant::now() + Duration::from_secs(1);
         self.send();
         while !self.links.is_empty() && Instant::now() < until {
-            self.wait(TICK)?;
+            self.wait(TICK, &[])?;
             self.send();
         }
         Ok(())
@@ -244,6 +264,12 @@ impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// Begins to connect, without waiting.

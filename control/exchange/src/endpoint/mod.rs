@@ -1,56 +1,59 @@
 //! All peers of one daemon: who is called when, which session's keys are used, who is refused. No I/O; time is an
 //! argument. [`Driver`] connects it to TCP.
 
+mod changes;
 mod driver;
+mod local;
 mod peer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustls::ServerConfig;
 use rustls::time_provider::TimeProvider;
-use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::channel::{Close, Keys, Notice, Probe, Terms};
+use crate::channel::{Close, Keys, Notice, Probe};
 use crate::classical::Classical;
 use crate::gate::{Gate, Limits};
 use crate::primitive::Backend;
-use crate::profile::Settings;
 use crate::refusal::{Refusal, Refusals};
 use crate::schedule::Role;
 use crate::selftest::Proven;
-use crate::session::{Host, PeerId, Session, SessionFacts};
-use crate::tls::{self, Identity, Side, SpkiHash, Tickets, TlsError, Trust};
-use peer::{Peer, STOPPING, Up};
+use crate::session::{PeerId, Session, SessionFacts};
+use crate::tls::{Identity, TlsError, Trust};
+use local::Local;
+use peer::{STOPPING, Up};
 
 pub use driver::{Driver, Waker};
 pub use peer::{PeerConfig, PeerStatus};
 
-/// What an endpoint is made of.
+/// What an endpoint is made of. Its peers come with [`Endpoint::add`].
 #[derive(Debug)]
 pub struct Setup {
     /// That the self-test passed.
     pub proven: Proven,
     /// The library that computes.
     pub backend: Backend,
-    /// Groups, signatures, intervals.
-    pub settings: Settings,
-    /// Our certificate and key.
-    pub identity: Identity,
-    /// Our classical key, where `settings.auth` wants one.
-    pub classical: Option<Classical>,
-    /// Whom we trust: the peers' authorities and pinned keys.
-    pub trust: Arc<Trust>,
-    /// The peers.
-    pub peers: Vec<PeerConfig>,
+    /// Who we are and whom we trust.
+    pub credentials: Credentials,
     /// How much is taken on.
     pub limits: Limits,
     /// The wall clock, by which certificates expire.
     pub clock: Arc<dyn TimeProvider>,
+}
+
+/// Who we are and whom we trust.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Our certificate and key.
+    pub identity: Identity,
+    /// Our classical key, where a peer's authentication wants one.
+    pub classical: Option<Classical>,
+    /// Whom we trust: the peers' authorities and pinned keys.
+    pub trust: Arc<Trust>,
 }
 
 /// What the owner of an endpoint is to do or to know.
@@ -143,64 +146,17 @@ struct Entry {
     from: Option<IpAddr>,
 }
 
-/// What sessions ask for.
-#[derive(Debug)]
-struct Local {
-    server: Arc<ServerConfig>,
-    ours: SpkiHash,
-    settings: Settings,
-    clock: Arc<dyn TimeProvider>,
-    peers: Vec<Peer>,
-    /// SPIs of each epoch that is not yet wiped.
-    spis: BTreeSet<u32>,
-    seen: VecDeque<(PeerId, Probe)>,
-}
-
 impl Endpoint {
-    /// An endpoint that calls its peers at once.
+    /// An endpoint without peers. It calls them and listens to them once there is a data plane
+    /// ([`set_queues`](Self::set_queues)).
     ///
     /// # Errors
     ///
     /// [`TlsError`] where TLS cannot be configured.
     pub fn new(setup: Setup, now: Instant) -> Result<Self, TlsError> {
-        let side = |tickets: &Arc<Tickets>| Side {
-            proven: setup.proven,
-            backend: setup.backend,
-            profile: setup.settings.profile,
-            identity: setup.identity.clone(),
-            trust: Arc::clone(&setup.trust),
-            tickets: Arc::clone(tickets),
-            clock: Arc::clone(&setup.clock),
-        };
-        let server = Arc::new(tls::server(side(&Arc::default()))?);
-        let allowed = setup.peers.iter().flat_map(|peer| peer.prefixes.iter().copied()).collect();
-        let mut peers = Vec::new();
-        for config in &setup.peers {
-            let tickets = Arc::default();
-            peers.push(Peer {
-                client: Arc::new(tls::client(side(&tickets), config.trust.clone())?),
-                config: config.clone(),
-                tickets,
-                classical: setup.classical.clone(),
-                last_epoch: 0,
-                session: None,
-                up: None,
-                lingering: Vec::new(),
-                next_attempt: now,
-                full_at: now,
-                next_ping: now,
-                unanswered: 0,
-                failures: 0,
-                full_handshakes: 0,
-                rekeys: 0,
-            });
-        }
-        let ours = setup.identity.spki();
-        let (settings, clock) = (setup.settings, setup.clock);
-        let local =
-            Local { server, ours, settings, clock, peers, spis: BTreeSet::new(), seen: VecDeque::new() };
-        let gate = Gate::new(allowed, setup.limits, now);
+        let gate = Gate::new(Vec::new(), setup.limits, now);
         let (sessions, events, dials) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
+        let local = Local::new(setup)?;
         Ok(Self { local, gate, sessions, next_session: 1, events, dials, refusals: Arc::default() })
     }
 
@@ -209,9 +165,9 @@ impl Endpoint {
         &self.refusals
     }
 
-    /// How every peer is doing, in the order of the configuration.
+    /// How every peer is doing, in the order in which they came.
     pub fn status(&self) -> Vec<PeerStatus> {
-        self.local.peers.iter().map(Peer::status).collect()
+        self.local.peers.iter().map(|(id, peer)| peer.status(*id)).collect()
     }
 
     /// Somebody connected to us.
@@ -220,10 +176,14 @@ impl Endpoint {
     ///
     /// Why the connection is to be closed at once; counted.
     pub fn accepted(&mut self, from: IpAddr, now: Instant) -> Result<u64, Refusal> {
+        if self.local.queues == 0 {
+            self.refusals.count(Refusal::NoDataPlane);
+            return Err(Refusal::NoDataPlane);
+        }
         let is_half_open = |entry: &&Entry| entry.from.is_some() && !entry.session.is_keyed();
         let half_open = self.sessions.values().filter(is_half_open).count();
         match self.gate.admit(from, half_open, now) {
-            Ok(()) => Ok(self.add(Session::accept(now), Some(from))),
+            Ok(()) => Ok(self.open(Session::accept(now), Some(from))),
             Err(refusal) => {
                 // No event: a flood of them would be one of those.
                 self.refusals.count(refusal);
@@ -232,7 +192,7 @@ impl Endpoint {
         }
     }
 
-    fn add(&mut self, session: Session, from: Option<IpAddr>) -> u64 {
+    fn open(&mut self, session: Session, from: Option<IpAddr>) -> u64 {
         let id = self.next_session;
         self.next_session += 1;
         self.sessions.insert(id, Entry { session, from });
@@ -256,7 +216,7 @@ impl Endpoint {
             let peer = facts.peer;
             match notice {
                 Notice::Keys(keys) => {
-                    if let Some(state) = self.local.peers.get_mut(peer.0) {
+                    if let Some(state) = self.local.peers.get_mut(&peer) {
                         state.last_epoch = state.last_epoch.max(keys.epoch);
                     }
                     self.events.push_back(Event::Keys { peer, keys });
@@ -265,7 +225,7 @@ impl Endpoint {
                 Notice::Up { epoch } => self.came_up(session, epoch, facts, now),
                 Notice::ProbeSeen(probe) => self.events.push_back(Event::ProbeSeen { peer, probe }),
                 Notice::Alive(_) => {
-                    if let Some(state) = self.local.peers.get_mut(peer.0) {
+                    if let Some(state) = self.local.peers.get_mut(&peer) {
                         state.unanswered = 0;
                     }
                 }
@@ -276,15 +236,17 @@ impl Endpoint {
 
     fn came_up(&mut self, session: u64, epoch: u64, facts: SessionFacts, now: Instant) {
         let random = random();
-        let Some(state) = self.local.peers.get_mut(facts.peer.0) else { return };
+        let Some(state) = self.local.peers.get_mut(&facts.peer) else { return };
         let up = Up { epoch, since: now, facts, expired: false };
         let replaced = if state.up.is_some_and(|current| current.epoch > epoch) {
             // Both sides called at once, and the other call was quicker: these keys are good but not the newest.
-            state.lingering.push((epoch, now + self.local.settings.linger));
+            state.lingering.push((epoch, now + state.config.settings.linger));
             Some(session)
         } else {
             self.events.push_back(Event::Up { peer: facts.peer, epoch, facts });
-            state.came_up(session, up, &self.local.settings, random)
+            let chain = self.sessions.get(&session).map(|entry| entry.session.chain().to_vec());
+            state.chain = chain.unwrap_or_default();
+            state.came_up(session, up, random)
         };
         if let Some(entry) = replaced.and_then(|replaced| self.sessions.get_mut(&replaced)) {
             entry.session.close(Close::Replaced);
@@ -292,10 +254,11 @@ impl Endpoint {
     }
 
     fn peer_closed(&mut self, session: u64, facts: SessionFacts, close: Close, now: Instant) {
-        let Some(state) = self.local.peers.get_mut(facts.peer.0) else { return };
+        let Some(state) = self.local.peers.get_mut(&facts.peer) else { return };
         if close == Close::Stopping && state.session == Some(session) {
             state.went_down(now);
             state.lingering.clear();
+            state.adopted.clear();
             self.events.push_back(Event::Down { peer: facts.peer });
         }
         if close == Close::Refused {
@@ -303,6 +266,9 @@ impl Endpoint {
         } else if let Some(entry) = self.sessions.get_mut(&session) {
             if entry.session.has_unused_keys() {
                 self.events.push_back(Event::Wipe { peer: facts.peer, epoch: entry.session.epoch() });
+            }
+            if !entry.session.is_up() && entry.session.role() == Role::Initiator {
+                state.try_again(now);
             }
             entry.session.close(Close::Replaced);
         }
@@ -318,9 +284,12 @@ impl Endpoint {
         if let (Some(peer), Some(epoch)) = (peer, unused) {
             self.events.push_back(Event::Wipe { peer, epoch });
         }
-        let state = peer.and_then(|peer| self.local.peers.get_mut(peer.0));
-        if let Some(state) = state.filter(|_| role == Role::Initiator) {
-            state.failed(now, random());
+        let state = peer.and_then(|peer| self.local.peers.get_mut(&peer));
+        if let Some(state) = state {
+            (state.refused, state.last_refusal) = (state.refused + 1, Some(refusal));
+            if role == Role::Initiator {
+                state.failed(now, random());
+            }
         }
         if !self.sessions.get(&session).is_some_and(|entry| entry.session.is_ended()) {
             self.end(session);
@@ -353,7 +322,7 @@ impl Endpoint {
             self.refused(session, Refusal::ClosedEarly, now);
         }
         self.sessions.remove(&session);
-        if let Some(state) = peer.and_then(|peer| self.local.peers.get_mut(peer.0))
+        if let Some(state) = peer.and_then(|peer| self.local.peers.get_mut(&peer))
             && state.session == Some(session)
         {
             state.connection_lost(now);
@@ -362,11 +331,11 @@ impl Endpoint {
 
     /// Does what is due: deadlines, attempts, keep-alives, wiping. Call it at least every 100 ms.
     pub fn tick(&mut self, now: Instant) {
-        let deadline = self.local.settings.deadline;
         let overdue: Vec<u64> = self
             .sessions
             .iter()
             .filter(|(_, entry)| {
+                let deadline = self.local.deadline(entry.session.peer());
                 // Two round trips and the data plane's work come after the keys.
                 let limit = if entry.session.is_keyed() { deadline * 2 } else { deadline };
                 !entry.session.is_up() && !entry.session.is_ended() && now >= entry.session.started() + limit
@@ -376,16 +345,17 @@ impl Endpoint {
         for session in overdue {
             self.refused(session, Refusal::Deadline, now);
         }
-        for at in 0..self.local.peers.len() {
-            self.expire(PeerId(at), now);
-            self.keep_alive(at, now);
-            self.attempt(PeerId(at), now);
+        let peers: Vec<PeerId> = self.local.peers.keys().copied().collect();
+        for peer in peers {
+            self.expire(peer, now);
+            self.keep_alive(peer, now);
+            self.attempt(peer, now);
         }
     }
 
     fn expire(&mut self, peer: PeerId, now: Instant) {
-        let hard_age = self.local.settings.hard_age;
-        let Some(state) = self.local.peers.get_mut(peer.0) else { return };
+        let Some(state) = self.local.peers.get_mut(&peer) else { return };
+        let hard_age = state.config.settings.hard_age;
         let due: Vec<u64> =
             state.lingering.extract_if(.., |(_, until)| now >= *until).map(|(epoch, _)| epoch).collect();
         self.events.extend(due.into_iter().map(|epoch| Event::Wipe { peer, epoch }));
@@ -395,10 +365,12 @@ impl Endpoint {
         }
     }
 
-    fn keep_alive(&mut self, at: usize, now: Instant) {
-        let Some(state) = self.local.peers.get_mut(at).filter(|state| now >= state.next_ping) else { return };
+    fn keep_alive(&mut self, peer: PeerId, now: Instant) {
+        let Some(state) = self.local.peers.get_mut(&peer).filter(|state| now >= state.next_ping) else {
+            return;
+        };
         let Some(session) = state.session else { return };
-        state.next_ping = now + self.local.settings.keepalive;
+        state.next_ping = now + state.config.settings.keepalive;
         state.unanswered += 1;
         let dead = state.unanswered > MAX_UNANSWERED;
         let Some(entry) = self.sessions.get_mut(&session) else { return };
@@ -411,7 +383,10 @@ impl Endpoint {
     }
 
     fn attempt(&mut self, peer: PeerId, now: Instant) {
-        let Some(state) = self.local.peers.get_mut(peer.0) else { return };
+        if self.local.queues == 0 {
+            return;
+        }
+        let Some(state) = self.local.peers.get_mut(&peer) else { return };
         let Some(address) = state.config.address.filter(|_| now >= state.next_attempt) else { return };
         let is_attempt = |entry: &Entry| {
             entry.session.peer() == Some(peer) && !entry.session.is_up() && !entry.session.is_ended()
@@ -423,9 +398,9 @@ impl Endpoint {
             state.tickets.forget();
         }
         // Until it is known how this attempt ends; success and failure both plan the next.
-        state.next_attempt = now + self.local.settings.deadline * 3;
+        state.next_attempt = now + state.config.settings.deadline * 3;
         if let Ok(session) = Session::initiate(Arc::clone(&state.client), peer, now) {
-            let session = self.add(session, None);
+            let session = self.open(session, None);
             self.dials.push_back(Dial { session, address });
         }
     }
@@ -433,6 +408,23 @@ impl Endpoint {
     /// Inbound SAs of this epoch are in place.
     pub fn installed(&mut self, peer: PeerId, epoch: u64, now: Instant) {
         self.on_channel(peer, epoch, now, crate::channel::Channel::installed);
+    }
+
+    /// The data plane did not take the keys of this epoch: its session ends.
+    pub fn not_installed(&mut self, peer: PeerId, epoch: u64, why: NotInstalled, now: Instant) {
+        let is_it = |(_, entry): &(&u64, &Entry)| {
+            entry.session.peer() == Some(peer) && entry.session.is_keyed() && entry.session.epoch() == epoch
+        };
+        let Some(id) = self.sessions.iter().find(is_it).map(|(id, _)| *id) else { return };
+        match why {
+            NotInstalled::Failed => self.refused(id, Refusal::NoDataPlane, now),
+            // Both sides called at once, and the other call was quicker.
+            NotInstalled::Overtaken => {
+                if let Some(entry) = self.sessions.get_mut(&id) {
+                    entry.session.close(Close::Replaced);
+                }
+            }
+        }
     }
 
     /// A packet with a good tag arrived on an SA of this epoch.
@@ -454,21 +446,21 @@ impl Endpoint {
 
     /// New keys soon: an SA of this peer has sent many packets.
     pub fn rekey(&mut self, peer: PeerId, now: Instant) {
-        if let Some(state) = self.local.peers.get_mut(peer.0) {
+        if let Some(state) = self.local.peers.get_mut(&peer) {
             state.next_attempt = now;
         }
     }
 
     /// A full handshake and new keys, now.
     pub fn rotate(&mut self, peer: PeerId, now: Instant) {
-        if let Some(state) = self.local.peers.get_mut(peer.0) {
+        if let Some(state) = self.local.peers.get_mut(&peer) {
             (state.full_at, state.next_attempt) = (now, now);
         }
     }
 
     /// Tells the peer of a probe of the path's MTU that the data plane sent.
     pub fn probe(&mut self, peer: PeerId, probe: Probe) {
-        let session = self.local.peers.get(peer.0).and_then(|state| state.session);
+        let session = self.local.peers.get(&peer).and_then(|state| state.session);
         if let Some(entry) = session.and_then(|session| self.sessions.get_mut(&session)) {
             let _ = entry.session.with_channel(|channel| channel.probe(probe));
         }
@@ -476,10 +468,7 @@ impl Endpoint {
 
     /// A probe of the peer's data plane arrived at ours.
     pub fn probe_arrived(&mut self, peer: PeerId, probe: Probe) {
-        if self.local.seen.len() == SEEN {
-            self.local.seen.pop_front();
-        }
-        self.local.seen.push_back((peer, probe));
+        self.local.saw(peer, probe);
     }
 
     /// The SPIs of an epoch are free again, once its SAs are wiped.
@@ -507,6 +496,15 @@ impl Endpoint {
     }
 }
 
+/// Why a data plane did not take keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotInstalled {
+    /// It could not.
+    Failed,
+    /// It has newer ones.
+    Overtaken,
+}
+
 /// What becomes of a connection after what is sent on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
@@ -516,59 +514,6 @@ pub enum After {
     Close,
 }
 
-impl Host for Local {
-    fn server(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.server)
-    }
-
-    fn ours(&self) -> SpkiHash {
-        self.ours
-    }
-
-    fn peer_of(&self, certificate: &CertificateDer<'_>) -> Option<PeerId> {
-        self.peers.iter().position(|peer| peer.config.trust.is(certificate)).map(PeerId)
-    }
-
-    fn terms(&self, peer: PeerId) -> Terms {
-        let state = self.peers.get(peer.0);
-        Terms {
-            mode: state.map_or_else(Default::default, |state| state.config.mode),
-            auth: self.settings.auth,
-            classical: state.and_then(|state| state.classical.clone()),
-            classical_peer: state.and_then(|state| state.config.classical.clone()),
-            // None is refused by the channel.
-            queues: state.map_or(0, |state| state.config.queues),
-            policy: state.map_or(crate::schedule::PolicyHash([0; 48]), |state| state.config.policy),
-            last_epoch: state.map_or(0, |state| state.last_epoch),
-        }
-    }
-
-    fn wall(&self) -> UnixTime {
-        // A clock that fails is one at which every certificate has yet to begin.
-        self.clock.current_time().unwrap_or(UnixTime::since_unix_epoch(Duration::ZERO))
-    }
-
-    fn resumable(&self) -> Duration {
-        self.settings.full_handshake_every
-    }
-
-    fn fresh_spi(&mut self) -> Option<u32> {
-        for _ in 0..16 {
-            let mut bytes = [0; 4];
-            aws_lc_rs::rand::fill(&mut bytes).ok()?;
-            let spi = u32::from_be_bytes(bytes);
-            if spi > crate::channel::RESERVED_SPIS && self.spis.insert(spi) {
-                return Some(spi);
-            }
-        }
-        None
-    }
-
-    fn has_seen(&mut self, peer: PeerId, probe: Probe) -> bool {
-        self.seen.contains(&(peer, probe))
-    }
-}
-
 /// 16 random bits; none is no jitter.
 fn random() -> u16 {
     let mut bytes = [0; 2];
@@ -576,5 +521,3 @@ fn random() -> u16 {
 }
 
 const MAX_UNANSWERED: u32 = 3;
-/// Probes of which it is remembered that they arrived.
-const SEEN: usize = 256;

@@ -1,12 +1,12 @@
 use std::sync::LazyLock;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::time_provider::DefaultTimeProvider;
 
 use super::*;
 use crate::gate::Prefix;
 use crate::pki::{Authority, Init, KeyKind, Pair, Validity, load_identity, read_certificates};
-use crate::profile::{Auth, Profile};
+use crate::profile::{Auth, Profile, Settings};
 use crate::schedule::{Mode, PolicyHash};
 use crate::selftest::prove;
 use crate::tls::PeerTrust;
@@ -48,7 +48,7 @@ impl Sites {
             prefixes: vec![Prefix::of(address.into())],
             mode: Mode::Tunnel,
             policy: PolicyHash::of(["10.1.0.0/16 10.2.0.0/16"]),
-            queues: 2,
+            settings,
         };
         let sign = |(key, certificate): Pair| {
             Classical::new(Arc::new(key), certificate, Arc::clone(&trust)).unwrap()
@@ -56,15 +56,18 @@ impl Sites {
         let setup = Setup {
             proven: *PROVEN,
             backend: Backend::Liboqs,
-            settings,
-            identity,
-            classical: classical.filter(|_| hybrid).map(sign),
-            trust: Arc::clone(&trust),
-            peers: vec![peer],
+            credentials: Credentials {
+                identity,
+                classical: classical.filter(|_| hybrid).map(sign),
+                trust: Arc::clone(&trust),
+            },
             limits: Limits::default(),
             clock: Arc::new(DefaultTimeProvider),
         };
-        Endpoint::new(setup, now).unwrap()
+        let mut endpoint = Endpoint::new(setup, now).unwrap();
+        endpoint.add(peer, now).unwrap();
+        endpoint.set_queues(2, now);
+        endpoint
     }
 }
 
@@ -297,10 +300,172 @@ fn at_the_hard_age_sending_stops() {
     let (_sites, mut world) = world(settings(), [true, false]);
     world.run(Duration::from_secs(1));
     // West can no longer reach east.
-    world.ends[0].local.peers[0].config.address = None;
+    world.ends[0].local.peers.get_mut(&PeerId(0)).unwrap().config.address = None;
     world.run(Duration::from_secs(91 * 60));
     for at in 0..2 {
         let expired = world.told[at].iter().filter(|event| matches!(event, Event::Expired { .. })).count();
         assert_eq!(expired, 1);
     }
+}
+
+/// A second peer that is never there.
+fn absent(settings: Settings) -> PeerConfig {
+    PeerConfig {
+        name: "north".to_owned(),
+        trust: PeerTrust::Named("north".try_into().unwrap()),
+        classical: None,
+        address: None,
+        prefixes: vec![],
+        mode: Mode::Tunnel,
+        policy: PolicyHash::of([]),
+        settings,
+    }
+}
+
+fn downs(world: &World, at: usize) -> usize {
+    world.told[at].iter().filter(|event| matches!(event, Event::Down { .. })).count()
+}
+
+#[test]
+fn peers_come_and_go_without_touching_the_others() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    world.run(Duration::from_secs(1));
+    let now = world.now;
+    let strong = Settings { profile: Profile::Cnsa2, ..settings() };
+    let north = world.ends[1].add(absent(strong), now).unwrap();
+    assert_ne!(north, PeerId(0));
+    // A server with two profiles still takes the one that each peer has, and resumes what it gave out before.
+    world.ends[0].rekey(PeerId(0), now);
+    world.run(Duration::from_secs(1));
+    assert!(matches!(world.ups(1)[..], [(_, false), (_, true)]), "{:?}", world.ups(1));
+    let now = world.now;
+    world.ends[1].remove(north, now).unwrap();
+    world.ends[0].rotate(PeerId(0), now);
+    world.run(Duration::from_secs(1));
+    assert_eq!((world.ups(1).len(), downs(&world, 1)), (3, 1), "one is down: north");
+    assert_eq!((world.refusals(0), world.refusals(1)), (vec![], vec![]));
+}
+
+#[test]
+fn a_peer_must_use_its_own_profile_where_others_may_use_a_weaker_one() {
+    let (sites, now) = (Sites::new(), Instant::now());
+    // West is to use the strongest, and has a key of the middle one.
+    let strong = Settings { profile: Profile::Cnsa2, ..settings() };
+    let (west, mut east) =
+        (sites.endpoint("west", settings(), true, now), sites.endpoint("east", strong, false, now));
+    east.add(absent(settings()), now).unwrap();
+    let mut world = World::new(west, east, now);
+    world.run(Duration::from_secs(2));
+    assert!(world.keys(1).is_empty());
+    assert!(world.refusals(1).contains(&Refusal::NothingInCommon), "{:?}", world.refusals(1));
+}
+
+#[test]
+fn a_peer_that_is_removed_is_told_and_its_keys_go() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    world.run(Duration::from_secs(1));
+    let now = world.now;
+    world.ends[0].remove(PeerId(0), now).unwrap();
+    world.run(Duration::from_millis(500));
+    assert_eq!((downs(&world, 0), downs(&world, 1)), (1, 1));
+    assert!(world.ends[0].status().is_empty());
+}
+
+#[test]
+fn new_credentials_lead_to_a_full_handshake_and_the_keys_stay_until_then() {
+    let (sites, mut world) = world(settings(), [true, false]);
+    world.run(Duration::from_secs(1));
+    let now = world.now;
+    let folder = sites.0.path();
+    let authority = Authority::open(folder, Backend::Liboqs).unwrap();
+    authority.renew("west", crate::pki::Renewal::Now, SystemTime::now()).unwrap();
+    let credentials = |lists: &[_]| {
+        let (identity, _) = load_identity(&folder.join("west.pem"), Backend::Liboqs).unwrap();
+        let authorities = read_certificates(&folder.join("ca.crt")).unwrap();
+        Credentials {
+            identity,
+            classical: None,
+            trust: Arc::new(Trust::new(vec![], &authorities, lists).unwrap()),
+        }
+    };
+    world.ends[0].set_credentials(credentials(&[]), now).unwrap();
+    assert!(world.ends[0].status()[0].epoch.is_some());
+    world.run(Duration::from_secs(1));
+    assert!(matches!(world.ups(1)[..], [(_, false), (_, false)]) && downs(&world, 0) == 0);
+    // East is revoked: its keys go at once.
+    authority.revoke("east", SystemTime::now()).unwrap();
+    let lists = crate::pki::read_lists(&folder.join("ca.crl")).unwrap();
+    let now = world.now;
+    world.ends[0].set_credentials(credentials(&lists), now).unwrap();
+    assert!(world.ends[0].status()[0].epoch.is_none());
+    world.run(Duration::from_secs(1));
+    assert_eq!((world.ups(1).len(), downs(&world, 1)), (2, 1));
+    assert!(world.refusals(0).contains(&Refusal::Revoked), "{:?}", world.refusals(0));
+}
+
+#[test]
+fn without_a_data_plane_nobody_is_called_or_let_in() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    let now = world.now;
+    world.ends[1].set_queues(0, now);
+    world.run(Duration::from_secs(1));
+    assert!(world.keys(0).is_empty());
+    assert!(world.ends[1].refusals().of(Refusal::NoDataPlane) > 0);
+    world.ends[0].set_queues(0, now);
+    let before = world.ends[1].refusals().of(Refusal::NoDataPlane);
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.ends[1].refusals().of(Refusal::NoDataPlane), before);
+    let now = world.now;
+    (0..2).for_each(|at| world.ends[at].set_queues(3, now));
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.keys(0)[0].outbound.len(), 3);
+}
+
+#[test]
+fn a_data_plane_that_lost_its_keys_gets_new_ones_and_the_peer_stops_sending() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    world.run(Duration::from_secs(1));
+    for at in [1, 0] {
+        let now = world.now;
+        let before = world.ups(0).len();
+        world.ends[at].lost_keys(PeerId(0), now);
+        assert!(world.ends[at].status()[0].epoch.is_none());
+        world.run(Duration::from_secs(2));
+        assert_eq!(world.ups(0).len(), before + 1, "{at}: {:?}", world.told[0]);
+        assert!(!world.ups(0)[before].1, "a full handshake");
+    }
+    assert_eq!((downs(&world, 0), downs(&world, 1)), (2, 2));
+}
+
+#[test]
+fn keys_from_before_a_start_are_wiped_once_newer_ones_are_in_use() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    world.ends[0].adopt(PeerId(0), &[41, 44]);
+    world.run(Duration::from_secs(1));
+    assert!(world.ups(0)[0].0 > 44, "{:?}", world.ups(0));
+    let wiped = |world: &World| {
+        let wipe = |event: &Event| if let Event::Wipe { epoch, .. } = event { Some(*epoch) } else { None };
+        world.told[0].iter().filter_map(wipe).collect::<Vec<_>>()
+    };
+    assert_eq!(wiped(&world), [0; 0]);
+    world.run(Duration::from_secs(31));
+    assert_eq!(wiped(&world), [41, 44]);
+}
+
+#[test]
+fn another_policy_of_a_peer_waits_for_the_other_side_and_keeps_the_keys() {
+    let (_sites, mut world) = world(settings(), [true, true]);
+    world.run(Duration::from_secs(1));
+    for at in 0..2 {
+        let now = world.now;
+        let old = world.ends[at].local.peers[&PeerId(0)].config.clone();
+        let new = PeerConfig { policy: PolicyHash::of(["other"]), ..old };
+        world.ends[at].change(PeerId(0), new, now).unwrap();
+        world.run(Duration::from_secs(3));
+        assert!(world.ends.iter().all(|end| end.status()[0].epoch.is_some()));
+    }
+    world.run(Duration::from_secs(30));
+    assert!(world.ups(0).len() >= 2, "{:?}", world.ups(0));
+    assert!(world.refusals(0).contains(&Refusal::Policy), "{:?}", world.refusals(0));
+    assert_eq!(downs(&world, 0), 0);
 }

@@ -241,6 +241,40 @@ impl Signer {
     }
 }
 
+/// An authority that is never written anywhere: for measurements.
+#[cfg(feature = "measure")]
+#[derive(Debug)]
+pub(crate) struct InMemory {
+    signer: Signer,
+    backend: Backend,
+}
+
+#[cfg(feature = "measure")]
+impl InMemory {
+    /// An authority whose key is of this kind, as are those of its peers.
+    pub(crate) fn new(kind: KeyKind, backend: Backend, now: SystemTime) -> Result<Self, PkiError> {
+        let key = Key::generate(kind, backend)?;
+        let (spki, name) = (key.spki(), "Measured");
+        let (from, until) = (before(now), now + LIST_LIFETIME);
+        let wanted = Wanted { name, spki: &spki, role: Role::Authority, from, until };
+        let certificate = certify(&Issuer { name: certificate::name(name)?, key: &key }, &wanted)?;
+        Ok(Self { signer: Signer { key, certificate }, backend })
+    }
+
+    pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
+        &self.signer.certificate
+    }
+
+    /// A peer with a fresh key.
+    pub(crate) fn identity(&self, name: &str, now: SystemTime) -> Result<Identity, PkiError> {
+        let key = Key::generate(self.signer.key.kind(), self.backend)?;
+        let (spki, from, until) = (key.spki(), before(now), now + LIST_LIFETIME);
+        let wanted = Wanted { name, spki: &spki, role: Role::Peer, from, until };
+        let certificate = certify(&self.signer.issuer()?, &wanted)?;
+        Ok(Identity::new(vec![certificate], key.tls(self.backend)?)?)
+    }
+}
+
 /// When a certificate is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {

@@ -143,6 +143,34 @@ pub fn facts_of(der: &CertificateDer<'_>) -> Result<CertificateFacts, PkiError> 
     })
 }
 
+/// What is written in a revocation list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListFacts {
+    /// The authority, as RFC 4514 writes it.
+    pub issuer: String,
+    /// Made then.
+    pub from: SystemTime,
+    /// To be replaced by a newer one until then.
+    pub until: Option<SystemTime>,
+    /// Certificates that are revoked.
+    pub revoked: usize,
+}
+
+/// What is written in a revocation list. Nothing is verified.
+///
+/// # Errors
+///
+/// [`PkiError::Der`] where it is none.
+pub fn facts_of_list(der: &CertificateRevocationListDer<'_>) -> Result<ListFacts, PkiError> {
+    let list = CertificateList::from_der(der)?.tbs_cert_list;
+    Ok(ListFacts {
+        issuer: list.issuer.to_string(),
+        from: list.this_update.to_system_time(),
+        until: list.next_update.map(|time| time.to_system_time()),
+        revoked: list.revoked_certificates.map_or(0, |revoked| revoked.len()),
+    })
+}
+
 /// Subject of a certificate, which is the issuer of those that its key signs.
 pub(super) fn subject(der: &CertificateDer<'_>) -> Result<Name, PkiError> {
     Ok(Certificate::from_der(der)?.tbs_certificate.subject)

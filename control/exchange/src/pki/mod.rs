@@ -11,8 +11,10 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
+#[cfg(feature = "measure")]
+pub(crate) use authority::InMemory;
 pub use authority::{Authority, Init, Issued, Pair, Renewal, Validity, is_due, load_identity};
-pub use certificate::{CertificateFacts, facts_of};
+pub use certificate::{CertificateFacts, ListFacts, facts_of, facts_of_list};
 pub use files::{read_certificates, read_key, read_lists};
 pub use key::{Key, KeyKind};
 

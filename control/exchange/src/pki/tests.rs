@@ -29,7 +29,7 @@ fn check(folder: &Path, certificate: &CertificateDer<'_>, at: SystemTime) -> Res
     let authorities = read_certificates(&folder.join("ca.crt")).unwrap();
     let lists = read_lists(&folder.join("ca.crl")).unwrap();
     let trust = Trust::new(vec![], &authorities, &lists).unwrap();
-    let provider = provider(crate::selftest::prove().unwrap(), Backend::AwsLc, Profile::Constrained);
+    let provider = provider(crate::selftest::prove().unwrap(), Backend::AwsLc, &[Profile::Constrained]);
     let check =
         Check { algorithms: &provider.signature_verification_algorithms, usage: KeyUsage::client_auth() };
     let at = UnixTime::since_unix_epoch(at.duration_since(SystemTime::UNIX_EPOCH).unwrap());

@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use super::store::Tickets;
 use super::trust::Verifier;
 use super::verification::algorithms;
-use super::{PeerTrust, SpkiHash, TlsKey, Trust, TrustError, spki_of};
+use super::{Group, PeerTrust, SpkiHash, TlsKey, Trust, TrustError, spki_of};
 use crate::primitive::Backend;
 use crate::profile::Profile;
 use crate::selftest::Proven;
@@ -58,8 +58,8 @@ pub struct Side {
     pub proven: Proven,
     /// The library that computes.
     pub backend: Backend,
-    /// Groups and signatures.
-    pub profile: Profile,
+    /// Groups and signatures: one for a client; a server has those of all its peers, and looks at each peer's own later.
+    pub profiles: Vec<Profile>,
     /// Our certificate and key.
     pub identity: Identity,
     /// Whom we trust.
@@ -70,13 +70,16 @@ pub struct Side {
     pub clock: Arc<dyn TimeProvider>,
 }
 
-/// The provider of a profile: one group, AES-256-GCM with SHA-384, ML-DSA. Nothing classical alone.
-pub fn provider(_: Proven, backend: Backend, profile: Profile) -> CryptoProvider {
+/// The provider of profiles: their groups, AES-256-GCM with SHA-384, ML-DSA. Nothing classical alone.
+pub fn provider(_: Proven, backend: Backend, profiles: &[Profile]) -> CryptoProvider {
     let rest = aws_lc_rs::default_provider();
+    // Strongest first, which is the order in which a server chooses.
+    let groups = Group::ALL.into_iter().rev();
+    let wanted = groups.filter(|group| profiles.iter().any(|profile| profile.group() == *group));
     CryptoProvider {
         cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384],
-        kx_groups: vec![profile.group().kx(backend)],
-        signature_verification_algorithms: algorithms(backend, profile),
+        kx_groups: wanted.map(|group| group.kx(backend)).collect(),
+        signature_verification_algorithms: algorithms(backend, profiles),
         ..rest
     }
 }
@@ -87,7 +90,7 @@ pub fn provider(_: Proven, backend: Backend, profile: Profile) -> CryptoProvider
 ///
 /// [`TlsError::Tls`] where rustls refuses the configuration.
 pub fn client(side: Side, peer: PeerTrust) -> Result<ClientConfig, TlsError> {
-    let provider = provider(side.proven, side.backend, side.profile);
+    let provider = provider(side.proven, side.backend, &side.profiles);
     let verifier = verifier(&provider, side.trust, Some(peer));
     let mut config = ClientConfig::builder_with_details(Arc::new(provider), side.clock)
         .with_protocol_versions(&[&TLS13])?
@@ -108,7 +111,7 @@ pub fn client(side: Side, peer: PeerTrust) -> Result<ClientConfig, TlsError> {
 ///
 /// [`TlsError::Tls`] where rustls refuses the configuration.
 pub fn server(side: Side) -> Result<ServerConfig, TlsError> {
-    let provider = provider(side.proven, side.backend, side.profile);
+    let provider = provider(side.proven, side.backend, &side.profiles);
     let verifier = verifier(&provider, side.trust, None);
     let mut config = ServerConfig::builder_with_details(Arc::new(provider), side.clock)
         .with_protocol_versions(&[&TLS13])?

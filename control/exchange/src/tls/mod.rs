@@ -12,4 +12,5 @@ pub use group::Group;
 pub use signing::TlsKey;
 pub use store::Tickets;
 pub(crate) use trust::Check;
-pub use trust::{PeerTrust, SpkiHash, Trust, TrustError, refusal_of, spki_hash, spki_of};
+pub use trust::{PeerTrust, SpkiHash, Trust, TrustError, refusal_of, signature_of, spki_hash, spki_of};
+pub(crate) use verification::algorithms;

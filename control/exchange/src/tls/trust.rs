@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA384, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,7 +17,13 @@ use webpki::{
     CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
     RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert,
 };
+use x509_cert::der::{Decode, Encode};
+use x509_cert::spki::SubjectPublicKeyInfoRef;
 
+use super::signing::alg_id_of;
+use super::verification::algorithms;
+use crate::primitive::{Backend, DsaSet};
+use crate::profile::Profile;
 use crate::refusal::Refusal;
 
 /// SHA-384 of a public key as a certificate holds it (SubjectPublicKeyInfo): what is pinned and what keys are bound to.
@@ -78,6 +85,13 @@ pub fn spki_hash(certificate: &CertificateDer<'_>) -> Result<SpkiHash, TrustErro
     Ok(SpkiHash::of(&spki_of(certificate)?))
 }
 
+/// The parameter set of the ML-DSA key within a certificate; none where it is another kind of key.
+pub fn signature_of(certificate: &CertificateDer<'_>) -> Option<DsaSet> {
+    let spki = spki_of(certificate).ok()?;
+    let algorithm = SubjectPublicKeyInfoRef::from_der(&spki).ok()?.algorithm.oid.to_der().ok()?;
+    DsaSet::ALL.into_iter().find(|set| *alg_id_of(*set) == *algorithm)
+}
+
 /// What makes one peer that peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerTrust {
@@ -88,6 +102,11 @@ pub enum PeerTrust {
 }
 
 impl PeerTrust {
+    /// Trust in whoever an authority of ours gave this name to; none where no certificate can have it.
+    pub fn named(name: &str) -> Option<Self> {
+        ServerName::try_from(name.to_owned()).ok().map(Self::Named)
+    }
+
     /// Whether `certificate`, which is already trusted, is this peer's.
     pub fn is(&self, certificate: &CertificateDer<'_>) -> bool {
         match self {
@@ -129,6 +148,28 @@ impl Trust {
             .collect::<Result<_, _>>()
             .map_err(|_| TrustError::List)?;
         Ok(Self { pins, anchors, lists })
+    }
+
+    /// Whether peers that trust as we do would trust this certificate, the first of `chain`, under `profile`.
+    ///
+    /// # Errors
+    ///
+    /// The reason why not.
+    pub fn would_trust(
+        &self,
+        chain: &[CertificateDer<'_>],
+        profile: Profile,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| Refusal::Expired)?;
+        let now = UnixTime::since_unix_epoch(since);
+        let (certificate, intermediates) = chain.split_first().ok_or(Refusal::NoCertificate)?;
+        if !signature_of(certificate).is_some_and(|signature| profile.accepts(signature)) {
+            return Err(Refusal::NothingInCommon);
+        }
+        let algorithms = algorithms(Backend::default(), &[profile]);
+        let check = Check { algorithms: &algorithms, usage: KeyUsage::client_auth() };
+        self.check(certificate, intermediates, now, check)
     }
 
     /// Whether a certificate is trusted now, with those of intermediate authorities that came with it.

@@ -8,13 +8,13 @@ use super::signing::{alg_id_of, scheme_of};
 use crate::primitive::{Backend, DsaSet, Signed, SlhSet};
 use crate::profile::Profile;
 
-/// The signatures that `profile` takes: ML-DSA for handshakes, SLH-DSA also on certificates and revocation lists.
-pub(super) fn algorithms(backend: Backend, profile: Profile) -> WebPkiSupportedAlgorithms {
+/// The signatures that any of `profiles` takes: ML-DSA for handshakes, SLH-DSA also on certificates and revocation lists.
+pub(crate) fn algorithms(backend: Backend, profiles: &[Profile]) -> WebPkiSupportedAlgorithms {
     let table = match backend {
         Backend::Liboqs => &LIBOQS,
         Backend::AwsLc => &AWS_LC,
     };
-    let sets = DsaSet::ALL.iter().filter(|set| profile.accepts(**set)).count();
+    let sets = DsaSet::ALL.iter().filter(|set| profiles.iter().any(|profile| profile.accepts(**set))).count();
     WebPkiSupportedAlgorithms {
         all: table.all.get(..SlhSet::ALL.len() + sets).unwrap_or_default(),
         mapping: table.mapping.get(..sets).unwrap_or_default(),
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_profile_takes_its_own_signature_and_the_stronger_ones() {
         let schemes = |profile| {
-            algorithms(Backend::Liboqs, profile)
+            algorithms(Backend::Liboqs, &[profile])
                 .mapping
                 .iter()
                 .map(|(scheme, _)| u16::from(*scheme))
@@ -123,6 +123,7 @@ mod tests {
         assert_eq!(schemes(Profile::Cnsa2), [0x0906]);
         assert_eq!(schemes(Profile::Balanced), [0x0906, 0x0905]);
         assert_eq!(schemes(Profile::Constrained), [0x0906, 0x0905, 0x0904]);
-        assert_eq!(algorithms(Backend::AwsLc, Profile::Cnsa2).all.len(), 4);
+        assert_eq!(algorithms(Backend::Liboqs, &[Profile::Cnsa2, Profile::Balanced]).mapping.len(), 2);
+        assert_eq!(algorithms(Backend::AwsLc, &[Profile::Cnsa2]).all.len(), 4);
     }
 }

@@ -53,7 +53,7 @@ impl Case {
             authority.issue(name, Validity { key, lifetime }, SystemTime::now()).unwrap();
         }
         // Every pair of group and signature, also those that no profile has.
-        let base = provider(prove().unwrap(), backend, Profile::Constrained);
+        let base = provider(prove().unwrap(), backend, &[Profile::Constrained]);
         let provider = Arc::new(CryptoProvider { kx_groups: vec![group.kx(backend)], ..base });
         Self { folder, provider, group, set }
     }

@@ -3,7 +3,7 @@ use core::time::Duration;
 use mem_sys::OutOfMemory;
 use wire::{FlowKey, Headers, KeyKind, TcpFlags};
 
-use super::slot::{Marks, Phase, Slot, SlotIndex};
+use super::slot::{Marks, NONE, Phase, Slot, SlotIndex};
 use super::table::FlowTable;
 use super::tcp;
 use super::tunnels::Tunnels;
@@ -258,7 +258,7 @@ impl Flows {
             let index = wheel.head(entry);
             let due = self.due(index);
             if due <= now_ns {
-                self.prefetch_after(index);
+                self.prefetch_after(which, index);
                 return Some(index);
             }
             // Heard since it was hung up: it hangs further on. At least one tick, or this would not end.
@@ -268,15 +268,41 @@ impl Flows {
         }
     }
 
-    /// Asks for what ending the flows that hang behind `index` will touch: the bucket of the second of them, and the
-    /// slot of the third, since those before were asked for when flows before `index` ended.
+    /// Asks for what ending the flows behind `index` will touch: the bucket of the second of them, and the slot of the
+    /// third, since those before were asked for when flows before `index` ended.
     #[inline]
-    fn prefetch_after(&self, index: SlotIndex) {
-        let after = |slot: &Slot| self.table.slot(slot.next);
-        if let Some(second) = self.table.slot(index).and_then(after).and_then(after) {
+    fn prefetch_after(&self, which: usize, index: SlotIndex) {
+        if let Some((_, second)) = self.table.slot(index).and_then(|slot| self.two_after(which, slot)) {
             self.table.prefetch_bucket(self.table.hash(&second.key));
-            self.table.prefetch_slot(second.next);
+            self.table.prefetch_slot(self.index_after(which, second));
         }
+    }
+
+    /// The two flows of a wheel that are due after one.
+    #[inline]
+    fn two_after(&self, which: usize, slot: &Slot) -> Option<(&Slot, &Slot)> {
+        let first = self.table.slot(self.index_after(which, slot))?;
+        Some((first, self.table.slot(self.index_after(which, first))?))
+    }
+
+    /// The flow that hangs behind one, or else first on the next entry that is not empty.
+    #[inline]
+    fn index_after(&self, which: usize, slot: &Slot) -> SlotIndex {
+        if slot.next != NONE {
+            return slot.next;
+        }
+        let next = || {
+            let wheel = self.wheels.get(which)?;
+            Some(wheel.head(wheel.first_from(u64::from(slot.wheel_entry) + 1)?))
+        };
+        next().unwrap_or(NONE)
+    }
+
+    /// The two flows that are due after one that is.
+    #[inline]
+    pub(crate) fn due_after(&self, index: SlotIndex) -> Option<(&Slot, &Slot)> {
+        let slot = self.table.slot(index)?;
+        self.two_after(wheel_of(slot.phase), slot)
     }
 
     /// The flow of a wheel that is nearest to its timeout, nearly.
@@ -290,7 +316,7 @@ impl Flows {
             let ahead = (u64::from(entry) + ENTRIES as u64 - tick % ENTRIES as u64) % ENTRIES as u64;
             let due = tick_of(self.due(index));
             if due <= tick + ahead || due <= tick_of(now_ns) {
-                self.prefetch_after(index);
+                self.prefetch_after(which, index);
                 return found;
             }
             self.wheels.get_mut(which)?.unlink(self.table.slots_mut(), index);
@@ -387,7 +413,7 @@ mod tests {
     fn hear(flows: &mut Flows, number: u32, now_ns: u64) -> SlotIndex {
         let headers = packet(number);
         let hash = flows.table().hash(&headers.key);
-        let index = match flows.look_up(&headers, hash, super::super::slot::NONE) {
+        let index = match flows.look_up(&headers, hash, NONE) {
             Touch::Known(index) | Touch::Finished(index) => index,
             Touch::Absent => flows.begin(&headers, hash, now_ns, 0).unwrap(),
         };

@@ -16,6 +16,8 @@ const WAIT_NS: u64 = 300 * 1_000_000_000;
 pub(crate) struct Expectations {
     /// None until something is expected for the first time.
     buckets: Vec<ArrayVec<Waiting, WAYS>>,
+    /// A bit for each bucket that holds something: most look-ups end there, in one cache line.
+    occupied: [u64; BUCKETS / 64],
     /// Not before this is everything over that was ever waited for.
     until_ns: u64,
 }
@@ -54,6 +56,9 @@ impl Expectations {
         self.until_ns = self.until_ns.max(until_ns);
         let place = bucket(expected.address, expected.port, expected.carrier, scope);
         let Some(bucket) = self.buckets.get_mut(place) else { return };
+        if let Some(word) = self.occupied.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
+        }
         let same = |other: &Waiting| other.scope == scope && other.expected.is_same_end(&expected);
         let first_over = |bucket: &ArrayVec<Waiting, WAYS>| {
             (0..).zip(bucket).min_by_key(|(_, waiting)| waiting.until_ns).map(|(at, _)| at)
@@ -73,6 +78,10 @@ impl Expectations {
             let (Some(address), peer) = (key.ip(side), key.ip(side.opposite())) else { continue };
             let port = key.port(side);
             let place = bucket(address, port, carrier, key.scope());
+            let word = self.occupied.get_mut(place / 64)?;
+            if *word & 1 << (place % 64) == 0 {
+                continue;
+            }
             let bucket = self.buckets.get_mut(place)?;
             bucket.retain(|waiting| waiting.until_ns > now_ns);
             let at = bucket.iter().position(|waiting| {
@@ -84,6 +93,9 @@ impl Expectations {
             if let Some(at) = at {
                 let Waiting { expected, parent, .. } = bucket.remove(at);
                 found = found.or(Some(Announced { expected, parent }));
+            }
+            if bucket.is_empty() {
+                *word &= !(1 << (place % 64));
             }
         }
         found

@@ -126,6 +126,13 @@ impl Inspection {
         }
     }
 
+    /// Asks for the memory of its parser.
+    pub(crate) fn prefetch_parser(&self) {
+        if let Some(running) = &self.parser {
+            mem_sys::prefetch_value(&*running.parser);
+        }
+    }
+
     /// Takes a packet's payload.
     pub(crate) fn packet(
         &mut self,

@@ -36,7 +36,13 @@ impl Inspections {
             Some(index) => index,
             None => {
                 let index = match self.free.pop() {
-                    Some(index) => index,
+                    Some(index) => {
+                        // The next flow takes the next one, which was left alone for long.
+                        if let Some(next) = self.free.last().and_then(|next| self.pool.get(*next as usize)) {
+                            mem_sys::prefetch_value(next);
+                        }
+                        index
+                    }
                     None if self.pool.len() < self.limit => {
                         self.pool.push(Inspection::default());
                         u32::try_from(self.pool.len() - 1).ok()?
@@ -50,6 +56,14 @@ impl Inspections {
             }
         };
         self.pool.get_mut(index as usize)
+    }
+
+    /// Asks for the memory of the parser of a flow, if it has one.
+    #[inline]
+    pub(crate) fn prefetch_parser(&self, slot: &Slot) {
+        if let Some(inspection) = slot.inspection().and_then(|index| self.pool.get(index as usize)) {
+            inspection.prefetch_parser();
+        }
     }
 
     /// Asks for the memory of a flow's inspection, if it has one.

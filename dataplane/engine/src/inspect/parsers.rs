@@ -21,7 +21,13 @@ impl ParserPool {
         let number = static_number(id)?;
         let protocol: &Protocol = protocols::ALL.get(number)?;
         let make = protocol.parser?;
-        Some(self.free.get_mut(number).and_then(Vec::pop).unwrap_or_else(make))
+        let free = self.free.get_mut(number)?;
+        let parser = free.pop().unwrap_or_else(make);
+        // The next flow takes the next one, which was left alone for long.
+        if let Some(next) = free.last() {
+            mem_sys::prefetch_value(&**next);
+        }
+        Some(parser)
     }
 
     /// Takes a parser back.

@@ -9,6 +9,13 @@ use super::repeated::Repeated;
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol};
 use crate::record::{Datum, Direction, EventWriter};
 
+/// The members of the events of discovery protocols.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "capabilities", "description", "enabled_capabilities", "native_vlan", "platform", "port",
+    "port_description", "system", "ttl_s", "version", "vtp_domain",
+];
+
 /// Link Layer Discovery Protocol.
 pub static LLDP: Protocol = Protocol {
     name: "lldp",

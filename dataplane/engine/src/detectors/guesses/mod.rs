@@ -21,7 +21,7 @@ use networks::{Network, Networks};
 const FOLDER: &str = "guesses/";
 const FILE_KEYS: &[&str] = &["port", "network"];
 const PORT_KEYS: &[&str] = &["protocol", "tcp", "udp", "sctp", "confidence"];
-const NETWORK_KEYS: &[&str] = &["service", "addresses"];
+const NETWORK_KEYS: &[&str] = &["service", "addresses", "tcp", "udp", "sctp"];
 /// A port alone is weak: more than this is for those who looked.
 const MOST_CONFIDENCE: u32 = 40;
 const USUAL_CONFIDENCE: u32 = 20;
@@ -41,6 +41,8 @@ pub struct GuessTable {
     /// Ascending by carrier and port.
     ports: Vec<((u8, u16), PortGuess)>,
     networks: Networks,
+    /// Networks whose owner says what a port of theirs is for, ascending by carrier and port.
+    port_networks: Vec<((u8, u16), Networks)>,
 }
 
 impl GuessTable {
@@ -50,7 +52,12 @@ impl GuessTable {
     /// Everything that is wrong, with file and line.
     pub fn from_files(files: &[SignatureFile], names: &Names) -> Result<Self, SignatureErrors> {
         let mut errors = Vec::new();
-        let mut table = Assembly { names, ports: BTreeMap::new(), networks: BTreeMap::new() };
+        let mut table = Assembly {
+            names,
+            ports: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            port_networks: BTreeMap::new(),
+        };
         for file in below(files, FOLDER) {
             let mut problems = Problems::new(&file.path);
             table.read(file, &mut problems);
@@ -61,7 +68,12 @@ impl GuessTable {
         if !errors.is_empty() {
             return Err(SignatureErrors(errors));
         }
-        Ok(Self { ports: table.ports.into_iter().collect(), networks: Networks::compile(&table.networks) })
+        let of_ports = table.port_networks.iter();
+        Ok(Self {
+            ports: table.ports.into_iter().collect(),
+            networks: Networks::compile(&table.networks),
+            port_networks: of_ports.map(|(port, networks)| (*port, Networks::compile(networks))).collect(),
+        })
     }
 
     /// What a server's port is usually used for.
@@ -72,10 +84,15 @@ impl GuessTable {
         self.ports.get(at).map(|(_, guess)| *guess)
     }
 
-    /// Whose a server's address is.
+    /// Whose a server is: what its port is for at its address, else whose the address is.
     #[must_use]
-    pub fn of_address(&self, address: core::net::IpAddr) -> Option<ServiceId> {
-        self.networks.owner(address)
+    pub fn of_server(&self, carrier: Carrier, address: core::net::IpAddr, port: u16) -> Option<ServiceId> {
+        let of_port = || {
+            let key = (number(carrier)?, port);
+            let at = self.port_networks.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+            self.port_networks.get(at)?.1.owner(address)
+        };
+        of_port().or_else(|| self.networks.owner(address))
     }
 
     /// All ports of a protocol, with their carriers.
@@ -99,6 +116,7 @@ struct Assembly<'n> {
     names: &'n Names,
     ports: BTreeMap<(u8, u16), PortGuess>,
     networks: BTreeMap<Network, ServiceId>,
+    port_networks: BTreeMap<(u8, u16), BTreeMap<Network, ServiceId>>,
 }
 
 impl Assembly<'_> {
@@ -136,16 +154,14 @@ impl Assembly<'_> {
             return;
         };
         let guess = PortGuess { protocol, confidence: u8::try_from(confidence).unwrap_or(1) };
-        for (number, (carrier, _)) in (0..).zip(CARRIERS) {
-            for port in section.numbers(carrier, (1, 65_535), problems).unwrap_or_default() {
-                let Ok(port) = u16::try_from(port) else { continue };
-                let before = self.ports.insert((number, port), guess).filter(|_| !file.overrides);
-                let Some(first) = before.and_then(|before| self.names.protocol(before.protocol)) else {
-                    continue;
-                };
-                let (value, first) = (format!("{carrier} {port}"), first.name.clone().into_owned());
-                problems.add(section.line_of(carrier), Problem::Taken { what: "port", value, first });
-            }
+        for (number, port) in ports_of(section, problems) {
+            let before = self.ports.insert((number, port), guess).filter(|_| !file.overrides);
+            let first = before.and_then(|before| self.names.protocol(before.protocol));
+            let (Some(first), Some((carrier, _))) = (first, CARRIERS.get(usize::from(number))) else {
+                continue;
+            };
+            let (value, first) = (format!("{carrier} {port}"), first.name.clone().into_owned());
+            problems.add(section.line_of(carrier), Problem::Taken { what: "port", value, first });
         }
     }
 
@@ -163,18 +179,43 @@ impl Assembly<'_> {
             problems.add(name.line, Problem::UnknownName { key: "service".to_owned(), value, known });
             return;
         };
-        for text in addresses {
-            let Some(network) = Network::parse(text.value) else {
-                problems.add(text.line, Problem::Network { value: text.value.to_owned() });
-                continue;
+        let networks: Vec<(u32, &str, Network)> = addresses
+            .into_iter()
+            .filter_map(|text| match Network::parse(text.value) {
+                Some(network) => Some((text.line, text.value, network)),
+                None => {
+                    problems.add(text.line, Problem::Network { value: text.value.to_owned() });
+                    None
+                }
+            })
+            .collect();
+        let ports = ports_of(section, problems);
+        let of_ports = ports.iter().map(|port| Some(*port));
+        let any_port = ports.is_empty().then_some(None);
+        for port in of_ports.chain(any_port) {
+            let table = match port {
+                Some(port) => self.port_networks.entry(port).or_default(),
+                None => &mut self.networks,
             };
-            let before = self.networks.insert(network, service).filter(|_| !file.overrides);
-            if let Some(first) = before.and_then(|before| self.names.service(before)) {
-                let (value, first) = (text.value.to_owned(), first.to_owned());
-                problems.add(text.line, Problem::Taken { what: "network", value, first });
+            for (line, value, network) in &networks {
+                let before = table.insert(*network, service).filter(|_| !file.overrides);
+                if let Some(first) = before.and_then(|before| self.names.service(before)) {
+                    let (value, first) = ((*value).to_owned(), first.to_owned());
+                    problems.add(*line, Problem::Taken { what: "network", value, first });
+                }
             }
         }
     }
+}
+
+/// The ports that a section names, with the numbers of their carriers.
+fn ports_of(section: &Section<'_>, problems: &mut Problems<'_>) -> Vec<(u8, u16)> {
+    let mut ports = Vec::new();
+    for (number, (carrier, _)) in (0..).zip(CARRIERS) {
+        let numbers = section.numbers(carrier, (1, 65_535), problems).unwrap_or_default();
+        ports.extend(numbers.into_iter().filter_map(|port| Some((number, u16::try_from(port).ok()?))));
+    }
+    ports
 }
 
 #[cfg(test)]
@@ -258,8 +299,28 @@ mod tests {
             ("::", 0),
             ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 0),
         ] {
-            let found = table.of_address(address.parse().unwrap());
+            let found = table.of_server(Carrier::Tcp, address.parse().unwrap(), 443);
             assert_eq!(found.map_or(0, |service| service.0), owner, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_port_says_more_of_a_network_than_the_network_alone() {
+        let table = table(
+            "[[network]]\nservice = \"One\"\naddresses = [\"198.51.100.0/24\"]\n\
+             [[network]]\nservice = \"Two\"\naddresses = [\"198.51.0.0/16\"]\ntcp = [5223]\nudp = [3478, 3479]\n",
+        )
+        .unwrap();
+        for (carrier, address, port, owner) in [
+            (Carrier::Tcp, "198.51.100.1", 5223, 2),
+            (Carrier::Tcp, "198.51.100.1", 5222, 1),
+            (Carrier::Udp, "198.51.100.1", 5223, 1),
+            (Carrier::Udp, "198.51.7.1", 3479, 2),
+            (Carrier::Tcp, "198.51.7.1", 443, 0),
+            (Carrier::Tcp, "203.0.113.1", 5223, 0),
+        ] {
+            let found = table.of_server(carrier, address.parse().unwrap(), port);
+            assert_eq!(found.map_or(0, |service| service.0), owner, "{address} {port}");
         }
     }
 }

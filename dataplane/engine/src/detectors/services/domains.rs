@@ -63,6 +63,8 @@ const SECOND_LEVEL: &[&str] = &["co", "com", "net", "org", "ne", "or", "edu", "g
 const LONGEST: usize = 253;
 /// Characters of a label's start that tell whose a name is, whatever comes behind it.
 const TELLING: usize = 5;
+/// Bits of the filter before the table for each place of it.
+const PRESENT_BITS: usize = 8;
 /// Labels of a domain in the table, so that a walk ends soon.
 const DEEPEST: usize = 8;
 
@@ -72,6 +74,8 @@ pub(super) struct Domains {
     entries: Vec<Entry>,
     /// By hash. At most half full.
     table: Vec<Place>,
+    /// A bit for some hashes each, set where one of them is in the table: small enough to stay near the processor.
+    present: Vec<u64>,
     starts: Vec<Start>,
 }
 
@@ -135,8 +139,13 @@ impl Domains {
             }
         }
         built.table = vec![Place::default(); (built.entries.len() * 2).next_power_of_two()];
+        built.present = vec![0; (built.table.len() / 64 * PRESENT_BITS).max(1)];
         for (number, entry) in (1_u32..).zip(&built.entries) {
             let at = hash::of(entry.suffix.iter().rev(), hash::start(entry.abroad));
+            let (word, bit) = built.presence(at);
+            if let Some(word) = built.present.get_mut(word) {
+                *word |= bit;
+            }
             let mask = built.table.len() - 1;
             let mut place = hash::place(at, mask);
             while built.table.get(place).is_some_and(|taken| taken.number != 0) {
@@ -181,7 +190,17 @@ impl Domains {
         self.look_up((&[], name), (state, abroad), longest);
     }
 
+    /// Where `present` says whether a hash may be in the table. The number of its words is a power of two.
+    fn presence(&self, state: u64) -> (usize, u64) {
+        let at = hash::place(state, self.present.len() * 64 - 1);
+        (at / 64, 1 << (at % 64))
+    }
+
     fn look_up(&self, (before, suffix): (&[u8], &[u8]), (state, abroad): (u64, bool), longest: &mut Longest) {
+        let (word, bit) = self.presence(state);
+        if self.present.get(word).is_none_or(|word| word & bit == 0) {
+            return;
+        }
         let mask = self.table.len() - 1;
         let (mut place, wanted) = (hash::place(state, mask), hash::tag(state));
         while let Some(Place { number, tag }) =

@@ -4,8 +4,27 @@ use super::ServiceSet;
 use crate::ServiceBasis;
 use crate::record::{Body, Datum, Item, Record, RecordBatch};
 
-/// Types of events that have names of others.
-const TELLING: &[&str] = &["tls", "quic", "http", "dns", "stun"];
+/// Where the events of a type name somebody: the outermost object or list around the value (none is empty), the field,
+/// and what it is.
+type Place = (&'static str, &'static str, ServiceBasis);
+
+/// Types of events that name somebody, and where.
+const TELLING: &[(&str, &[Place])] = &[
+    ("tls", HANDSHAKE),
+    ("quic", HANDSHAKE),
+    ("http", &[("", "hostname", ServiceBasis::Host)]),
+    ("dns", &[("", "rrname", ServiceBasis::Query), ("queries", "rrname", ServiceBasis::Query)]),
+    ("stun", &[("", "realm", ServiceBasis::Realm), ("", "origin", ServiceBasis::Realm)]),
+];
+
+const HANDSHAKE: &[Place] = &[
+    ("", "sni", ServiceBasis::ServerName),
+    ("client_alpns", "", ServiceBasis::Alpn),
+    ("server_alpns", "", ServiceBasis::Alpn),
+    ("", "subject", ServiceBasis::Certificate),
+    ("subjectaltname", "", ServiceBasis::Certificate),
+];
+
 /// Objects and lists that are followed into each other.
 const DEEPEST: usize = 8;
 
@@ -23,9 +42,7 @@ pub(crate) fn of_events(
 
 fn of_event(set: &ServiceSet, batch: &RecordBatch, record: &Record) -> Option<(usize, ServiceBasis)> {
     let Body::Event(kind) = record.body else { return None };
-    if !TELLING.contains(&kind) {
-        return None;
-    }
+    let (_, places) = TELLING.iter().find(|(name, _)| *name == kind)?;
     let items = batch.items(record);
     let mut path = Path::default();
     let mut indirect = Indirect::default();
@@ -34,7 +51,7 @@ fn of_event(set: &ServiceSet, batch: &RecordBatch, record: &Record) -> Option<(u
             Datum::Object | Datum::List => path.enter(item),
             Datum::Close => path.leave(),
             Datum::Text(..) => {
-                let Some(basis) = path.basis(kind, item.name) else { continue };
+                let Some(basis) = path.basis(places, item.name) else { continue };
                 let text = batch.text(item.value);
                 match basis {
                     ServiceBasis::Alpn => indirect.alpn = indirect.alpn.or_else(|| set.of_alpn(text)),
@@ -78,20 +95,14 @@ impl Path {
         }
     }
 
-    /// What a text here tells, in an event of type `kind`.
-    fn basis(&self, kind: &str, field: &str) -> Option<ServiceBasis> {
+    /// What a text here tells.
+    fn basis(&self, places: &[Place], field: &str) -> Option<ServiceBasis> {
         if self.beyond > 0 {
             return None;
         }
-        match (self.names.as_slice(), field) {
-            ([], "sni") => Some(ServiceBasis::ServerName),
-            ([], "hostname") if kind == "http" => Some(ServiceBasis::Host),
-            ([] | ["queries", ..], "rrname") if kind == "dns" => Some(ServiceBasis::Query),
-            ([], "realm" | "origin") if kind == "stun" => Some(ServiceBasis::Realm),
-            (["client_alpns" | "server_alpns"], "") => Some(ServiceBasis::Alpn),
-            ([], "subject") | (["subjectaltname"], "") => Some(ServiceBasis::Certificate),
-            _ => None,
-        }
+        let within = self.names.first().copied().unwrap_or_default();
+        let here = |place: &&Place| place.0 == within && place.1 == field;
+        places.iter().find(here).map(|(.., basis)| *basis)
     }
 }
 

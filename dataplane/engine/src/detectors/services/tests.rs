@@ -176,7 +176,7 @@ fn the_files_of_the_program_know_who_is_who() {
         ("performance.radar.cloudflare.com", "Cloudflare"),
         ("e1234.dscb.akamaiedge.net", "Akamai"),
         ("global.fastly.net", "Fastly"),
-        ("oss-cn-hangzhou.aliyuncs.com", "Alibaba Cloud"),
+        ("oss-cn-hangzhou.aliyuncs.com", "AliCloud"),
         ("graph.facebook.com", "Facebook"),
         ("igcdn-photos-a-a.akamaihd.net", "Instagram"),
         ("pbs.twimg.com", "Twitter/X"),

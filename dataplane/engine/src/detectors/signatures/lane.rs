@@ -1,6 +1,6 @@
 //! Dispatch: which signatures a payload is worth, by its first bytes, and what Hyperscan looks for.
 //!
-//! A lane holds the signatures of one carrier and direction in at most 64 buckets. A table for each of the first four
+//! A lane holds the signatures of one carrier and direction in at most 128 buckets. A table for each of the first four
 //! bytes has a bit for each bucket that the byte allows: four look-ups and three ANDs leave the few buckets whose
 //! members are looked at. A member tells by length and by the bits of the first eight bytes whether its signature is
 //! evaluated, and most payloads never reach Hyperscan.
@@ -14,7 +14,9 @@ use crate::record::Direction;
 
 /// Lanes: three carriers, two directions.
 pub(super) const LANES: usize = 6;
-const BUCKETS: usize = 64;
+const BUCKETS: usize = 128;
+/// A bit for each bucket.
+type BucketSet = u128;
 /// Bytes from the start of a payload that have a table.
 const TABLES: usize = 4;
 
@@ -36,7 +38,7 @@ pub(super) const fn lane_of(carrier: Carrier, direction: Direction) -> Option<us
 #[derive(Debug)]
 pub(super) struct Lane {
     /// For each of the first bytes and each value: the buckets it allows.
-    tables: Box<[[u64; 256]; TABLES]>,
+    tables: Box<[[BucketSet; 256]; TABLES]>,
     /// Members of each bucket, best rank first.
     buckets: Vec<Box<[Member]>>,
     /// What Hyperscan looks for, where a member has a pattern.
@@ -113,8 +115,8 @@ impl Lane {
     }
 
     /// A bit for each bucket that the first bytes allow.
-    pub(super) fn candidates(&self, payload: &[u8]) -> u64 {
-        let all = if self.buckets.is_empty() { 0 } else { u64::MAX };
+    pub(super) fn candidates(&self, payload: &[u8]) -> BucketSet {
+        let all = if self.buckets.is_empty() { 0 } else { BucketSet::MAX };
         self.tables
             .iter()
             .zip(payload)
@@ -130,7 +132,7 @@ impl Lane {
     }
 }
 
-/// At most 64 groups, in order of rank; with more signatures than that, those that start alike share one.
+/// At most [`BUCKETS`] groups, in order of rank; with more signatures than that, those that start alike share one.
 fn grouped(members: &[(u16, &Signature)]) -> Vec<Vec<(Member, Heads)>> {
     let mut all: Vec<(Member, Heads)> = members
         .iter()
@@ -157,7 +159,7 @@ fn order(heads: &Heads) -> Vec<(u32, u8)> {
     heads.sets().map(|set| (set.count(), least(set))).collect()
 }
 
-fn admit(table: &mut [u64; 256], set: ByteSet, bucket: u64) {
+fn admit(table: &mut [BucketSet; 256], set: ByteSet, bucket: BucketSet) {
     for (value, buckets) in (0..=u8::MAX).zip(table.iter_mut()) {
         if set.contains(value) {
             *buckets |= bucket;

@@ -6,6 +6,15 @@ mod v6;
 use super::framed;
 use super::{Carrier, Exposure, Family, Opening, Protocol};
 
+/// The members of the events of both DHCP protocols.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "bootfile_url", "client_id", "client_mac", "dhcp_type", "dns_servers", "fqdn", "hop_count", "hostname",
+    "ia_ta", "id", "lease_time", "ntp_servers", "params", "preferred_lifetime", "prefix_length",
+    "rebinding_time", "relay_agent_information", "relayed", "renewal_time", "requested_ip", "routers",
+    "server_id", "status", "status_text", "subnet_mask", "type", "vendor_class",
+];
+
 /// DHCP for IPv4, and BOOTP.
 pub static DHCP: Protocol = Protocol {
     name: "dhcp",

@@ -14,6 +14,19 @@ mod registry;
 use super::{Carrier, Exposure, Family, Opening, Parser, Protocol};
 use parser::DnsParser;
 
+/// The members of the events of DNS and the protocols like it.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "algo", "algorithm", "alpn", "answer", "answers", "app_proto", "authorities", "caa", "client_subnet",
+    "cpu", "data", "digest", "digest_type", "dnskey", "do", "ds", "ech", "ede_code", "ede_text", "edns",
+    "event", "expiration", "fingerprint", "flags", "grouped", "hinfo", "id", "inception", "incomplete",
+    "ipv4hint", "ipv6hint", "key_bytes", "key_tag", "labels", "matching_type", "naptr", "no_default_alpn",
+    "opcode", "options", "order", "os", "port", "preference", "prefix", "priority", "protocol", "queries",
+    "query", "rcode", "rdata", "regexp", "rrname", "rrsig", "rrtype", "selector", "services", "soa", "srv",
+    "sshfp", "svcb", "tag", "tlsa", "ttl", "tx_id", "type", "type_covered", "udp_size", "unicast_response",
+    "usage", "value", "version", "weight",
+];
+
 /// DNS over UDP and TCP.
 pub static DNS: Protocol = Protocol {
     name: "dns",

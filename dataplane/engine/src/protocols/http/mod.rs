@@ -24,6 +24,14 @@ pub use service::SERVICES;
 
 use super::{Carrier, Exposure, Family, Opening, Parser, Protocol};
 
+/// The members of the events of both versions of HTTP.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "anomalies", "app_proto", "content_range", "credentials", "error", "event", "fhir", "from", "grpc",
+    "has_password", "http2", "http_port", "interaction", "kind", "length", "phi", "protocol", "pushed",
+    "raw", "request_length", "resource", "status", "stream_id", "type", "upgrade", "uri",
+];
+
 /// HTTP/1.0 and HTTP/1.1.
 pub static HTTP: Protocol = Protocol {
     name: "http",

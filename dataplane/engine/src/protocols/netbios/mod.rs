@@ -12,6 +12,13 @@ pub(super) use name::Name;
 use super::framed;
 use super::{Carrier, Exposure, Family, Opening, Protocol};
 
+/// The members of the events of the NetBIOS services.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "active", "addresses", "broadcast", "destination_name", "error_code", "group", "id", "mailslot", "name",
+    "names", "opcode", "rcode", "rrname", "rrtype", "service", "source_port", "suffix", "type", "unit_id",
+];
+
 /// The NetBIOS name service.
 pub static NBNS: Protocol = Protocol {
     name: "nbns",

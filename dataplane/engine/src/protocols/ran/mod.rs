@@ -20,6 +20,13 @@ use pdu::{Element, Pdu};
 
 pub(in crate::protocols) use identity::Plmn;
 
+/// The members of the events of all application protocols here.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "cause_group", "ciphering", "criticality", "elements", "integrity", "message", "nas", "plmn",
+    "procedure", "procedure_code", "protection",
+];
+
 /// One of these protocols.
 trait Interface: Debug + Default + Send + 'static {
     const NAME: &'static str;

@@ -15,6 +15,13 @@ mod tests;
 use super::{Carrier, Exposure, Family, Opening, Protocol};
 use multiplex::{Multiplex, Start};
 
+/// The members of the events of flows of media, which carry STUN too.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "channel_data", "cname", "encodings", "error_code", "methods", "payload_types", "port", "rtcp_types",
+    "service", "sources", "type", "username",
+];
+
 /// RTP over UDP, and over TCP behind lengths.
 pub static RTP: Protocol = Protocol {
     name: "rtp",

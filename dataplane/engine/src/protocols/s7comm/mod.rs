@@ -13,6 +13,18 @@ use super::iso_transport::{Parameters, Unit, framing};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::{Direction, EventWriter};
 
+/// The members of the events of both S7 protocols.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "address", "area", "argument", "bit", "block", "block_number", "block_type", "connect_confirm",
+    "connect_request", "connection_type", "count", "data", "db", "destination_tsap", "direction", "error",
+    "error_class", "error_code", "file", "file_system", "function", "function_code", "group", "group_code",
+    "id", "integrity_protected", "item_count", "items", "max_called", "max_calling", "meaning", "name",
+    "number", "operation", "password_present", "pdu_length", "pdu_reference", "rack", "reason", "result",
+    "results", "rosctr", "runs", "sequence", "service", "session_id", "size", "slot", "source_tsap",
+    "syntax", "szl_id", "szl_index", "tpdu_size", "type", "version",
+];
+
 /// S7comm.
 pub static S7COMM: Protocol = Protocol {
     name: "s7comm",

@@ -18,6 +18,14 @@ use super::{Carrier, Exposure, Family, Found, Opening, Parser, Probe, Protocol};
 use crate::record::Direction;
 use adaptation::Unit;
 
+/// The members of the events of all adaptation layers.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "application_context", "circuit", "class", "code", "components", "dpc", "from", "global_title", "id",
+    "isup", "link_state", "message", "name", "network", "opc", "parameters", "point_code",
+    "routing_context", "sccp", "subsystem", "subsystem_number", "tcap", "to", "type", "user", "user_part",
+];
+
 /// One of these protocols.
 trait Layer: Debug + Default + Send + 'static {
     const NAME: &'static str;

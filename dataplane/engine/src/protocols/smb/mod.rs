@@ -14,6 +14,16 @@ use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::Direction;
 use pipes::Pipes;
 
+/// The members of the events of SMB, with or without a NetBIOS session.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "access", "anonymous", "called_name", "called_service", "calling_name", "cipher", "client_dialects",
+    "client_guid", "command", "compressed", "delete_on_close", "dialect", "disposition", "encrypted",
+    "encryption_supported", "error_code", "filename", "guest", "id", "ntlmssp", "server_guid", "session_id",
+    "share", "share_type", "signed", "signing_algorithm", "signing_enabled", "signing_required", "status",
+    "status_code", "tree_id", "type",
+];
+
 /// SMB, of all versions.
 pub static SMB: Protocol = Protocol {
     name: "smb",

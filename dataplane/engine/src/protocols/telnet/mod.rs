@@ -14,6 +14,16 @@ use self::lane::{Lane, Token, code};
 use self::parser::TelnetParser;
 use super::{Carrier, Exposure, Family, Found, Opening, Parser, Probe, Protocol};
 
+/// The members of the events of Telnet and the terminals over it.
+#[rustfmt::skip]
+pub(in crate::protocols) const MEMBERS: &[&str] = &[
+    "aid", "app_proto", "application", "authentication", "columns", "command", "credentials", "cursor",
+    "device_name", "device_type", "encrypted", "event", "fields", "functions", "hidden_fields",
+    "hidden_input_in_clear", "id", "input_fields", "lu_name", "modified_fields", "password_in_clear",
+    "password_substitute", "records_to_client", "records_to_server", "rejected", "request",
+    "requested_lu_name", "response", "result", "rows", "terminal_speed", "terminal_type", "tn3270e", "type",
+];
+
 /// Telnet.
 pub static TELNET: Protocol = Protocol {
     name: "telnet",

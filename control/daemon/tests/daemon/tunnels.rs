@@ -1,0 +1,444 @@
+//! Two daemons that agree on keys, each with a data plane that this test plays at its key socket.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use api::control::{Apply, Client, Command, Health, Reply, TunnelRow, TunnelState, TunnelTable};
+use api::tunnel::{
+    Arrival, Incoming, InstalledEpoch, Order, PeerCounters, PeerName, Report, SaDirection, send,
+    socket_beside,
+};
+use exchange::pki::{Authority, Init, KeyKind, Renewal, Validity};
+use exchange::primitive::{Backend, DsaSet};
+
+const QUEUES: u16 = 2;
+const SIDES: [&str; 2] = ["west", "east"];
+
+/// SPIs with keys, only to be compared.
+type Sas = Vec<(u32, [u8; 36])>;
+
+/// What the played data plane of one side has.
+#[derive(Default)]
+struct Plane {
+    /// Keys by epoch: inbound, then outbound.
+    epochs: BTreeMap<u64, [Sas; 2]>,
+    up: Option<u64>,
+    /// Where reports go.
+    daemon: Option<UnixStream>,
+    ups: Vec<u64>,
+    downs: usize,
+    wiped: Vec<u64>,
+}
+
+type Planes = Arc<[Mutex<Plane>; 2]>;
+
+/// Plays a data plane for one connection of its daemon.
+fn play(planes: &Planes, at: usize, stream: UnixStream) {
+    let other = PeerName::new(SIDES[1 - at]).unwrap();
+    let hello = {
+        let mut plane = planes[at].lock().unwrap();
+        plane.daemon = Some(stream.try_clone().unwrap());
+        let up = plane.up;
+        let installed =
+            plane.epochs.keys().map(|&epoch| InstalledEpoch { peer: other, epoch, is_up: up == Some(epoch) });
+        Report::Hello { queues: QUEUES, installed: installed.collect() }
+    };
+    send(&hello, &mut stream.try_clone().unwrap()).unwrap();
+    let mut orders = Incoming::new(stream);
+    while let Ok(Arrival::Message(order)) = orders.receive::<Order>() {
+        let answer = obey(planes, at, order);
+        let mut plane = planes[at].lock().unwrap();
+        let Some(daemon) = &mut plane.daemon else { return };
+        if answer.is_some_and(|answer| send(&answer, daemon).is_err()) {
+            return;
+        }
+    }
+}
+
+fn obey(planes: &Planes, at: usize, order: Order) -> Option<Report> {
+    if let Order::Probe { peer, epoch } = order {
+        // A probe always arrives: the other side says so to its daemon.
+        assert_eq!(peer.as_str(), SIDES[1 - at]);
+        let mut plane = planes[1 - at].lock().unwrap();
+        let heard = Report::Heard { peer: PeerName::new(SIDES[at]).unwrap(), epoch };
+        if let Some(daemon) = plane.daemon.as_mut().filter(|_| true) {
+            let _ = send(&heard, daemon);
+        }
+        return None;
+    }
+    let mut plane = planes[at].lock().unwrap();
+    match order {
+        Order::Install(install) => {
+            let direction = usize::from(install.direction == SaDirection::Outbound);
+            let keys = plane.epochs.entry(install.epoch).or_default();
+            keys[direction].push((install.spi, *install.key.expose()));
+            None
+        }
+        Order::Complete { peer, epoch } => {
+            assert!(plane.epochs[&epoch].iter().all(|sas| sas.len() == usize::from(QUEUES)));
+            Some(Report::Installed { peer, epoch })
+        }
+        Order::Up { epoch, .. } => {
+            plane.up = Some(epoch);
+            plane.ups.push(epoch);
+            None
+        }
+        Order::Wipe { peer, epoch } => {
+            let gone = plane.epochs.remove(&epoch).unwrap_or_default();
+            plane.wiped.push(epoch);
+            Some(Report::Wiped { peer, epoch, spis: gone[0].iter().map(|(spi, _)| *spi).collect() })
+        }
+        Order::Down { .. } => {
+            plane.epochs.clear();
+            (plane.up, plane.downs) = (None, plane.downs + 1);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// Two sites with an authority, each with a daemon.
+struct Sites {
+    folder: tempfile::TempDir,
+    planes: Planes,
+    daemons: [Option<Child>; 2],
+    ports: [u16; 2],
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const KEY: KeyKind = KeyKind::MlDsa(DsaSet::MlDsa65);
+
+impl Sites {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let init = Init { name: "Test", key: KEY, classical: None, lifetime: DAY * 900 };
+        let pki = folder.path().join("pki");
+        let authority = Authority::init(&pki, &init, Backend::Liboqs, SystemTime::now()).unwrap();
+        for side in SIDES {
+            authority.issue(side, Validity { key: KEY, lifetime: DAY * 90 }, SystemTime::now()).unwrap();
+        }
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut sites =
+            Self { folder, planes: Arc::default(), daemons: [None, None], ports: [free(), free()] };
+        for at in 0..2 {
+            fs::create_dir_all(sites.run(at)).unwrap();
+            fs::write(sites.side(at).join("first.toml"), sites.text(at, "")).unwrap();
+            sites.listen(at);
+            sites.start_daemon(at);
+        }
+        sites
+    }
+
+    fn side(&self, at: usize) -> PathBuf {
+        self.folder.path().join(SIDES[at])
+    }
+
+    fn run(&self, at: usize) -> PathBuf {
+        self.side(at).join("run")
+    }
+
+    fn pki(&self) -> PathBuf {
+        self.folder.path().join("pki")
+    }
+
+    fn text(&self, at: usize, exchange: &str) -> String {
+        let (pki, other) = (self.pki(), SIDES[1 - at]);
+        let (ours, theirs) = ([1, 2][at], [2, 1][at]);
+        format!(
+            "version = 1\n[boot.memory]\nhugepages = false\nmib = 128\n\
+             [[boot.ports]]\nname = \"lan\"\ndevice = \"eth0\"\nmode = \"inline\"\npeer = \"wan\"\n\
+             [[boot.ports]]\nname = \"wan\"\ndevice = \"eth1\"\nmode = \"inline\"\npeer = \"lan\"\n\
+             [live.tunnel]\noutside = \"wan\"\nlocal = [\"192.0.2.{ours}\"]\n\
+             [[live.tunnel.peers]]\nname = \"{other}\"\naddress = \"192.0.2.{theirs}\"\n\
+             endpoint = \"127.0.0.1:{}\"\nprefixes = [\"10.{theirs}.0.0/16\"]\nours = [\"10.{ours}.0.0/16\"]\n\
+             [live.tunnel.exchange]\nlisten = \"127.0.0.1:{}\"\nprofile = \"balanced\"\n\
+             identity = \"{}\"\nca = \"{}\"\ncrl = \"{}\"\n{exchange}",
+            self.ports[1 - at],
+            self.ports[at],
+            pki.join(format!("{}.pem", SIDES[at])).display(),
+            pki.join("ca.crt").display(),
+            pki.join("ca.crl").display(),
+        )
+    }
+
+    /// Plays the data plane of one side at its key socket, connection after connection.
+    fn listen(&self, at: usize) {
+        let path = socket_beside(&self.run(at).join("dataplane.sock"));
+        let listener = UnixListener::bind(path).unwrap();
+        let planes = Arc::clone(&self.planes);
+        thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                play(&planes, at, stream);
+            }
+        });
+    }
+
+    fn start_daemon(&mut self, at: usize) {
+        let (side, run) = (self.side(at), self.run(at));
+        let log = fs::OpenOptions::new().create(true).append(true).open(side.join("log")).unwrap();
+        let daemon = Process::new(env!("CARGO_BIN_EXE_wirewardend"))
+            .arg("-c")
+            .arg(side.join("first.toml"))
+            .arg("--state")
+            .arg(side.join("state"))
+            .arg("--run")
+            .arg(run)
+            .args(["--external", "--no-http"])
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        self.daemons[at] = Some(daemon);
+    }
+
+    fn kill_daemon(&mut self, at: usize) {
+        let mut daemon = self.daemons[at].take().unwrap();
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+
+    /// Ends the connection to the data plane of one side, which has lost all its keys, as after a start.
+    fn restart_plane(&self, at: usize) {
+        let mut plane = self.planes[at].lock().unwrap();
+        (plane.up, plane.epochs) = (None, BTreeMap::new());
+        let daemon = plane.daemon.take().unwrap();
+        daemon.shutdown(std::net::Shutdown::Both).unwrap();
+    }
+
+    fn ask(&self, at: usize, command: Command) -> Option<Reply> {
+        let socket = self.run(at).join("control.sock");
+        Client::connect(&socket, Some(Duration::from_secs(20))).ok()?.ask(command).ok()
+    }
+
+    fn table(&self, at: usize) -> TunnelTable {
+        match self.ask(at, Command::Tunnels) {
+            Some(Reply::Tunnels(table)) => table,
+            _ => TunnelTable::default(),
+        }
+    }
+
+    fn row(&self, at: usize) -> TunnelRow {
+        self.table(at).peers.into_iter().next().unwrap_or_default()
+    }
+
+    fn until(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) -> Duration {
+        let began = Instant::now();
+        while !is_so(self) {
+            let told =
+                || SIDES.map(|side| fs::read_to_string(self.folder.path().join(side).join("log")).unwrap());
+            assert!(
+                began.elapsed() < Duration::from_secs(30),
+                "not {what}: {:#?}{}",
+                [self.table(0), self.table(1)],
+                told().join("---\n")
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+        began.elapsed()
+    }
+
+    fn ups(&self, at: usize) -> usize {
+        self.planes[at].lock().unwrap().ups.len()
+    }
+
+    fn until_up(&self) -> Duration {
+        self.until("up", |sites| (0..2).all(|at| sites.row(at).state == TunnelState::Up))
+    }
+
+    /// What both data planes send with, and open with.
+    fn assert_keys_match(&self) {
+        let [west, east] = [0, 1].map(|at| self.planes[at].lock().unwrap());
+        assert!(west.up.is_some() && west.up == east.up, "{:?} {:?}", west.up, east.up);
+        let (west, east) = (&west.epochs[&west.up.unwrap()], &east.epochs[&east.up.unwrap()]);
+        assert_eq!((&west[0], &west[1]), (&east[1], &east[0]));
+        assert_ne!(west[0], west[1]);
+    }
+
+    fn report(&self, at: usize, report: &Report) {
+        send(report, self.planes[at].lock().unwrap().daemon.as_mut().unwrap()).unwrap();
+    }
+}
+
+impl Drop for Sites {
+    fn drop(&mut self) {
+        for daemon in self.daemons.iter_mut().flatten() {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+}
+
+fn peer(at: usize) -> PeerName {
+    PeerName::new(SIDES[1 - at]).unwrap()
+}
+
+#[test]
+fn two_daemons_key_their_data_planes_and_tell_of_it() {
+    let sites = Sites::start();
+    sites.until_up();
+    sites.until("the same", |sites| {
+        let [west, east] = [0, 1].map(|at| sites.planes[at].lock().unwrap().up);
+        west == east
+    });
+    sites.assert_keys_match();
+    let row = sites.row(0);
+    assert_eq!((row.peer.as_str(), row.group.as_deref()), ("east", Some("X25519MLKEM768")));
+    assert_eq!((row.signature.as_deref(), row.cipher.as_deref()), (Some("ML-DSA-65"), Some("AES-256-GCM")));
+    let counters = PeerCounters { rx_packets: 7, tx_bytes: 9, auth_drops: 3, ..PeerCounters::default() };
+    sites.report(0, &Report::Counters { peer: peer(0), counters });
+    sites.until("counted", |sites| {
+        sites.row(0).counters.rx_packets == 7 && sites.row(0).counters.auth_drops == 3
+    });
+    let before = sites.row(0).handshakes;
+    assert!(
+        matches!(sites.ask(0, Command::TunnelRotate { peer: None }), Some(Reply::Rotating { peers }) if peers == ["east"])
+    );
+    sites.until("rotated", |sites| sites.row(0).handshakes > before);
+    assert!(sites.ask(0, Command::TunnelRotate { peer: Some("nobody".to_owned()) }).is_none());
+    // What the data plane asks for is a resumption.
+    let (rekeys, epoch) = (sites.row(0).rekeys, sites.row(0).epoch.unwrap());
+    sites.report(0, &Report::RekeyWanted { peer: peer(0), epoch });
+    sites.until("rekeyed", |sites| sites.row(0).rekeys > rekeys);
+    sites.until("settled", |sites| sites.row(0).epoch == sites.row(1).epoch);
+    assert_eq!(sites.table(0).health, Health::Good, "{:?}", sites.table(0));
+    assert!(sites.planes.iter().all(|plane| plane.lock().unwrap().downs == 0));
+}
+
+#[test]
+fn whatever_is_started_anew_there_are_new_keys_and_the_other_side_keeps_its_own_until_then() {
+    let mut sites = Sites::start();
+    sites.until_up();
+    // A daemon: the keys of its data plane stay in use, and are wiped behind the new ones.
+    let before = sites.row(0).epoch.unwrap();
+    sites.kill_daemon(0);
+    thread::sleep(Duration::from_millis(300));
+    assert!(sites.planes[0].lock().unwrap().up.is_some() && sites.row(1).state == TunnelState::Up);
+    sites.start_daemon(0);
+    let took = sites.until("new keys", |sites| sites.row(0).epoch.is_some_and(|epoch| epoch > before));
+    eprintln!("a daemon that was killed has new keys {took:?} after its start");
+    assert!(took < Duration::from_secs(3));
+    assert_eq!(sites.planes[0].lock().unwrap().downs + sites.planes[1].lock().unwrap().downs, 0);
+    sites.until_up();
+    // A data plane: its keys are gone, the peer is told so, and there are new ones.
+    for at in 0..2 {
+        let ups = sites.ups(at);
+        sites.restart_plane(at);
+        let took = sites.until("back", |sites| sites.ups(at) > ups);
+        eprintln!("a data plane that lost its keys has new ones after {took:?}");
+        assert!(took < Duration::from_secs(3));
+        sites.until_up();
+        sites.until("the same", |sites| sites.row(0).epoch == sites.row(1).epoch);
+    }
+    sites.assert_keys_match();
+}
+
+#[test]
+fn credentials_and_peers_change_while_keys_are_in_use() {
+    let sites = Sites::start();
+    sites.until_up();
+    let authority = Authority::open(&sites.pki(), Backend::Liboqs).unwrap();
+    let (pin, handshakes) = (sites.table(0).identity.unwrap().pin, sites.row(1).handshakes);
+    authority.renew("west", Renewal::Now, SystemTime::now()).unwrap();
+    sites.until("a full handshake with the new certificate", |sites| {
+        sites.row(1).handshakes > handshakes && sites.row(1).pin != Some(pin.clone())
+    });
+    assert_eq!(sites.planes.iter().map(|plane| plane.lock().unwrap().downs).sum::<usize>(), 0);
+    // A file that is damaged: the ones before stay in use.
+    let lists = fs::read_to_string(sites.pki().join("ca.crl")).unwrap();
+    fs::write(sites.pki().join("ca.crl"), "nothing").unwrap();
+    sites.until("complained about", |sites| {
+        let table = sites.table(0);
+        table.health == Health::Degraded && table.reason.unwrap_or_default().contains("ca.crl")
+    });
+    assert_eq!(sites.row(0).state, TunnelState::Up);
+    fs::write(sites.pki().join("ca.crl"), lists).unwrap();
+    sites.until("well", |sites| sites.table(0).health == Health::Good);
+    // East is revoked: west drops its keys, and takes it no more.
+    authority.revoke("east", SystemTime::now()).unwrap();
+    sites.until("down", |sites| sites.row(0).state == TunnelState::Down);
+    sites.until("refused", |sites| sites.table(0).refusals.contains_key("revoked"));
+    assert!(sites.planes[0].lock().unwrap().up.is_none());
+}
+
+#[test]
+fn what_is_wrong_with_files_is_told_and_mended_without_a_restart() {
+    let sites = Sites::start();
+    sites.until_up();
+    // The daemon holds the history: what it runs comes by an apply, which needs the data plane's word. Here only its files
+    // change.
+    let file = sites.pki().join("east.pem");
+    let kept = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    sites.until("missed", |sites| sites.table(1).reason.unwrap_or_default().contains("east.pem"));
+    assert_eq!(sites.row(1).state, TunnelState::Up);
+    write_private(&file, &kept);
+    sites.until("well", |sites| sites.table(1).health == Health::Good);
+    let check = sites.ask(
+        1,
+        Command::ConfigCheck { text: sites.text(1, "rekey_every = \"1s\"\n"), source: String::new() },
+    );
+    assert!(check.is_none(), "below the least");
+    assert!(sites.ask(1, Command::ConfigApply(Apply::default())).is_none());
+}
+
+fn write_private(path: &Path, bytes: &[u8]) {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).mode(0o600).truncate(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+/// Places in the memory of a process where one of these keys is; none where it may not be read.
+fn copies(pid: u32, keys: &[[u8; 36]]) -> Option<usize> {
+    use std::io::{Read, Seek, SeekFrom};
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let mut memory = fs::File::open(format!("/proc/{pid}/mem")).ok()?;
+    let mut found = 0;
+    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with("rw")))
+    {
+        let (from, to) = line.split(' ').next()?.split_once('-')?;
+        let (from, to) = (u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?);
+        let mut bytes = vec![0; usize::try_from(to - from).ok()?];
+        memory.seek(SeekFrom::Start(from)).ok()?;
+        // Some mappings cannot be read.
+        if memory.read_exact(&mut bytes).is_err() {
+            continue;
+        }
+        for key in keys {
+            // The key of the cipher, without its salt.
+            let (needle, first) = (&key[..32], key[0]);
+            let candidates = bytes.iter().enumerate().filter(|(_, byte)| **byte == first);
+            found += candidates.filter(|(at, _)| bytes.get(*at..at + 32) == Some(needle)).count();
+        }
+    }
+    Some(found)
+}
+
+#[test]
+fn a_daemon_holds_no_key_that_it_gave_away() {
+    let sites = Sites::start();
+    sites.until_up();
+    sites.until("settled", |sites| sites.row(0).epoch == sites.row(1).epoch);
+    thread::sleep(Duration::from_millis(500));
+    let keys: Vec<[u8; 36]> = {
+        let plane = sites.planes[0].lock().unwrap();
+        plane.epochs.values().flatten().flatten().map(|(_, key)| *key).collect()
+    };
+    assert!(keys.len() >= usize::from(2 * QUEUES));
+    for daemon in sites.daemons.iter().flatten() {
+        let Some(found) = copies(daemon.id(), &keys) else {
+            eprintln!("SKIPPED: the memory of another process may not be read (root may)");
+            return;
+        };
+        assert_eq!(found, 0, "copies of SA keys in the daemon");
+    }
+    // The search does find: the keys are here.
+    assert!(copies(std::process::id(), &keys).is_some_and(|found| found >= keys.len()));
+}

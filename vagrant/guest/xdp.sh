@@ -1,0 +1,74 @@
+#!/bin/sh
+# The tests of the XDP program, then the data plane on a veth pair and the commands that look at it, on this kernel.
+failed=0
+
+# check TEXT COMMAND...: the command succeeds, and its output has the text.
+check() {
+	text=$1
+	shift
+	if "$@" >out 2>&1 && grep -q -e "$text" out; then
+		echo "LAB: ok $*"
+	else
+		failed=1
+		echo "LAB: FAILED $*: $(cat out)"
+	fi
+}
+
+for entry in $TESTS; do
+	program=${entry%%:*}
+	skipped=${entry#*:}
+	set --
+	[ -z "$skipped" ] || set -- --skip "$skipped"
+	"$program" --test-threads=1 --nocapture "$@" 2>&1 || failed=1
+done
+
+ip link add ta type veth peer name tb
+for name in ta tb; do
+	echo 1 >/proc/sys/net/ipv6/conf/$name/disable_ipv6
+	ip link set $name up
+done
+cat >tap.toml <<-CONFIGURATION
+	version = 1
+	[boot]
+	backend = "af_xdp"
+	flow_memory = "16MiB"
+	[boot.memory]
+	hugepages = false
+	[boot.xdp]
+	watchdog = "30s"
+	[[boot.ports]]
+	name = "tap"
+	device = "ta"
+	[[live.output.eve]]
+	path = "/run/lab/eve.json"
+CONFIGURATION
+"$PROGRAMS/wirewarden-dataplane" -c tap.toml 2>dataplane &
+plane=$!
+waited=0
+until grep -q 'port tap: AF_XDP' dataplane; do
+	waited=$((waited + 1))
+	if ! kill -0 $plane 2>/dev/null || [ $waited -gt 300 ]; then
+		echo "LAB: FAILED wirewarden-dataplane: $(cat dataplane)"
+		kill -9 $plane
+		exit 1
+	fi
+	sleep 0.2
+done
+cat dataplane
+"$PROGRAMS/make-sample" mixed /run/sample.pcap
+check 'held by wirewarden' "$PROGRAMS/wirewarden" xdp show
+check 'Statistics\|Successful packets' tcpreplay -i tb --pps=500 /run/sample.pcap
+sleep 2
+check 'redirect  *flow' "$PROGRAMS/wirewarden" xdp counters ta
+check 'deny .*203.0.113.0/24' "$PROGRAMS/wirewarden" xdp lists ta --deny-source 203.0.113.0/24
+check '10000 packets per second' "$PROGRAMS/wirewarden" xdp limits ta --rate 10000
+check 'Successful packets' tcpreplay -i tb --pps=500 /run/sample.pcap
+sleep 2
+check 'drop  *denied_source' "$PROGRAMS/wirewarden" xdp counters ta
+check 'no flow is shunted' "$PROGRAMS/wirewarden" xdp shunts ta
+check 'detached' "$PROGRAMS/wirewarden" xdp detach ta
+kill -INT $plane
+wait $plane || { failed=1 && echo "LAB: FAILED wirewarden-dataplane: $(cat dataplane)"; }
+cat dataplane
+check '"app_proto":"dns"' cat eve.json
+exit $failed

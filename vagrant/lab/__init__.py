@@ -1,0 +1,1 @@
+"""Machines under qemu, and what is tried in them."""
