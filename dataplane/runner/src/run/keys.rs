@@ -144,7 +144,7 @@ impl Keys {
 
     fn carry_out(&mut self, order: Order, reports: &mut Vec<Report>) {
         match order {
-            Order::Install(install) => self.install(*install, reports),
+            Order::Install(install) => self.install(&install, reports),
             Order::Complete { peer, epoch } => self.complete(peer, epoch, reports),
             Order::Probe { peer, epoch } => {
                 self.order_epoch((peer, epoch), reports, |slot| KeyOrder::Probe { slot, epoch });
@@ -170,7 +170,7 @@ impl Keys {
     }
 
     /// Takes one SA in; where it cannot be, its epoch is refused as a whole.
-    fn install(&mut self, install: Install, reports: &mut Vec<Report>) {
+    fn install(&mut self, install: &Install, reports: &mut Vec<Report>) {
         let (peer, epoch) = (install.peer, install.epoch);
         let Some(at) = self.begin(peer, epoch) else {
             return reports.push(Report::Refused { peer, epoch, why: Objection::UnknownPeer });
@@ -208,7 +208,7 @@ impl Keys {
         self.epochs.iter().position(|it| it.peer == peer && it.epoch == epoch)
     }
 
-    fn take_in(&mut self, at: usize, install: Install) -> Result<(), Objection> {
+    fn take_in(&mut self, at: usize, install: &Install) -> Result<(), Objection> {
         let plan = self.plan.clone().ok_or(Objection::UnknownPeer)?;
         let workers = self.control.sealing_workers();
         let now = Moment(self.control.now_ns());
@@ -223,14 +223,14 @@ impl Keys {
                 let owner = install.queue % workers;
                 // Before it is tried: what was not installed is not there to be wiped, and that is harmless.
                 it.inbound.push(install.spi);
-                let sa = inbound(peer, it.slot, spi, &install)?;
+                let sa = inbound(peer, it.slot, spi, install)?;
                 let mut sa = Some(Box::new(sa));
                 for worker in 0..workers {
                     let order = match sa.take_if(|_| worker == owner) {
                         Some(sa) => KeyOrder::Inbound(sa),
                         None => KeyOrder::Point(spi, CoreId(owner)),
                     };
-                    answered(self.control.key_order(usize::from(worker), order))?;
+                    answered(self.control.key_order(usize::from(worker), order).as_ref())?;
                 }
             }
             SaDirection::Outbound => {
@@ -239,9 +239,9 @@ impl Keys {
                 }
                 it.queues.push(install.queue);
                 let (slot, epoch) = (it.slot, it.epoch);
-                let sa = Box::new(outbound(&plan, (peer, slot), spi, &install, now)?);
+                let sa = Box::new(outbound(&plan, (peer, slot), spi, install, now)?);
                 let order = KeyOrder::Outbound { slot, epoch, sa };
-                answered(self.control.key_order(usize::from(install.queue), order))?;
+                answered(self.control.key_order(usize::from(install.queue), order).as_ref())?;
             }
         }
         Ok(())
@@ -306,7 +306,7 @@ impl Keys {
         let mut result = Ok(());
         for worker in 0..self.control.sealing_workers() {
             // All are told, whatever one of them says.
-            result = answered(self.control.key_order(usize::from(worker), order())).and(result);
+            result = answered(self.control.key_order(usize::from(worker), order()).as_ref()).and(result);
         }
         result
     }
@@ -396,10 +396,10 @@ impl Keys {
     }
 }
 
-fn answered(answer: Option<KeyAnswer>) -> Result<(), Objection> {
+fn answered(answer: Option<&KeyAnswer>) -> Result<(), Objection> {
     match answer {
         Some(KeyAnswer::Done | KeyAnswer::Looked(_)) => Ok(()),
-        Some(KeyAnswer::Refused(why)) => Err(why),
+        Some(KeyAnswer::Refused(why)) => Err(*why),
         None => Err(Objection::Stuck),
     }
 }

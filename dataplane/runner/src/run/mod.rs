@@ -42,7 +42,7 @@ use orders::{Pulse, mailbox};
 use polling::{Base, Lane, Manner, Poller, Wiring};
 use tending::{Ask, Ports};
 
-use crate::tunnelling::{Mesh, Slots, TunnelError, TunnelPlan, Tunnelling};
+use crate::tunnelling::{Mesh, TunnelError, Tunnelling};
 
 /// Batches on their way from the workers to the exporter, at once.
 const BATCHES_IN_FLIGHT: usize = 64;
@@ -80,9 +80,6 @@ pub enum RunError {
     /// Tunnels or their rules that cannot be used.
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
-    /// A tunnel between ports that only play captures.
-    #[error("live.tunnel.outside: capture files have nobody to send sealed packets to")]
-    TunnelOfFiles,
     /// No memory for an engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -138,14 +135,7 @@ impl RunError {
         if let Self::Lists(_) = self {
             return true;
         }
-        matches!(
-            self,
-            Self::NoPorts
-                | Self::UnequalQueues { .. }
-                | Self::Signatures(_)
-                | Self::Tunnel(_)
-                | Self::TunnelOfFiles
-        )
+        matches!(self, Self::NoPorts | Self::UnequalQueues { .. } | Self::Signatures(_) | Self::Tunnel(_))
     }
 
     /// Whether a backend cannot be had on this machine, so that another may.
@@ -483,16 +473,7 @@ impl Start<'_> {
         let base = Base::start();
         let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle, base };
         let engine_config = settings::engine(self.config, self.options.mode, workers);
-        let mut slots = Slots::default();
-        let tunnels = TunnelPlan::new(self.config, &mut slots)?.map(Arc::new);
-        // Where nothing is classified, no rule can ask for it, and everything is unclassified.
-        let policy = match self.options.mode {
-            Mode::Safe => None,
-            Mode::Normal => crate::tunnelling::policy(&self.config.live.tunnel, &names)?.map(Arc::new),
-        };
-        if tunnels.is_some() && backend == Backend::Replay {
-            return Err(RunError::TunnelOfFiles);
-        }
+        let (slots, tunnels, policy) = settings::tunnels(self.config, self.options.mode, &names)?;
         let mut meshes = Mesh::of(workers).into_iter();
         let (mut pollers, mut links) = (Vec::new(), Vec::new());
         let mut shunts = lanes.shunts.into_iter();
@@ -529,16 +510,23 @@ impl Start<'_> {
         let errors = thread::scope(|scope| {
             crew.supervise(scope, (exporting, sender), pollers, (pinning, &boot.cores), ports)
         })?;
-        Ok(RunReport {
-            counters: crate::inspect::sum(&counters),
+        Ok(shared.report(&counters, errors))
+    }
+}
+
+impl Shared {
+    /// What a run of these workers has to account for, but for its ports.
+    fn report(&self, counters: &[Arc<Counters>], errors: Vec<String>) -> RunReport {
+        RunReport {
+            counters: crate::inspect::sum(counters),
             ports: Vec::new(),
             xdp: Vec::new(),
-            polled: shared.polled.load(Ordering::Relaxed),
-            forwarded: shared.forwarded.load(Ordering::Relaxed),
-            not_forwarded: shared.not_forwarded.load(Ordering::Relaxed),
-            records_lost: shared.records_lost.load(Ordering::Relaxed),
+            polled: self.polled.load(Ordering::Relaxed),
+            forwarded: self.forwarded.load(Ordering::Relaxed),
+            not_forwarded: self.not_forwarded.load(Ordering::Relaxed),
+            records_lost: self.records_lost.load(Ordering::Relaxed),
             errors,
-        })
+        }
     }
 }
 

@@ -103,7 +103,7 @@ impl<B: PacketBuf> Tunnelling<B> {
         now_ns: u64,
     ) {
         let next_hop = self.next_hop_of(plan, slot, ends, now_ns);
-        let sa = self.gateway.outbound.sa(policy_id(slot)).map(|sa| sa.mtu());
+        let sa = self.gateway.outbound.sa(policy_id(slot)).map(tunnel::OutboundSa::mtu);
         let (Some(peer), Some((mac, version)), Some(mtu)) = (plan.peer(slot), next_hop, sa) else {
             for way in ways.iter_mut().filter(|way| **way == Way::To(slot)) {
                 *way = Way::Nowhere;
@@ -209,10 +209,7 @@ impl<B: PacketBuf> Tunnelling<B> {
         let Some(mut fragments) = Fragments::new(packet, mtu) else { return false };
         let mut scratch = core::mem::take(&mut self.scratch);
         let mut all = true;
-        loop {
-            let Some(mut piece) = Packet::new(&mut scratch, SCRATCH_HEADROOM..SCRATCH_HEADROOM) else {
-                break;
-            };
+        while let Some(mut piece) = Packet::new(&mut scratch, SCRATCH_HEADROOM..SCRATCH_HEADROOM) {
             match fragments.next_into(&mut piece) {
                 None => break,
                 Some(false) => {

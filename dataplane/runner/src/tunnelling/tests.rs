@@ -170,7 +170,13 @@ impl Gate {
         let plan = configuration(own, far, "");
         let peer = plan.peer(0).unwrap();
         let spi = |sender: u8| Spi::new(0x1000 + u32::from(sender)).unwrap();
-        let key = |sender: u8| SaKey::fill(|bytes| Ok::<(), ()>(bytes.fill(sender ^ seed))).unwrap();
+        let key = |sender: u8| {
+            let fill = |bytes: &mut [u8; 36]| {
+                bytes.fill(sender ^ seed);
+                Ok::<(), ()>(())
+            };
+            SaKey::fill(fill).unwrap()
+        };
         let inbound = InboundConfig {
             spi: spi(far),
             peer: peer_id(0),

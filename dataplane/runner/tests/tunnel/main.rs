@@ -24,7 +24,7 @@ use plant::{End, Plant};
 #[test]
 fn what_goes_between_two_gateways_is_sealed_whatever_happens() {
     let Some(plant) = Plant::new("sealed") else { return };
-    let (mut east, mut west) = (plant.start(End::East), plant.start(End::West));
+    let (mut east, west) = (plant.start(End::East), plant.start(End::West));
     let capture = plant.capture();
     assert!(!plant.ping("10.2.0.2", 2), "without keys nothing passes");
 

@@ -14,7 +14,7 @@ use super::super::exporting::{Message, Outputs};
 use super::super::orders::{Exchange, Order};
 use super::super::settings;
 use super::{Control, now};
-use crate::tunnelling::{TunnelError, TunnelPlan, policy};
+use crate::tunnelling::{TunnelError, TunnelPlan};
 
 /// How long a worker may take to swap: it does so between two bursts. One that is stuck does it when it goes on.
 const SWAP: Duration = Duration::from_secs(2);
@@ -93,19 +93,12 @@ impl Control {
     }
 
     /// The policy and the tunnels of a configuration.
-    fn next_tunnels(
-        &self,
-        config: &Config,
-        names: &Names,
-    ) -> Result<(Option<Arc<Policy>>, Option<Arc<TunnelPlan>>), Reason> {
+    fn next_tunnels(&self, config: &Config, names: &Names) -> Result<NextTunnels, Reason> {
         let wrong = |error: TunnelError| {
             let mistake = Mistake { problem: error.to_string(), ..Mistake::default() };
             Reason::Config { mistakes: vec![mistake] }
         };
-        let policy = match self.mode {
-            Mode::Safe => None,
-            Mode::Normal => policy(&config.live.tunnel, names).map_err(wrong)?.map(Arc::new),
-        };
+        let policy = settings::policy(config, self.mode, names).map_err(wrong)?;
         let tunnels = TunnelPlan::new(config, &mut self.tunnels.lock().slots).map_err(wrong)?;
         Ok((policy, tunnels.map(Arc::new)))
     }
@@ -139,6 +132,9 @@ impl Control {
         }
     }
 }
+
+/// Policy and tunnels of a configuration.
+type NextTunnels = (Option<Arc<Policy>>, Option<Arc<TunnelPlan>>);
 
 /// The keys that a reload cannot change.
 fn needs_restart(before: &Config, after: &Config, backend: &str) -> Vec<String> {
