@@ -22,6 +22,7 @@ test_packages=(
     libndpi-bin    # ndpiReader, to compare with
     # strongSwan's ESP in user space, to talk to; nothing of this starts a daemon
     strongswan-charon libcharon-extra-plugins libstrongswan-standard-plugins strongswan-swanctl
+    tmux           # terminals of every size, for `wirewarden top`
     ethtool iproute2 jq zstd python3 python3-pip
 )
 

@@ -16,7 +16,7 @@ import signal
 import sys
 
 from lab import esp, nic, shell, xdp
-from lab.machine import ACCELERATORS, Missing, Stuck, Wrong, positive
+from lab.machine import ACCELERATORS, Missing, Stuck, Wrong, check_qemu, positive
 
 
 def arguments():
@@ -39,6 +39,7 @@ def main():
     # A machine ends with what started it, however that is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        check_qemu(args)
         return args.run(args)
     except Wrong as wrong:
         print(f"lab: {wrong}", file=sys.stderr)

@@ -6,7 +6,7 @@ from lab.kernel import kernel
 from lab.machine import HERE, Machine, build, positive, program
 
 # The kernel loads what it needs of these by a program that the guest does not have.
-MODULES = ["tun", "xfrm_user", "esp4", "esp6", "gcm", "ctr", "ghash_generic", "seqiv", "sha512_generic", "jitterentropy_rng", "drbg"]
+MODULES = ["tun", "xfrm_user", "esp4", "esp6", "gcm", "ctr", "ghash_generic", "seqiv", "sha512_generic", "drbg"]
 
 
 def add_arguments(commands, every):

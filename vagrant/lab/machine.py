@@ -68,29 +68,37 @@ def program(folder, name):
     return path
 
 
+def check_qemu(args):
+    """Before anything is built or fetched."""
+    if not shutil.which(QEMU):
+        raise Missing(f"{QEMU} is not installed: scripts/setup.sh lab (apt-get install qemu-system-x86)")
+    if args.accel == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        raise Missing("/dev/kvm cannot be opened: leave out --accel kvm")
+
+
 class Machine:
     """Runs a job in a machine of its own. The job is a shell script; its folder is /run/lab inside."""
 
-    def __init__(self, args, kernel, job, settings, modules=(), late=(), devices=(), options=(), mib=1536):
-        if not shutil.which(QEMU):
-            raise Missing(f"{QEMU} is not installed: scripts/setup.sh lab (apt-get install qemu-system-x86)")
-        if args.accel == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-            raise Missing("/dev/kvm cannot be opened: leave out --accel kvm")
-        # The kernel and libvirt's profiles allow it below the temporary folder; a Unix socket's path has 107 bytes at most.
+    def __init__(self, args, kernel, job, settings, modules=(), late=(), options=(), mib=1536, cpus=1):
+        # Not below the target directory: the path of a Unix socket has 107 bytes at most.
         self.folder = Path(tempfile.mkdtemp(prefix="wirewarden-lab-"))
         self.args, self.kernel, self.limit = args, kernel, args.limit
         from lab import image
 
-        image.write(self.folder / "initrd", kernel, list(modules), list(late), args)
+        try:
+            image.write(self.folder / "initrd", kernel, list(modules), list(late), args)
+        except Missing:
+            shutil.rmtree(self.folder)
+            raise
         shutil.copy(HERE / "guest" / "start.sh", self.folder / "start")
         (self.folder / "job").write_text(job)
         lines = [f"{name}={quoted(value)}\n" for name, value in settings.items()]
         (self.folder / "settings").write_text("".join(f"export {line}" for line in lines))
         self.console = self.folder / "console"
-        self.command = self.qemu(devices, options, mib)
+        self.command = self.qemu(options, mib, cpus)
         self.child = None
 
-    def qemu(self, devices, options, mib):
+    def qemu(self, options, mib, cpus):
         # A busy host may not serve the timer while the kernel tries whether it works.
         kernel_line = "console=ttyS0 quiet panic=-1 no_timer_check mitigations=off audit=0 lsm= " + " ".join(options)
         share = "security_model=none,multidevs=remap"
@@ -98,11 +106,10 @@ class Machine:
             QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-accel", self.args.accel,
             "-cpu", "max" if self.args.accel == "tcg" else "host",
-            "-smp", "1", "-m", str(mib),
+            "-smp", str(cpus), "-m", str(mib),
             "-kernel", str(self.kernel.image), "-initrd", str(self.folder / "initrd"), "-append", kernel_line,
             "-fsdev", f"local,id=root,path=/,readonly=on,{share}", "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
             "-fsdev", f"local,id=lab,path={self.folder},{share}", "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab",
-            *devices,
         ]
 
     def start(self, interactive=False):

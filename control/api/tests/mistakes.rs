@@ -535,4 +535,26 @@ static LIVE: &[Case] = &[
         "1ms is out",
         "\"100ms\" to \"1d\"",
     ),
+    case(
+        "version = 1\n[[live.output.eve]]\npath = \"-\"\nrotate_every = \"1h\"\n",
+        4,
+        "live.output.eve[0].rotate_every",
+        "standard output",
+        "remove `rotate_every`",
+    ),
+    case(
+        "version = 1\n[[live.output.eve]]\npath = \"e\"\ncompress = \"zstd\"\n",
+        4,
+        "live.output.eve[0].compress",
+        "never does",
+        "rotate_size",
+    ),
+    case(
+        "version = 1\n[[live.output.eve]]\npath = \"e\"\nrotate_size = \"1KiB\"\nkeep_files = 2\n",
+        4,
+        "live.output.eve[0].rotate_size",
+        "1KiB is out",
+        "\"64KiB\" to \"1TiB\"",
+    ),
+    case("version = 1\n[live.log]\nlevel = \"wran\"\n", 3, "live.log.level", "none of its", "\"warn\""),
 ];

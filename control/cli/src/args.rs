@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::bench::BenchArgs;
+use crate::bundle::BundleArgs;
 use crate::check::CheckArgs;
 use crate::doctor::DoctorArgs;
 use crate::explain::ExplainArgs;
@@ -18,7 +19,9 @@ use crate::pki::PkiArgs;
 use crate::protocols::ProtocolsArgs;
 use crate::selftest::SelftestArgs;
 use crate::signatures::SignaturesArgs;
+use crate::top::TopArgs;
 use crate::trace::TraceArgs;
+use crate::tune::TuneArgs;
 #[cfg(feature = "xdp")]
 use crate::xdp::XdpArgs;
 
@@ -55,6 +58,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// How the running appliance and its parts are
     Status(StatusArgs),
+    /// The running appliance at a glance: rates, drops by cause, protocols, what is in the clear, workers
+    Top(TopArgs),
     /// Counters of workers, ports and outputs, and their rates
     Stats(StatsArgs),
     /// Packets that were dropped: each cause, what it means and the next command to type
@@ -77,6 +82,10 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Measure what a packet costs on this machine, step by step, without a network card
     Bench(BenchArgs),
+    /// Try on this machine what could be better, and propose what was
+    Tune(TuneArgs),
+    /// Put what support needs into one file, without secrets
+    Bundle(BundleArgs),
     /// Look at the XDP programs of this machine, and tell ours what to do
     #[cfg(feature = "xdp")]
     Xdp(XdpArgs),
@@ -188,13 +197,101 @@ mod tests {
 
     #[test]
     fn every_command_explains_itself() {
-        for command in Cli::command().get_subcommands() {
-            assert!(command.get_about().is_some(), "{}", command.get_name());
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("Example"), "{} has no example", command.get_name());
+        walk(&Cli::command(), &mut Vec::new(), &mut |path, command, examples| {
+            let name = path.join(" ");
+            assert!(command.get_about().is_some(), "{name}");
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+                assert!(argument.get_help().is_some(), "{name} {}", argument.get_id());
+            }
+            let own = examples.iter().filter(|example| names(example, path));
+            assert!(
+                own.count() > 0,
+                "{name} has no example in its help, nor in those above it: {examples:?}"
+            );
+        });
+    }
+
+    #[test]
+    fn every_example_can_be_typed() {
+        let mut seen = 0;
+        walk(&Cli::command(), &mut Vec::new(), &mut |_, _, examples| {
+            for example in examples {
+                let parsed = Cli::command().try_get_matches_from(words(example));
+                assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+                seen += 1;
+            }
+        });
+        assert!(seen > 60, "{seen} examples");
+    }
+
+    /// Sees the words that lead to a command, it, and its examples.
+    type See<'a> = &'a mut dyn FnMut(&[String], &clap::Command, &[String]);
+
+    /// Shows every command below with the words that lead to it, and the examples of its help and of those above it.
+    fn walk(command: &clap::Command, path: &mut Vec<String>, see: See<'_>) {
+        fn below(command: &clap::Command, path: &mut Vec<String>, above: &[String], see: See<'_>) {
+            let mut examples = above.to_vec();
+            examples.extend(examples_of(command));
+            if !path.is_empty() {
+                see(path, command, &examples);
+            }
+            for next in command.get_subcommands().filter(|next| next.get_name() != "help") {
+                path.push(next.get_name().to_owned());
+                below(next, path, &examples, see);
+                path.pop();
             }
         }
+        below(command, path, &[], see);
+    }
+
+    /// Lines of the help that call this program.
+    fn examples_of(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let calls = help.lines().filter_map(|line| {
+            let line = line.strip_prefix("  ")?;
+            let at = line.find("wirewarden ")?;
+            // Behind a pipe or `sudo`; what follows a pipe or is written elsewhere is not ours.
+            let before = line.get(..at)?;
+            let is_call = before.is_empty() || before == "sudo " || before.ends_with("| ");
+            is_call.then(|| line.get(at..).unwrap_or_default().to_owned())
+        });
+        calls.collect()
+    }
+
+    /// The words of a line as a shell would give them, up to a pipe or a file.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote, mut is_word) = (Vec::new(), String::new(), None, false);
+        for character in line.chars() {
+            match (quote, character) {
+                (Some(open), close) if open == close => quote = None,
+                (Some(_), other) => word.push(other),
+                (None, '\'' | '"') => (quote, is_word) = (Some(character), true),
+                (None, '|' | '>') => break,
+                (None, ' ') if is_word || !word.is_empty() => {
+                    words.push(std::mem::take(&mut word));
+                    is_word = false;
+                }
+                (None, ' ') => {}
+                (None, other) => word.push(other),
+            }
+        }
+        if is_word || !word.is_empty() {
+            words.push(word);
+        }
+        words
+    }
+
+    /// Whether an example calls the command of these words.
+    fn names(example: &str, path: &[String]) -> bool {
+        let mut wanted = path.iter().peekable();
+        for word in words(example).iter().skip(1).filter(|word| !word.starts_with('-')) {
+            match wanted.peek() {
+                Some(next) if *next == word => _ = wanted.next(),
+                // An argument of a command above.
+                Some(_) => {}
+                None => break,
+            }
+        }
+        wanted.peek().is_none()
     }
 }

@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod bundle;
 mod check;
 mod doctor;
 mod exit;
@@ -22,7 +23,9 @@ mod signatures;
 mod stop;
 mod summary;
 mod tell;
+mod top;
 mod trace;
+mod tune;
 #[cfg(feature = "xdp")]
 mod xdp;
 
@@ -49,8 +52,11 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args).into(),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Tune(args) => tune::run(args).into(),
+        Command::Bundle(args) => bundle::run(args, cli.no_color).into(),
         Command::Bench(args) => bench::run(args).into(),
         Command::Status(args) => live::status(args, cli.no_color).into(),
+        Command::Top(args) => top::run(args, cli.no_color).into(),
         Command::Stats(args) => live::stats(args, cli.no_color).into(),
         Command::Drops(args) => live::drops(args, cli.no_color).into(),
         Command::Flows(args) => live::flows(args, cli.no_color).into(),

@@ -18,8 +18,8 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         tell::error(&format!("{}: {error}", args.config.display()));
         return Exit::Usage;
     }
-    let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()));
-    let Some(program) = find(beside.as_deref(), env::var_os("PATH").as_deref()) else {
+    let beside = beside();
+    let Some(program) = data_plane() else {
         let place = beside.map_or_else(String::new, |folder| format!("{} or ", folder.display()));
         tell::error(&format!(
             "the data plane, {DATA_PLANE}, is not in {place}any folder of PATH: install it, or build it with `cargo build --release -p runner`"
@@ -29,6 +29,16 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let error = Command::new(&program).arg("-c").arg(&args.config).exec();
     tell::error(&format!("cannot start {}: {error}", program.display()));
     Exit::Unreachable
+}
+
+/// The data plane that this program starts.
+pub(crate) fn data_plane() -> Option<PathBuf> {
+    find(beside().as_deref(), env::var_os("PATH").as_deref())
+}
+
+/// The folder of this program.
+fn beside() -> Option<PathBuf> {
+    env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()))
 }
 
 /// The data plane beside this program, else the first in `path`.

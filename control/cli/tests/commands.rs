@@ -35,7 +35,9 @@ fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = wirewarden(&["completions", shell]);
         assert_eq!(output.status.code(), Some(0), "{shell}");
-        assert!(text(&output.stdout).contains("inspect"), "{shell}");
+        for command in ["inspect", "top", "tune", "bundle", "rollback", "completions"] {
+            assert!(text(&output.stdout).contains(command), "{shell}: no {command}");
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::clock::millis;
 use crate::files;
 use crate::health::Components;
 use crate::history::{Begun, Store, parse};
+use crate::log::Level;
 use crate::plane::Plane;
 use crate::supervise::{Listener, Watched};
 use crate::tokens::TokenStore;
@@ -33,6 +34,7 @@ pub(crate) struct Caller {
 /// Everything that commands need.
 pub(crate) struct Desk {
     pub(crate) started: Instant,
+    pub(crate) level: Level,
     pub(crate) store: Mutex<Store>,
     /// Held while a configuration is on its way: one at a time, and nothing is compared meanwhile.
     pub(crate) changing: Mutex<()>,
@@ -249,7 +251,12 @@ impl Desk {
     /// Takes back what is not confirmed, at its time; runs until the program ends.
     pub(crate) async fn keep_time(&self) {
         loop {
-            let left = self.store.lock().await.time_left();
+            let left = {
+                let store = self.store.lock().await;
+                // However the running configuration came to be: applied, rolled back, expired.
+                self.level.follow(store.running().config.live.log.level);
+                store.time_left()
+            };
             let wait = left.unwrap_or(KEEP_TIME).min(KEEP_TIME);
             if !wait.is_zero() {
                 sleep(wait).await;

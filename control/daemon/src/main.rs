@@ -111,9 +111,9 @@ struct Args {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Human)]
     log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug, or a filter of tracing
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log_level: String,
+    /// What is logged, whatever `live.log.level` says: error, warn, info, debug, trace, or a filter of tracing
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -126,14 +126,15 @@ Exit codes: 0 ok, 2 command line or configuration, 3 a socket, folder or address
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if let Err(error) = log::start(args.log_format, &args.log_level) {
-        return fail(USAGE, &error);
-    }
+    let level = match log::start(args.log_format, args.log_level.as_deref()) {
+        Ok(level) => level,
+        Err(error) => return fail(USAGE, &error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, &error.to_string()),
     };
-    let ended = runtime.block_on(run(args));
+    let ended = runtime.block_on(run(args, level));
     // The data plane runs on; nothing here is worth waiting for.
     runtime.shutdown_background();
     match ended {
@@ -149,7 +150,7 @@ fn fail(code: u8, message: &str) -> ExitCode {
 
 type Failed = (u8, String);
 
-async fn run(args: Args) -> Result<(), Failed> {
+async fn run(args: Args, level: log::Level) -> Result<(), Failed> {
     let unreachable = |what: &str, error: &dyn std::fmt::Display| (UNREACHABLE, format!("{what}: {error}"));
     std::fs::create_dir_all(&args.run)
         .map_err(|error| unreachable(&args.run.display().to_string(), &error))?;
@@ -166,7 +167,7 @@ async fn run(args: Args) -> Result<(), Failed> {
             (code, format!("{}: {error}", args.listen))
         })?),
     };
-    let (desk, supervisor) = set_up(&args)?;
+    let (desk, supervisor) = set_up(&args, level)?;
     if let Some(listening) = listening {
         let address = listening.address().map_err(|error| unreachable("HTTP", &error))?;
         tracing::info!(%address, "listening for HTTP");
@@ -193,7 +194,7 @@ async fn run(args: Args) -> Result<(), Failed> {
 }
 
 /// Everything that answers, and what keeps the data plane running.
-fn set_up(args: &Args) -> Result<(Arc<Desk>, Supervisor<Arc<Desk>>), Failed> {
+fn set_up(args: &Args, level: log::Level) -> Result<(Arc<Desk>, Supervisor<Arc<Desk>>), Failed> {
     let failed = |reason: Reason| match reason {
         Reason::Config { .. } => (USAGE, reason.to_string()),
         _ => (UNREACHABLE, reason.to_string()),
@@ -208,6 +209,7 @@ fn set_up(args: &Args) -> Result<(Arc<Desk>, Supervisor<Arc<Desk>>), Failed> {
         Err(error) => return Err((USAGE, format!("{source}: {error}"))),
     };
     let store = Store::open(&args.state, Arc::clone(&clock), (&first, &source)).map_err(failed)?;
+    level.follow(store.running().config.live.log.level);
     if !first.is_empty() && first != store.running().text {
         tracing::info!(
             "the running configuration, revision {}, is another than {source}: `wirewarden config apply {source}` takes it into use",
@@ -234,6 +236,7 @@ fn set_up(args: &Args) -> Result<(Arc<Desk>, Supervisor<Arc<Desk>>), Failed> {
     let desk = Arc::new(Desk {
         components,
         started: Instant::now(),
+        level,
         store: Mutex::new(store),
         changing: Mutex::new(()),
         tokens: Mutex::new(tokens),

@@ -10,7 +10,7 @@ use engine::protocols::{Exposure, Family};
 use engine::record::{EndReason, FlowIdentity, FlowState, FlowSummary, TunnelIdentity};
 use engine::{Classification, Evidence, Names, ProtocolId, ProtocolName, RecordBatch, ServiceId, Tier};
 use export::eve::{EveExporter, EveOptions};
-use export::{Exporter, Sink};
+use export::{Compression, Exporter, Rotation, Sink};
 use wire::{FlowKey, KeyKind, Scope};
 
 const RECORDS: u32 = 1000;
@@ -18,6 +18,7 @@ const REPEATS: u32 = 300;
 
 fn main() {
     let names = names();
+    files(&names);
     for (name, community_id, batch) in [
         ("flow", Some(0), flows(false)),
         ("flow, without community_id", None, flows(false)),
@@ -45,6 +46,47 @@ fn main() {
             1e9 * best / records
         );
     }
+}
+
+/// Flow records into a file that is rotated every 64 MiB, as the data plane writes it.
+fn files(names: &Names) {
+    let batch = flows(false);
+    for (name, compression) in [("rotated", Compression::None), ("rotated and compressed", Compression::Zstd)]
+    {
+        let folder = std::env::temp_dir().join(format!("wirewarden-bench-eve-{}", std::process::id()));
+        if let Err(error) = std::fs::create_dir(&folder) {
+            println!("{}: {error}", folder.display());
+            return;
+        }
+        let rotation =
+            Rotation { size: Some(64 << 20), keep_files: Some(4), compression, ..Rotation::default() };
+        match Sink::rotating(&folder.join("eve.json"), &rotation) {
+            Ok(sink) => into_files(name, EveExporter::new(sink, &EveOptions::default()), (&batch, names)),
+            Err(error) => println!("{error}"),
+        }
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+}
+
+fn into_files(name: &str, mut exporter: EveExporter, (batch, names): (&RecordBatch, &Names)) {
+    let mut best = f64::INFINITY;
+    for second in 0..5 {
+        let start = Instant::now();
+        for _ in 0..REPEATS {
+            let done = exporter.export(batch, names).and_then(|()| exporter.tend(second));
+            if let Err(error) = done {
+                println!("{error}");
+            }
+        }
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    let (records, files) = (f64::from(RECORDS * REPEATS), exporter.file_tally());
+    println!(
+        "eve/flow, {name}: {:.0} records/s, {} files ended, {} lines lost",
+        records / best,
+        files.rotations,
+        exporter.tally().lost_lines
+    );
 }
 
 fn names() -> Names {

@@ -7,6 +7,7 @@
 
 pub mod eve;
 
+mod file;
 mod selection;
 mod sink;
 
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use engine::{Names, RecordBatch};
 
+pub use file::{Compression, FileTally, Rotation, WhenFull};
 pub use selection::Selection;
 pub use sink::{OpenMode, Sink, Tally};
 
@@ -40,8 +42,23 @@ pub trait Exporter: Debug + Send {
     /// As [`Exporter::export`].
     fn flush(&mut self) -> Result<(), ExportError>;
 
+    /// Writes out what is buffered and tells the time of day, seconds since the UNIX epoch: files may be rotated.
+    ///
+    /// # Errors
+    /// As [`Exporter::export`]; also what became of a rotation.
+    fn tend(&mut self, now_s: u64) -> Result<(), ExportError>;
+
+    /// Opens files anew: somebody else moved them.
+    ///
+    /// # Errors
+    /// As [`Exporter::export`]. Lines go on to the old file where the new one cannot be had.
+    fn reopen(&mut self) -> Result<(), ExportError>;
+
     /// What was written and lost so far.
     fn tally(&self) -> Tally;
+
+    /// What became of files so far.
+    fn file_tally(&self) -> FileTally;
 
     /// Where it goes, as people call it.
     fn target(&self) -> &str;
@@ -62,6 +79,14 @@ pub enum ExportError {
     #[error("cannot write to {target}: {source}")]
     Write {
         /// File name, or "standard output".
+        target: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file cannot be rotated or opened anew; lines go on to where they went.
+    #[error("cannot begin another file for {target}: {source}")]
+    Rotate {
+        /// File name.
         target: String,
         /// What the system says.
         source: io::Error,

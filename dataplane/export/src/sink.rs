@@ -6,14 +6,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::ExportError;
+use crate::file::{FileTally, RotatingFile, Rotation, is_full};
 
 /// Where lines go: a buffer in front of a file, standard output, or another writer.
 ///
-/// Lines are written whole: a line that could be written only in part, because the disk was full, is ended before
-/// the next one starts. Rotation belongs between two drains, where `output` can be replaced.
+/// Lines are written whole: a line that could be written only in part, because the disk was full, is taken off again,
+/// or ended before the next one starts where that cannot be. Files are rotated between two drains.
 #[derive(Debug)]
 pub struct Sink {
-    output: Box<dyn Output>,
+    output: Output,
     target: String,
     buffer: Vec<u8>,
     /// Lines in the buffer.
@@ -46,9 +47,25 @@ pub enum OpenMode {
 }
 
 /// What lines can be written to.
-trait Output: Write + Debug + Send {}
+#[derive(Debug)]
+enum Output {
+    File(Box<RotatingFile>),
+    Other(Box<dyn OtherOutput>),
+}
 
-impl<T: Write + Debug + Send> Output for T {}
+/// Anything that takes bytes.
+trait OtherOutput: Write + Debug + Send {}
+
+impl<T: Write + Debug + Send> OtherOutput for T {}
+
+impl Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Other(other) => other.write(bytes),
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
@@ -73,6 +90,16 @@ impl Sink {
         Ok(Self::writer(file, path.display().to_string()))
     }
 
+    /// Lines behind the end of a file that is rotated. Others than owner and group cannot read it.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn rotating(path: &Path, rotation: &Rotation) -> Result<Self, ExportError> {
+        let file = RotatingFile::open(path, rotation)
+            .map_err(|source| ExportError::Open { path: path.to_owned(), source })?;
+        Ok(Self::new(Output::File(Box::new(file)), path.display().to_string()))
+    }
+
     /// Lines to standard output.
     ///
     /// # Errors
@@ -86,8 +113,12 @@ impl Sink {
 
     /// Lines to anything that takes bytes; `target` names it in errors.
     pub fn writer(output: impl Write + Debug + Send + 'static, target: String) -> Self {
+        Self::new(Output::Other(Box::new(output)), target)
+    }
+
+    fn new(output: Output, target: String) -> Self {
         Self {
-            output: Box::new(output),
+            output,
             target,
             buffer: Vec::with_capacity(DRAIN_AT + LINE_ROOM),
             held: 0,
@@ -122,6 +153,26 @@ impl Sink {
         result
     }
 
+    /// Writes the buffer out and tells the time of day: files may be rotated.
+    pub(crate) fn tend(&mut self, now_s: u64) -> Result<(), ExportError> {
+        let drained = self.drain();
+        let Output::File(file) = &mut self.output else { return drained };
+        let tended = file.tend(now_s);
+        drained.and(self.told(tended))
+    }
+
+    /// Writes the buffer out and opens the file anew: somebody moved it.
+    pub(crate) fn reopen(&mut self) -> Result<(), ExportError> {
+        let drained = self.drain();
+        let Output::File(file) = &mut self.output else { return drained };
+        let opened = file.reopen();
+        drained.and(self.told(opened))
+    }
+
+    fn told(&self, done: io::Result<()>) -> Result<(), ExportError> {
+        done.map_err(|source| ExportError::Rotate { target: self.target.clone(), source })
+    }
+
     /// Where it goes.
     pub(crate) fn target(&self) -> &str {
         &self.target
@@ -131,6 +182,15 @@ impl Sink {
     #[must_use]
     pub const fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// What became of files so far.
+    #[must_use]
+    pub fn file_tally(&self) -> FileTally {
+        match &self.output {
+            Output::File(file) => file.tally(),
+            Output::Other(_) => FileTally::default(),
+        }
     }
 
     fn write_out(&mut self) -> Result<(), ExportError> {
@@ -143,24 +203,37 @@ impl Sink {
         }
         if self.torn {
             // Ends the line that was cut off, so that the next is whole.
-            if let Err(error) = self.output.write_all(b"\n") {
-                return self.failed(error, 0);
+            match self.output.write(b"\n") {
+                Ok(0) => return self.failed(ErrorKind::WriteZero.into(), 0),
+                Ok(_) => self.torn = false,
+                Err(error) => return self.failed(error, 0),
             }
-            self.torn = false;
         }
-        let mut written = 0;
+        let (mut written, mut tries) = (0, 0);
         while let Some(rest) = self.buffer.get(written..).filter(|rest| !rest.is_empty()) {
             match self.output.write(rest) {
                 Ok(0) => return self.failed(ErrorKind::WriteZero.into(), written),
                 Ok(len) => written += len,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_full(&error) && tries < MOST_SHED && self.make_room() => tries += 1,
                 Err(error) => return self.failed(error, written),
             }
         }
         self.tally.lines += self.held;
         self.tally.bytes += written as u64;
         self.health = Health::Good;
+        if let Output::File(file) = &mut self.output {
+            let rotated = file.rotate_if_due();
+            return self.told(rotated);
+        }
         Ok(())
+    }
+
+    fn make_room(&mut self) -> bool {
+        match &mut self.output {
+            Output::File(file) => file.make_room(),
+            Output::Other(_) => false,
+        }
     }
 
     /// Accounts for the part that was written and the part that is lost; says so once for each new failure.
@@ -171,7 +244,15 @@ impl Sink {
         self.tally.lines += self.held.saturating_sub(lost_lines);
         self.tally.bytes += done.len() as u64;
         self.tally.lost_lines += lost_lines;
-        self.torn |= done.last().is_some_and(|byte| *byte != b'\n');
+        let part = done.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) as u64;
+        if part > 0 {
+            let is_cut = match &mut self.output {
+                Output::File(file) => file.cut(part),
+                Output::Other(_) => false,
+            };
+            self.tally.bytes -= if is_cut { part } else { 0 };
+            self.torn |= !is_cut;
+        }
         if source.kind() == ErrorKind::BrokenPipe {
             self.health = Health::ReaderGone;
             return Err(ExportError::ReaderGone);
@@ -200,6 +281,8 @@ fn lines(bytes: &[u8]) -> u64 {
 
 /// Bytes at which the buffer is written out: large enough to make system calls rare, small enough to stay in cache.
 const DRAIN_AT: usize = 128 * 1024;
+/// Files that make room for one buffer at most: more than that, and the disk is not ours.
+const MOST_SHED: u32 = 64;
 /// Room for the line that fills the buffer, if it is a usual one.
 const LINE_ROOM: usize = 16 * 1024;
 

@@ -206,7 +206,8 @@ pub fn restart_with_huge_heap() {
     }
     let separator = if set.is_empty() { "" } else { ":" };
     let mut arguments = std::env::args_os();
-    let mut again = Command::new("/proc/self/exe");
+    // By its own path: by that of the link, `ps` and who looks for the holder of a program would see a process `exe`.
+    let mut again = Command::new(std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into()));
     if let Some(name) = arguments.next() {
         again.arg0(name);
     }

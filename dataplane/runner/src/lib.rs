@@ -5,10 +5,12 @@
 pub mod inspect;
 pub mod run;
 
+mod log;
 mod tunnelling;
 mod worker;
 
 pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
+pub use log::Log;
 pub use mem_sys::restart_with_huge_heap;
 #[cfg(feature = "xdp")]
 pub use run::on_kernel;

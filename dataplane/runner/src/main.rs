@@ -8,9 +8,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use api::config::LogLevel;
 use api::control::Mode;
 use clap::Parser;
-use runner::{LoadError, RunOptions, RunReport};
+use runner::{LoadError, Log, RunOptions, RunReport};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 
 /// Exit codes, the same in every program of the project.
 const FINDINGS: u8 = 1;
@@ -44,6 +47,8 @@ Examples:
   wirewarden-dataplane -c tap.toml      listen on the ports of tap.toml
   wirewarden-dataplane -c tap.toml --control /run/wirewarden/dataplane.sock
 
+SIGHUP opens the files of the outputs anew, for those who move them (logrotate). SIGTERM and SIGINT end it in order.
+
 Exit codes: 0 ok, 1 partial (an output or a file failed), 2 configuration, 3 a device cannot be reached.";
 
 fn main() -> ExitCode {
@@ -65,29 +70,43 @@ fn main() -> ExitCode {
             );
         }
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // A second signal while the first is being obeyed ends the process at once.
-        let armed =
-            signal_hook::flag::register_conditional_shutdown(signal, i32::from(FINDINGS), Arc::clone(&stop))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)));
-        if let Err(error) = armed {
-            return fail(UNREACHABLE, &error);
-        }
-    }
-    let tell = |what: &str| {
-        let _ = writeln!(io::stderr(), "wirewarden-dataplane: {what}");
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return fail(UNREACHABLE, &error),
     };
+    let log = Log::default();
+    log.set_level(config.live.log.level);
+    let tell = |what: &str| log.tell(LogLevel::Info, what);
     let is_safe = args.safe_mode_file.as_ref().is_some_and(|file| file.exists());
     if is_safe {
-        tell("safe mode: packets are counted and passed on, and nothing reads them");
+        log.tell(LogLevel::Warn, "safe mode: packets are counted and passed on, and nothing reads them");
     }
     let mode = if is_safe { Mode::Safe } else { Mode::Normal };
-    let options = RunOptions { control: args.control, mode };
-    match runner::run(&config, &options, &stop, &tell) {
+    let options = RunOptions { control: args.control, mode, reopen: signals.reopen, log: log.clone() };
+    match runner::run(&config, &options, &signals.stop, &tell) {
         Ok(report) => summarise(&report),
         Err(error) if error.is_configuration() => fail(USAGE, &error),
         Err(error) => fail(UNREACHABLE, &error),
+    }
+}
+
+/// What signals ask for.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    /// Files were moved: open them anew.
+    reopen: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let signals = Self { stop: Arc::default(), reopen: Arc::default() };
+        for signal in [SIGINT, SIGTERM] {
+            // A second signal while the first is being obeyed ends the process at once.
+            flag::register_conditional_shutdown(signal, i32::from(FINDINGS), Arc::clone(&signals.stop))?;
+            flag::register(signal, Arc::clone(&signals.stop))?;
+        }
+        flag::register(SIGHUP, Arc::clone(&signals.reopen))?;
+        Ok(signals)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct LiveConfig {
     pub tunnel: TunnelConfig,
     /// What is told to the world.
     pub output: OutputConfig,
+    /// What the programs tell of themselves.
+    pub log: LogConfig,
 }
 
 /// What a flow is and how long it is kept.
@@ -218,6 +220,104 @@ pub struct EveOutput {
     pub types: Vec<String>,
     /// Seed of the Community ID flow hash.
     pub community_id_seed: u16,
+    /// When a file ends and the next begins.
+    pub rotation: EveRotation,
+}
+
+/// When a file ends and the next begins, and what becomes of those that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EveRotation {
+    /// Size from which on it ends; never where there is none.
+    pub size: Option<ByteSize>,
+    /// It ends at multiples of this since the UNIX epoch; never where there is none.
+    pub every: Option<Timeout>,
+    /// Files that ended which are kept; all where there is none.
+    pub keep_files: Option<u32>,
+    /// Size of all of them together; any where there is none.
+    pub keep_size: Option<ByteSize>,
+    /// How they are kept.
+    pub compress: Compress,
+    /// What makes room on a full disk.
+    pub when_full: WhenFull,
+}
+
+impl Default for EveRotation {
+    fn default() -> Self {
+        Self {
+            size: None,
+            every: None,
+            keep_files: None,
+            keep_size: None,
+            compress: Compress::None,
+            when_full: WhenFull::RemoveOldest,
+        }
+    }
+}
+
+/// How files that ended are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compress {
+    /// As they are.
+    None,
+    /// Compressed by Zstandard.
+    Zstd,
+}
+
+impl Choice for Compress {
+    const ALL: &'static [(&'static str, Self)] = &[("none", Self::None), ("zstd", Self::Zstd)];
+}
+
+/// What makes room on a full disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The oldest of the files that ended are removed.
+    RemoveOldest,
+    /// Nothing: new lines are lost.
+    LoseNew,
+}
+
+impl Choice for WhenFull {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("remove_oldest", Self::RemoveOldest), ("lose_new", Self::LoseNew)];
+}
+
+/// What the programs tell of themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The least that is told.
+    pub level: LogLevel,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: LogLevel::Info }
+    }
+}
+
+/// How much is told. Each tells what those before it do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// What may lead to a failure.
+    Warn,
+    /// What was done.
+    Info,
+    /// What was asked, and how long it took.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+impl Choice for LogLevel {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("info", Self::Info),
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
 }
 
 pub(super) fn read(section: &Section<'_, '_>, boot: &BootConfig) -> LiveConfig {
@@ -231,6 +331,7 @@ pub(super) fn read(section: &Section<'_, '_>, boot: &BootConfig) -> LiveConfig {
         lists: steering::read_lists(&section.section("lists")),
         tunnel: tunnel::read(&section.section("tunnel"), boot),
         output: read_output(&section.section("output")),
+        log: read_log(&section.section("log")),
     };
     rules::tunnel(&shunt, &live);
     live
@@ -329,7 +430,27 @@ fn read_eve(section: &Section<'_, '_>) -> Option<EveOutput> {
         types.push(name.to_owned());
     }
     let community_id_seed = section.integer("community_id_seed", 0, 0..=65_535);
-    Some(EveOutput { path: section.path("path", "eve.json")?, types, community_id_seed })
+    let rotation = read_rotation(section);
+    let path = section.path("path", "eve.json")?;
+    rules::rotation(section, &path, &rotation);
+    Some(EveOutput { path, types, community_id_seed, rotation })
+}
+
+fn read_rotation(section: &Section<'_, '_>) -> EveRotation {
+    let default = EveRotation::default();
+    let (most, week) = (ByteSize::from_mib(1 << 20), Timeout::from_secs(7 * 86_400));
+    EveRotation {
+        size: section.optional_size("rotate_size", ByteSize::from_kib(64)..=most),
+        every: section.optional_timeout("rotate_every", Timeout::from_secs(1)..=week),
+        keep_files: section.optional_integer("keep_files", 1..=100_000),
+        keep_size: section.optional_size("keep_size", ByteSize::from_kib(64)..=most),
+        compress: section.choice("compress", default.compress),
+        when_full: section.choice("when_full", default.when_full),
+    }
+}
+
+fn read_log(section: &Section<'_, '_>) -> LogConfig {
+    LogConfig { level: section.choice("level", LogConfig::default().level) }
 }
 
 const FLOW_TIMEOUT: RangeInclusive<Timeout> = Timeout::from_secs(1)..=Timeout::from_secs(7 * 86_400);

@@ -34,8 +34,8 @@ pub use boot::{
 pub use device::{Device, DeviceKind, NotADevice, PciAddress};
 pub use errors::{ConfigError, ConfigErrors};
 pub use live::{
-    Checksums, ClassifyConfig, DefragConfig, EveOutput, Eviction, FlowConfig, FlowTimeouts, LiveConfig,
-    OutputConfig, Overlap, StreamConfig,
+    Checksums, ClassifyConfig, Compress, DefragConfig, EveOutput, EveRotation, Eviction, FlowConfig,
+    FlowTimeouts, LiveConfig, LogConfig, LogLevel, OutputConfig, Overlap, StreamConfig, WhenFull,
 };
 pub use nearest::nearest;
 pub use problem::{BadValue, BrokenRule, Problem};

@@ -428,6 +428,18 @@ pub enum BrokenRule {
         /// Where the first is.
         line: u32,
     },
+    /// Standard output cannot be moved.
+    #[error("standard output cannot be rotated")]
+    RotatedOutput {
+        /// The key that asks for it.
+        key: &'static str,
+    },
+    /// What becomes of files that ended, where none ends.
+    #[error("`{key}` is about files that ended, and this one never does")]
+    NeverEnds {
+        /// The key.
+        key: &'static str,
+    },
 }
 
 impl BrokenRule {
@@ -450,6 +462,10 @@ impl BrokenRule {
             }
             Self::DuplicateOutput { .. } => {
                 "write to another file, or give one output the types of both".to_owned()
+            }
+            Self::RotatedOutput { key } => format!("remove `{key}`, or write to a file"),
+            Self::NeverEnds { key } => {
+                format!("add `rotate_size = \"1GiB\"` or `rotate_every = \"1h\"`, or remove `{key}`")
             }
             Self::NotInline { nearest: Some(nearest), .. }
             | Self::UnknownTunnelPeer { nearest: Some(nearest), .. } => {

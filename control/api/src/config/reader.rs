@@ -217,9 +217,14 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// A size in `range`.
     pub(super) fn size(&self, key: &str, default: ByteSize, range: RangeInclusive<ByteSize>) -> ByteSize {
-        let Some(text) = self.text(key, &default.to_string()) else { return default };
+        self.optional_size(key, range).unwrap_or(default)
+    }
+
+    /// A size in `range`, none where the key is absent.
+    pub(super) fn optional_size(&self, key: &str, range: RangeInclusive<ByteSize>) -> Option<ByteSize> {
+        let text = self.text(key, "256MiB")?;
         match ByteSize::from_str(text) {
-            Ok(size) if range.contains(&size) => return size,
+            Ok(size) if range.contains(&size) => return Some(size),
             Ok(value) => {
                 self.value_problem(
                     key,
@@ -228,7 +233,7 @@ impl<'a, 'i> Section<'a, 'i> {
             }
             Err(why) => self.value_problem(key, BadValue::Size { value: shortened(text), why }),
         }
-        default
+        None
     }
 
     /// A length of time in `range`.

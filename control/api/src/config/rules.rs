@@ -1,8 +1,10 @@
 //! Rules between values: each is checked where all values it speaks of were read.
 
+use std::path::Path;
+
 use crate::config::boot::{Backend, MemoryConfig, ModeName, PortDraft, port_buffers_mib};
 use crate::config::device::DeviceKind;
-use crate::config::live::{EveOutput, FlowTimeouts, LiveConfig};
+use crate::config::live::{Compress, EveOutput, EveRotation, FlowTimeouts, LiveConfig};
 use crate::config::reader::Section;
 use crate::config::{BrokenRule, ByteSize, Choice, ShuntPorts, Timeout, nearest};
 
@@ -127,6 +129,24 @@ pub(super) fn stream_memory(section: &Section<'_, '_>, per_direction: ByteSize, 
         let (key, limit_key) = ("per_direction", "reassembly_memory");
         let at = if section.has(key) { key } else { limit_key };
         section.rule(at, BrokenRule::LargerThanWhole { key, value: per_direction, limit_key, limit: whole });
+    }
+}
+
+/// Files that never end are neither kept nor compressed, and standard output is no file.
+pub(super) fn rotation(section: &Section<'_, '_>, path: &Path, rotation: &EveRotation) {
+    let ends = ["rotate_size", "rotate_every"];
+    if path == Path::new("-") {
+        for key in ends.into_iter().filter(|key| section.has(key)) {
+            section.rule(key, BrokenRule::RotatedOutput { key });
+        }
+    }
+    if rotation.size.is_some() || rotation.every.is_some() || ends.iter().any(|key| section.has(key)) {
+        return;
+    }
+    let is_kept =
+        |key: &&str| section.has(key) && (*key != "compress" || rotation.compress != Compress::None);
+    for key in ["keep_files", "keep_size", "compress"].into_iter().filter(is_kept) {
+        section.rule(key, BrokenRule::NeverEnds { key });
     }
 }
 

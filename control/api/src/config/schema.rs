@@ -368,6 +368,13 @@ pub static SCHEMA: &[Key] = &[
         "(none)",
         "A file of more, one a line; what follows a `#` is not read.",
     ),
+    key("live.log", "table", "(empty)", "What the programs tell of themselves."),
+    key(
+        "live.log.level",
+        "`error`, `warn`, `info`, `debug`, `trace`",
+        "\"info\"",
+        "The least that the data plane and the daemon log; the daemon's `--log-level` counts before it.",
+    ),
     key(
         "live.tunnel",
         "table",
@@ -608,6 +615,42 @@ pub static SCHEMA: &[Key] = &[
         "Values of `event_type` that are written; empty is all.",
     ),
     key("live.output.eve.community_id_seed", "0 to 65535", "0", "Seed of the Community ID flow hash."),
+    key(
+        "live.output.eve.rotate_size",
+        "size, 64KiB to 1TiB",
+        "(never)",
+        "Size from which on the file is ended and the next begun.",
+    ),
+    key(
+        "live.output.eve.rotate_every",
+        "time, 1s to 7d",
+        "(never)",
+        "Ends the file at multiples of this time of day (UTC), where anything is in it.",
+    ),
+    key(
+        "live.output.eve.keep_files",
+        "1 to 100000",
+        "(all)",
+        "Files that ended which are kept; the oldest are removed.",
+    ),
+    key(
+        "live.output.eve.keep_size",
+        "size, 64KiB to 1TiB",
+        "(any)",
+        "Size of those files together; the oldest are removed.",
+    ),
+    key(
+        "live.output.eve.compress",
+        "`none`, `zstd`",
+        "\"none\"",
+        "How files that ended are kept; a thread of low priority compresses them.",
+    ),
+    key(
+        "live.output.eve.when_full",
+        "`remove_oldest`, `lose_new`",
+        "\"remove_oldest\"",
+        "What makes room on a full disk: the oldest of the files that ended are removed, or new lines are lost.",
+    ),
 ];
 
 const fn key(path: &'static str, kind: &'static str, default: &'static str, meaning: &'static str) -> Key {

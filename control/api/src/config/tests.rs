@@ -119,4 +119,12 @@ full_handshake_every = "30m"
 [[live.output.eve]]
 path = "eve.json"
 types = ["flow", "tls"]
+rotate_size = "1GiB"
+rotate_every = "1h"
+keep_files = 24
+keep_size = "10GiB"
+compress = "zstd"
+when_full = "lose_new"
+[live.log]
+level = "debug"
 "#;

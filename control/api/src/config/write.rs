@@ -99,6 +99,8 @@ fn live(toml: &mut Toml, live: &LiveConfig) {
     toml.plain("max_payloads", live.classify.max_payloads);
     toml.plain("guesses", live.classify.guesses);
     steering(toml, &live.shunt, &live.lists);
+    toml.header("[live.log]");
+    toml.text("level", live.log.level.name());
     tunnel(toml, &live.tunnel);
     toml.header("[live.output]");
     toml.text("stats_interval", live.output.stats_interval);
@@ -217,6 +219,21 @@ fn eve(toml: &mut Toml, eve: &EveOutput) {
     let types: Vec<String> = eve.types.iter().map(|name| quoted(name)).collect();
     toml.plain("types", format_args!("[{}]", types.join(", ")));
     toml.plain("community_id_seed", eve.community_id_seed);
+    let rotation = &eve.rotation;
+    if let Some(size) = rotation.size {
+        toml.text("rotate_size", size);
+    }
+    if let Some(every) = rotation.every {
+        toml.text("rotate_every", every);
+    }
+    if let Some(files) = rotation.keep_files {
+        toml.plain("keep_files", files);
+    }
+    if let Some(size) = rotation.keep_size {
+        toml.text("keep_size", size);
+    }
+    toml.text("compress", rotation.compress.name());
+    toml.text("when_full", rotation.when_full.name());
 }
 
 /// Lines of TOML.

@@ -171,4 +171,28 @@ pub struct OutputCounters {
     pub lost_lines: u64,
     /// Writes that failed.
     pub errors: u64,
+    /// Files ended, and the next begun.
+    #[serde(default)]
+    pub rotations: u64,
+    /// Files opened anew because somebody else moved the old one.
+    #[serde(default)]
+    pub reopened: u64,
+    /// Files that ended and were compressed.
+    #[serde(default)]
+    pub compressed_files: u64,
+    /// Files that ended and were removed, because they were more than are kept.
+    #[serde(default)]
+    pub removed_files: u64,
+    /// Their bytes.
+    #[serde(default)]
+    pub removed_bytes: u64,
+    /// Files that ended and were removed because the disk was full.
+    #[serde(default)]
+    pub shed_files: u64,
+    /// Their bytes.
+    #[serde(default)]
+    pub shed_bytes: u64,
+    /// Rotations, removals and compressions that failed; they are tried again.
+    #[serde(default)]
+    pub file_errors: u64,
 }

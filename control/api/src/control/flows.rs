@@ -108,6 +108,9 @@ pub struct ProtocolTable {
     pub protocols: Vec<ProtocolRow>,
     /// Services with flows, most bytes first, at most [`ProtocolTable::MOST_SERVICES`].
     pub services: Vec<ServiceRow>,
+    /// Handshakes since the start by what they withstand, the worst class first.
+    #[serde(default)]
+    pub crypto: Vec<CryptoRow>,
     /// Workers that did not answer in time; their open flows are missing.
     pub silent_workers: Vec<u32>,
 }
@@ -151,4 +154,13 @@ pub struct ServiceRow {
     pub flows: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// Handshakes of one class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CryptoRow {
+    /// `cleartext`, `weak`, `quantum-vulnerable` or `post-quantum`, as in filters.
+    pub class: String,
+    /// Events of parsers that said so.
+    pub handshakes: u64,
 }

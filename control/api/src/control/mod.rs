@@ -31,7 +31,7 @@ mod tunnels;
 pub use client::{Client, ClientError};
 pub use command::{Command, Observe, Tokens};
 pub use counters::{CounterSnapshot, OutputCounters, PortCounters, QueueCounters, WorkerCounters};
-pub use flows::{FlowOrder, FlowPage, FlowQuery, FlowRow, ProtocolRow, ProtocolTable, ServiceRow};
+pub use flows::{CryptoRow, FlowOrder, FlowPage, FlowQuery, FlowRow, ProtocolRow, ProtocolTable, ServiceRow};
 pub use lines::{LineError, Lines};
 pub use message::{BadRequest, Failure, Message, Reason, Reply, Request};
 pub use revisions::{

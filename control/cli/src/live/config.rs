@@ -20,6 +20,7 @@ Examples:
   wirewarden config diff new.toml
   wirewarden config apply new.toml --confirm 10m -m 'longer timeouts'
   wirewarden config confirm
+  wirewarden config show --full
   wirewarden config history
   wirewarden config rollback 7
 
@@ -254,7 +255,8 @@ pub(super) fn when(ms: u64) -> String {
     )
 }
 
-fn seconds(text: &str) -> Result<u64, String> {
+/// A time to confirm within, in seconds.
+pub(crate) fn seconds(text: &str) -> Result<u64, String> {
     let time: api::config::Timeout = text.parse().map_err(|_| "a time as 30s, 10m or 1h".to_owned())?;
     match time.duration().as_secs() {
         0 => Err("at least 1s".to_owned()),

@@ -21,7 +21,7 @@ use crate::exit::Exit;
 use crate::look::Look;
 use crate::tell;
 
-pub(crate) use config::{ConfigArgs, config};
+pub(crate) use config::{ConfigArgs, config, seconds};
 pub(crate) use flows::{FlowsArgs, flows};
 pub(crate) use observe::{ObserveArgs, observe};
 pub(crate) use rates::{DropsArgs, ProtocolTotalsArgs, StatsArgs, drops, stats, traffic};
@@ -33,12 +33,26 @@ pub(crate) use tunnel::{TunnelArgs, tunnel};
 /// How long the daemon may take to answer: an apply may start the data plane anew.
 const ANSWER: Duration = Duration::from_secs(120);
 
-/// Where the appliance is, and how it is shown.
+/// Where the appliance is.
 #[derive(Debug, Args)]
-pub(crate) struct Reach {
+pub(crate) struct Place {
     /// Socket of the daemon, or of a data plane without one
     #[arg(long, value_name = "SOCKET", value_hint = ValueHint::FilePath, env = "WIREWARDEN_SOCKET", global = true)]
     socket: Option<PathBuf>,
+}
+
+impl Place {
+    /// The socket that was named, or the usual one.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| PathBuf::from(RUN_DIRECTORY).join(DAEMON_SOCKET))
+    }
+}
+
+/// Where the appliance is, and how it is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Reach {
+    #[command(flatten)]
+    place: Place,
 
     /// Print a table, JSON or CSV
     #[arg(long, short = 'o', value_name = "FORMAT", value_enum, default_value_t = Output::Table, global = true)]
@@ -68,9 +82,7 @@ struct Told(Exit);
 
 impl Talk {
     fn open(reach: &Reach, no_color: bool) -> Result<Self, Told> {
-        let usual = || PathBuf::from(RUN_DIRECTORY).join(DAEMON_SOCKET);
-        let socket = reach.socket.clone().unwrap_or_else(usual);
-        let client = Client::connect(&socket, Some(ANSWER)).map_err(told)?;
+        let client = Client::connect(&reach.place.socket(), Some(ANSWER)).map_err(told)?;
         Ok(Self { client, output: reach.output, look: Look::of(&io::stdout(), no_color) })
     }
 

@@ -131,6 +131,15 @@ fn notes(table: &mut Table, after: &CounterSnapshot) {
             figures::bytes(output.bytes),
             figures::count(output.lost_lines)
         ));
+        if output.rotations + output.shed_files + output.removed_files + output.file_errors > 0 {
+            table.note(format!(
+                "  files: {} ended, {} removed as configured, {} given up for room on the disk, {} failures",
+                figures::count(output.rotations),
+                figures::count(output.removed_files),
+                figures::count(output.shed_files),
+                figures::count(output.file_errors)
+            ));
+        }
     }
     let total = |name| figures::count(after.total(name));
     table.note(format!(
@@ -228,5 +237,14 @@ fn traffic_table(all: &ProtocolTable) -> Table {
     }
     let clear: u64 = all.protocols.iter().filter(|row| row.exposure == "cleartext").map(bytes).sum();
     table.note(format!("in the clear: {} of the bytes", figures::share(clear, whole)));
+    let handshakes: u64 = all.crypto.iter().map(|row| row.handshakes).sum();
+    for row in all.crypto.iter().filter(|row| row.handshakes > 0) {
+        let count = figures::count(row.handshakes);
+        table.note(format!(
+            "handshakes, {}: {count} ({})",
+            row.class,
+            figures::share(row.handshakes, handshakes)
+        ));
+    }
     table
 }

@@ -269,11 +269,27 @@ fn of_ports(out: &mut Page, counters: &CounterSnapshot) {
 
 fn of_outputs(out: &mut Page, counters: &CounterSnapshot) {
     type Of = fn(&api::control::OutputCounters) -> u64;
-    let all: [(&str, &str, Of); 4] = [
+    let all: [(&str, &str, Of); 12] = [
         ("wirewarden_output_lines", "Lines written to an output", |output| output.lines),
         ("wirewarden_output_bytes", "Bytes written to an output", |output| output.bytes),
         ("wirewarden_output_lost_lines", "Lines that could not be written", |output| output.lost_lines),
         ("wirewarden_output_errors", "Writes that failed", |output| output.errors),
+        ("wirewarden_output_rotations", "Files ended, and the next begun", |output| output.rotations),
+        ("wirewarden_output_reopened", "Files opened anew because somebody moved them", |output| {
+            output.reopened
+        }),
+        ("wirewarden_output_compressed_files", "Files compressed", |output| output.compressed_files),
+        ("wirewarden_output_removed_files", "Files removed because they were too many", |output| {
+            output.removed_files
+        }),
+        ("wirewarden_output_removed_bytes", "Bytes of those files", |output| output.removed_bytes),
+        ("wirewarden_output_shed_files", "Files removed because the disk was full", |output| {
+            output.shed_files
+        }),
+        ("wirewarden_output_shed_bytes", "Bytes of those files", |output| output.shed_bytes),
+        ("wirewarden_output_file_errors", "Rotations, removals and compressions that failed", |output| {
+            output.file_errors
+        }),
     ];
     for (name, help, of) in all {
         out.counter_family(name, help);

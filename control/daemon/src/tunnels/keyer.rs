@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use api::config::TunnelConfig;
 use api::control::{Health, Reason, TunnelTable};
-use api::tunnel::{Objection, Order, PeerName, Report};
+use api::tunnel::{Order, PeerName, Report};
 use exchange::channel::Keys;
 use exchange::credentials::Complaint;
 use exchange::endpoint::{Driver, Endpoint, Event, NotInstalled, Setup};
@@ -226,60 +226,48 @@ impl Keyer {
 
     fn on_report(&mut self, report: Report, now: Instant) {
         let Some(running) = &mut self.running else { return };
-        let peer_of = |name: &PeerName| {
-            running.peers.iter().find(|(_, known)| known.wanted.name == *name).map(|(id, _)| *id)
-        };
         match report {
             Report::Hello { queues, installed } => {
-                self.diary.note(
-                    Weight::Plain,
-                    "dataplane",
-                    None,
-                    format!("connected: {queues} queues, {} epochs with keys", installed.len()),
-                );
+                let detail = format!("connected: {queues} queues, {} epochs with keys", installed.len());
+                self.diary.note(Weight::Plain, "dataplane", None, detail);
                 running.greet(queues, &installed, now);
             }
             Report::Installed { peer, epoch } => {
-                if let Some(peer) = peer_of(&peer) {
+                if let Some(peer) = running.peer_of(&peer) {
                     running.driver.endpoint().installed(peer, epoch, now);
                 }
             }
             Report::Heard { peer, epoch } => {
-                if let Some(peer) = peer_of(&peer) {
+                if let Some(peer) = running.peer_of(&peer) {
                     running.driver.endpoint().heard(peer, epoch, now);
                 }
             }
             Report::Refused { peer, epoch, why } => {
-                let Some(id) = peer_of(&peer).filter(|_| epoch > 0) else { return };
-                let how = match why {
-                    Objection::StaleEpoch => NotInstalled::Overtaken,
-                    _ => NotInstalled::Failed,
-                };
-                running.driver.endpoint().not_installed(id, epoch, how, now);
+                let Some(id) = running.peer_of(&peer).filter(|_| epoch > 0) else { return };
+                running.not_installed(id, epoch, why, now);
                 let detail = format!("epoch {epoch}: {why}");
                 self.diary.note(Weight::Trouble, "dataplane", Some(peer.as_str()), detail);
             }
             Report::Wiped { peer, epoch, spis } => {
-                if let Some(known) = peer_of(&peer).and_then(|peer| running.peers.get_mut(&peer)) {
-                    known.spis.remove(&epoch);
-                }
                 running.driver.endpoint().wiped(spis);
+                if let Some(peer) = running.peer_of(&peer) {
+                    running.wiped(peer, epoch, now);
+                }
             }
             Report::RekeyWanted { peer, .. } => {
-                if let Some(peer) = peer_of(&peer) {
+                if let Some(peer) = running.peer_of(&peer) {
                     running.driver.endpoint().rekey(peer, now);
                 }
             }
             Report::Roamed { peer, remote } => {
-                let known = peer_of(&peer).and_then(|peer| running.peers.get_mut(&peer));
-                if let Some(known) = known {
+                if let Some(known) = running.known(&peer) {
                     known.remote = Some(remote);
                     let detail = format!("to {}", super::table::shown(remote));
                     self.diary.note(Weight::Plain, "moved", Some(peer.as_str()), detail);
                 }
             }
             Report::Counters { peer, counters } => {
-                if let Some(known) = peer_of(&peer).and_then(|peer| running.peers.get_mut(&peer)) {
+                if let Some(known) = running.known(&peer) {
                     known.counters = counters;
                 }
             }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use api::tunnel::{InstalledEpoch, PeerCounters, Remote};
+use api::tunnel::{InstalledEpoch, Objection, PeerCounters, PeerName, Remote};
 use exchange::credentials::Loaded;
-use exchange::endpoint::Driver;
+use exchange::endpoint::{Driver, NotInstalled};
 use exchange::profile::Auth;
 use exchange::session::PeerId;
 
@@ -91,6 +91,46 @@ impl Running {
                 wanted.listen.map_or_else(String::new, |at| at.to_string())
             )
         })
+    }
+
+    /// Which peer has this name.
+    pub(super) fn peer_of(&self, name: &PeerName) -> Option<PeerId> {
+        self.peers.iter().find(|(_, known)| known.wanted.name == *name).map(|(id, _)| *id)
+    }
+
+    /// What is known of the peer of this name.
+    pub(super) fn known(&mut self, name: &PeerName) -> Option<&mut Known> {
+        self.peers.values_mut().find(|known| known.wanted.name == *name)
+    }
+
+    /// The data plane did not do something with the keys of an epoch.
+    pub(super) fn not_installed(&mut self, peer: PeerId, epoch: u64, why: Objection, now: Instant) {
+        // It does not know what we take for the keys in use.
+        if self.is_in_use(peer, epoch) {
+            self.driver.endpoint().lost_keys(peer, now);
+        }
+        let how = match why {
+            Objection::StaleEpoch => NotInstalled::Overtaken,
+            _ => NotInstalled::Failed,
+        };
+        self.driver.endpoint().not_installed(peer, epoch, how, now);
+    }
+
+    /// The data plane wiped the keys of an epoch.
+    pub(super) fn wiped(&mut self, peer: PeerId, epoch: u64, now: Instant) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.spis.remove(&epoch);
+        }
+        // Not by an order of ours: the peer is configured otherwise now.
+        if self.is_in_use(peer, epoch) {
+            self.driver.endpoint().lost_keys(peer, now);
+        }
+    }
+
+    /// Whether these are the keys that we take for those in use.
+    fn is_in_use(&mut self, peer: PeerId, epoch: u64) -> bool {
+        let status = self.driver.endpoint().status();
+        status.iter().any(|status| status.id == peer && status.epoch == Some(epoch))
     }
 
     /// Forgets the peers that [`apply`](Self::apply) removed, once their last orders are given.

@@ -154,3 +154,14 @@ fn a_full_disk_refuses_changes_and_still_takes_back_what_is_not_confirmed() {
 fn digest(text: &str) -> String {
     api::control::digest(&api::Config::from_toml(text, "").unwrap())
 }
+
+#[test]
+fn the_level_of_both_logs_follows_the_running_configuration() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    let applied = rig.apply(rig.text("[live.log]\nlevel = \"debug\"\n"), None);
+    assert!(applied.is_ok(), "{applied:?}");
+    let logs = |part: &str| rig.logs().contains(part);
+    rig.until("told by the daemon", |_| logs("the log has another level"));
+    let Ok(Reply::Protocols(_)) = rig.ask(Command::Protocols) else { panic!("protocols") };
+    rig.until("told by the data plane", |_| logs("debug: protocols in"));
+}

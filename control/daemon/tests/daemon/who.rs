@@ -2,6 +2,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Command as Process;
 
 use api::control::Command;
@@ -10,13 +11,19 @@ use crate::rig::Rig;
 
 /// What the daemon answers a user of this number; none where one cannot become that.
 fn ask_as(rig: &Rig, uid: u32, request: &str) -> Option<String> {
+    ask_at(&rig.path("run/control.sock"), uid, request)
+}
+
+/// The same of the daemon whose socket this is.
+pub(crate) fn ask_at(socket: &Path, uid: u32, request: &str) -> Option<String> {
     let script = format!(
         "import socket\ns=socket.socket(socket.AF_UNIX)\ns.connect('{}')\ns.sendall(b'{request}\\n')\nprint(s.makefile().readline())",
-        rig.path("run/control.sock").display()
+        socket.display()
     );
     let uid = uid.to_string();
     let arguments = ["--reuid", &uid, "--regid", &uid, "--clear-groups", "python3", "-c", &script];
-    let output = Process::new("setpriv").args(arguments).output().ok()?;
+    // A python below the home of root is of no use to others.
+    let output = Process::new("setpriv").args(arguments).env("PATH", "/usr/bin:/bin").output().ok()?;
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     if told.is_empty() {
         eprintln!("SKIPPED: cannot become another user: {}", String::from_utf8_lossy(&output.stderr));

@@ -19,7 +19,7 @@ mod tests;
 use engine::record::Body;
 use engine::{Names, RecordBatch};
 
-use crate::{ExportError, Exporter, Sink, Tally};
+use crate::{ExportError, Exporter, FileTally, Sink, Tally};
 
 pub use names::transport;
 pub use time::Zone;
@@ -113,8 +113,20 @@ impl Exporter for EveExporter {
         self.sink.drain()
     }
 
+    fn tend(&mut self, now_s: u64) -> Result<(), ExportError> {
+        self.sink.tend(now_s)
+    }
+
+    fn reopen(&mut self) -> Result<(), ExportError> {
+        self.sink.reopen()
+    }
+
     fn tally(&self) -> Tally {
         self.sink.tally()
+    }
+
+    fn file_tally(&self) -> FileTally {
+        self.sink.file_tally()
     }
 
     fn target(&self) -> &str {

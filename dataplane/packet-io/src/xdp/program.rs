@@ -325,27 +325,42 @@ pub(super) fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<(), XdpError> 
     match xdp(ebpf, name)?.load() {
         Ok(()) => Ok(()),
         Err(ProgramError::LoadError { io_error, verifier_log }) => {
-            Err(load_error(name, io_error, &verifier_log.to_string()))
+            Err(load_error(name, io_error, &verifier_log.to_string(), kernel_release()))
         }
         Err(other) => Err(XdpError::object(other.into())),
     }
 }
 
-fn load_error(name: &str, error: io::Error, log: &str) -> XdpError {
+fn load_error(name: &str, error: io::Error, log: &str, kernel: String) -> XdpError {
     match error.raw_os_error() {
+        Some(libc::EPERM) => XdpError::Capability { step: "loading the XDP program", needs: Need::Bpf },
+        // Before it is a fault of the program, a refusal is for the age of the kernel: 5.10 knows neither atomic exchange
+        // (5.12) nor the coarse clock (5.11).
+        _ if is_older(&kernel, OLDEST) => {
+            XdpError::KernelTooOld { what: "the XDP program", since: "5.15", kernel }
+        }
         // The kernel does not know the flag, and does not come to look at the program.
         Some(libc::EINVAL) if name == programs::WITH_FRAGMENTS && log.is_empty() => XdpError::KernelTooOld {
             what: "an XDP program for frames in several pieces",
             since: "5.18",
-            kernel: kernel_release(),
+            kernel,
         },
-        Some(libc::EPERM) => XdpError::Capability { step: "loading the XDP program", needs: Need::Bpf },
         _ => {
             let tail: Vec<&str> = log.lines().rev().take(LOG_LINES).collect();
             let log = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
-            XdpError::Verifier { kernel: kernel_release(), source: error, log }
+            XdpError::Verifier { kernel, source: error, log }
         }
     }
+}
+
+/// The oldest kernel that is supported, major and minor.
+const OLDEST: [u32; 2] = [5, 15];
+
+/// Whether a kernel's release, as `5.10.0-32-amd64`, is below a version; not where it cannot be read.
+fn is_older(release: &str, version: [u32; 2]) -> bool {
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else { return false };
+    [major, minor] < version
 }
 
 /// Lines of the verifier's log that are kept: the last say what is wrong.
@@ -437,4 +452,36 @@ pub(super) fn xdp<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Xdp, Xdp
 pub(super) fn taken(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, XdpError> {
     let missing = aya::maps::MapError::InvalidName { name: name.to_owned() };
     ebpf.take_map(name).ok_or_else(|| XdpError::map(name)(missing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What 5.10 says of the program.
+    const LOG: &str = "BPF_STX uses reserved fields\nprocessed 0 insns";
+
+    fn refused(errno: i32, log: &str, kernel: &str) -> XdpError {
+        load_error(programs::PLAIN, io::Error::from_raw_os_error(errno), log, kernel.to_owned())
+    }
+
+    #[test]
+    fn a_kernel_that_is_too_old_is_told_by_its_age_and_not_by_its_log() {
+        let error = refused(libc::EINVAL, LOG, "5.10.0-32-amd64");
+        assert_eq!(error.to_string(), "the XDP program needs kernel 5.15, this is 5.10.0-32-amd64");
+    }
+
+    #[test]
+    fn a_refusal_of_a_kernel_that_is_new_enough_has_the_end_of_the_log() {
+        for kernel in ["5.15.0-1-generic", "6.1.0-56-amd64", "10.0-rc1", "unknown"] {
+            let error = refused(libc::EINVAL, LOG, kernel);
+            let XdpError::Verifier { log, .. } = error else { panic!("{kernel}: {error}") };
+            assert!(log.ends_with("processed 0 insns"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_not_for_the_age_of_the_kernel() {
+        assert!(matches!(refused(libc::EPERM, "", "5.10.0"), XdpError::Capability { .. }));
+    }
 }

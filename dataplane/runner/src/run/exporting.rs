@@ -2,16 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use api::config::{EveOutput, OutputConfig};
+use api::config::{self, EveOutput, EveRotation, LogLevel, OutputConfig};
 use api::control::OutputCounters;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use engine::record::Body;
-use engine::{Counters, Names, RecordBatch};
+use engine::{Counters, CryptoClass, Names, RecordBatch};
 use export::eve::{EveExporter, EveOptions};
-use export::{ExportError, Exporter, OpenMode, Sink};
+use export::{Compression, ExportError, Exporter, Rotation, Sink, WhenFull};
 
+use crate::Log;
+
+use super::RunOptions;
 use super::observers::{Observer, Observers};
 use super::scan::Tally;
 
@@ -44,6 +48,8 @@ pub(crate) struct Report {
     pub(crate) outputs: Vec<OutputCounters>,
     /// Flows that ended.
     pub(crate) ended: Tally,
+    /// Handshakes by class, in the order of [`CryptoClass::ALL`].
+    pub(crate) handshakes: [u64; CryptoClass::ALL.len()],
     pub(crate) observers: u32,
     pub(crate) observers_dropped: u64,
     pub(crate) errors: Vec<String>,
@@ -71,8 +77,12 @@ pub(crate) struct Exporting {
     give_back: Sender<RecordBatch>,
     gauges: Vec<(String, u64)>,
     ended: Tally,
+    handshakes: [u64; CryptoClass::ALL.len()],
     observers: Observers,
     errors: Vec<String>,
+    /// Somebody moved the files.
+    reopen: Arc<AtomicBool>,
+    log: Log,
 }
 
 impl Exporting {
@@ -80,8 +90,8 @@ impl Exporting {
         outputs: Outputs,
         names: Names,
         counters: Vec<Arc<Counters>>,
-        receiver: Receiver<Message>,
-        give_back: Sender<RecordBatch>,
+        (receiver, give_back): (Receiver<Message>, Sender<RecordBatch>),
+        options: &RunOptions,
     ) -> Self {
         Self {
             outputs,
@@ -91,8 +101,11 @@ impl Exporting {
             receiver,
             give_back,
             gauges: Vec::new(),
+            handshakes: [0; CryptoClass::ALL.len()],
             observers: Observers::default(),
             errors: Vec::new(),
+            reopen: Arc::clone(&options.reopen),
+            log: options.log.clone(),
         }
     }
 
@@ -108,7 +121,7 @@ impl Exporting {
             }
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
-                self.each(|exporter, _| exporter.flush());
+                self.tend();
                 self.observers.flush();
             }
             if told.elapsed() >= self.outputs.stats_interval {
@@ -122,16 +135,22 @@ impl Exporting {
         self.errors
     }
 
+    /// Writes out what is buffered; files are rotated, and opened anew where somebody moved them.
+    fn tend(&mut self) {
+        let now_s = wall_ns() / 1_000_000_000;
+        if self.reopen.swap(false, Ordering::Relaxed) {
+            self.log.tell(LogLevel::Info, "the files of the outputs are opened anew");
+            self.each(|exporter, _| exporter.reopen());
+        }
+        self.each(|exporter, _| exporter.tend(now_s));
+    }
+
     fn take(&mut self, message: Message) {
         match message {
             Message::Records(mut batch) => {
                 self.each(|exporter, names| exporter.export(&batch, names));
                 self.observers.see(&batch, &self.names);
-                for record in batch.records() {
-                    if let Body::Flow(summary) = &record.body {
-                        self.ended.see(summary);
-                    }
-                }
+                self.count(&batch);
                 batch.clear();
                 let _ = self.give_back.try_send(batch);
             }
@@ -153,30 +172,51 @@ impl Exporting {
         }
     }
 
+    fn count(&mut self, batch: &RecordBatch) {
+        for record in batch.records() {
+            match &record.body {
+                Body::Flow(summary) => self.ended.see(summary),
+                Body::Event(_) => {
+                    let class = CryptoClass::of_event(batch, record);
+                    if let Some(count) = class.and_then(|class| self.handshakes.get_mut(class as usize)) {
+                        *count += 1;
+                    }
+                }
+            }
+        }
+    }
+
     fn report(&self) -> Report {
         let counters = |exporter: &dyn Exporter| {
-            let tally = exporter.tally();
+            let (tally, files) = (exporter.tally(), exporter.file_tally());
             OutputCounters {
                 name: exporter.target().to_owned(),
                 lines: tally.lines,
                 bytes: tally.bytes,
                 lost_lines: tally.lost_lines,
                 errors: tally.errors,
+                rotations: files.rotations,
+                reopened: files.reopened,
+                compressed_files: files.compressed_files,
+                removed_files: files.removed_files,
+                removed_bytes: files.removed_bytes,
+                shed_files: files.shed_files,
+                shed_bytes: files.shed_bytes,
+                file_errors: files.errors,
             }
         };
         Report {
             outputs: self.outputs.exporters.iter().map(|exporter| counters(exporter.as_ref())).collect(),
             ended: self.ended.clone(),
+            handshakes: self.handshakes,
             observers: self.observers.count(),
             observers_dropped: self.observers.dropped(),
             errors: self.errors.clone(),
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a stats record says when it was written")]
     fn stats(&mut self) {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        let now_ns = u64::try_from(wall).unwrap_or(u64::MAX);
+        let now_ns = wall_ns();
         let mut totals = crate::inspect::sum(&self.counters);
         totals.extend(self.gauges.iter().cloned());
         let totals: Vec<(&str, u64)> = totals.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -191,6 +231,7 @@ impl Exporting {
                 Err(error) => {
                     let error = error.to_string();
                     if self.errors.len() < TOLD && !self.errors.contains(&error) {
+                        self.log.tell(LogLevel::Error, &error);
                         self.errors.push(error);
                     }
                 }
@@ -203,7 +244,7 @@ fn open_eve(output: &EveOutput) -> Result<Box<dyn Exporter>, ExportError> {
     let sink = if output.path == Path::new("-") {
         Sink::stdout()?
     } else {
-        Sink::file(&output.path, OpenMode::Append)?
+        Sink::rotating(&output.path, &rotation(&output.rotation))?
     };
     let options = EveOptions {
         community_id: Some(output.community_id_seed),
@@ -211,4 +252,28 @@ fn open_eve(output: &EveOutput) -> Result<Box<dyn Exporter>, ExportError> {
         ..EveOptions::default()
     };
     Ok(Box::new(EveExporter::new(sink, &options)))
+}
+
+fn rotation(wanted: &EveRotation) -> Rotation {
+    Rotation {
+        size: wanted.size.map(config::ByteSize::bytes),
+        every_s: wanted.every.map(|every| every.duration().as_secs().max(1)),
+        keep_files: wanted.keep_files,
+        keep_bytes: wanted.keep_size.map(config::ByteSize::bytes),
+        compression: match wanted.compress {
+            config::Compress::None => Compression::None,
+            config::Compress::Zstd => Compression::Zstd,
+        },
+        when_full: match wanted.when_full {
+            config::WhenFull::RemoveOldest => WhenFull::RemoveOldest,
+            config::WhenFull::LoseNew => WhenFull::LoseNew,
+        },
+    }
+}
+
+/// The time of day: nanoseconds since the UNIX epoch.
+#[expect(clippy::disallowed_methods, reason = "the exporter's own clock, away from the packet cores")]
+fn wall_ns() -> u64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    u64::try_from(wall).unwrap_or(u64::MAX)
 }

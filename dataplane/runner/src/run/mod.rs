@@ -34,6 +34,7 @@ use export::ExportError;
 use packet_io::replay::ReplayError;
 use packet_io::{IoStats, PacketBuf, PacketIo};
 
+use crate::Log;
 use control::{Control, ControlError};
 use exporting::{Exporting, Message, Outputs};
 #[cfg(feature = "xdp")]
@@ -221,6 +222,10 @@ pub struct RunOptions {
     pub control: Option<PathBuf>,
     /// What it does with packets.
     pub mode: Mode,
+    /// Set by whoever moved the files of the outputs: they are opened anew.
+    pub reopen: Arc<AtomicBool>,
+    /// Where it tells of itself.
+    pub log: Log,
 }
 
 /// Whether packets are looked into.
@@ -468,7 +473,8 @@ impl Start<'_> {
         let (give_back, spare) = bounded::<RecordBatch>(BATCHES_IN_FLIGHT);
         let (ask, asks) = bounded::<Ask>(ASKS_WAITING);
         let outputs = Outputs::open(&self.config.live.output)?;
-        let exporting = Exporting::new(outputs, names.clone(), counters.clone(), receiver, give_back);
+        let ways = (receiver, give_back);
+        let exporting = Exporting::new(outputs, names.clone(), counters.clone(), ways, self.options);
         let inspect = if self.options.mode == Mode::Safe { Inspect::CountOnly } else { Inspect::Yes };
         let base = Base::start();
         let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle, base };
@@ -495,13 +501,12 @@ impl Start<'_> {
             let wiring = Wiring { sender: sender.clone(), spare: spare.clone(), mailbox, pulse };
             pollers.push(Poller::new(lanes, (engine, tunnelling), wiring, manner));
         }
-        let control = Control::new(
+        let control = Arc::new(Control::new(
             (self.config.clone(), Arc::clone(self.plan), names),
             control::Tunnels::new(slots, tunnels),
-            (self.options.mode, backend.name(), base),
+            (self.options, backend.name(), base),
             (links, sender.clone(), ask),
-        );
-        let control = Arc::new(control);
+        ));
         if let Some(path) = &self.options.control {
             control::listen(&control, path)?;
             keys::listen(&control, &api::tunnel::socket_beside(path))?;

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking, and measure time"
 )]
 
+mod files;
 mod plane;
 mod socket;
 

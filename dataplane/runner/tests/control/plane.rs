@@ -89,6 +89,10 @@ impl Plane {
         self.folder.path()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("plane.sock")
     }

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use api::control::{
-    Command, CounterSnapshot, DataplaneStatus, FlowPage, FlowQuery, FlowRow, PortCounters, ProtocolRow,
-    ProtocolTable, QueueCounters, Reason, Reply, ServiceRow, Status, WorkerCounters, WorkerState,
-    WorkerStatus,
+    Command, CounterSnapshot, CryptoRow, DataplaneStatus, FlowPage, FlowQuery, FlowRow, PortCounters,
+    ProtocolRow, ProtocolTable, QueueCounters, Reason, Reply, ServiceRow, Status, WorkerCounters,
+    WorkerState, WorkerStatus,
 };
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use engine::filter::Filter;
-use engine::{Counter, Names, OpenFlow};
+use engine::{Counter, CryptoClass, Names, OpenFlow};
 use packet_io::IoStats;
 
 use super::super::exporting::{Message, Report};
@@ -174,7 +174,7 @@ impl Control {
     fn protocols(&self) -> Result<ProtocolTable, Reason> {
         let room = Tally::of(&self.current.lock().names);
         let (scans, silent_workers) = self.scan(|| Question::Tally(room.clone()));
-        let ended = self.report()?.ended;
+        let report = self.report()?;
         let current = self.current.lock();
         let mut open = Tally::of(&current.names);
         for (_, scan) in scans {
@@ -182,7 +182,11 @@ impl Control {
                 open.add(&tally);
             }
         }
-        let mut table = protocol_table(&current.names, &open, &ended);
+        let mut table = protocol_table(&current.names, &open, &report.ended);
+        let classes = CryptoClass::ALL.into_iter().zip(report.handshakes);
+        table.crypto = classes
+            .map(|(class, handshakes)| CryptoRow { class: class.name().to_owned(), handshakes })
+            .collect();
         table.silent_workers = silent_workers;
         Ok(table)
     }
@@ -377,7 +381,7 @@ fn protocol_table(names: &Names, open: &Tally, ended: &Tally) -> ProtocolTable {
         .collect();
     services.sort_by_key(|row| core::cmp::Reverse(row.bytes));
     services.truncate(ProtocolTable::MOST_SERVICES);
-    ProtocolTable { protocols, services, silent_workers: Vec::new() }
+    ProtocolTable { protocols, services, ..ProtocolTable::default() }
 }
 
 fn unreachable(what: &str) -> Reason {

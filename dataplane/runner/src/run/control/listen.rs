@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use api::config::LogLevel;
 use api::control::{
     Command, LineError, Lines, MAX_REQUEST, Message as Line, Observe, Reason, Reply, Request, Role,
 };
@@ -115,7 +116,7 @@ fn serve(control: &Control, stream: UnixStream) -> io::Result<()> {
                 return watch(control, id, observe, &mut out);
             }
             Ok(Request { id, command, .. }) => {
-                let line = match control.answer(command) {
+                let line = match answer(control, command) {
                     Ok(reply) => Line::Answer { id, reply: Box::new(reply) },
                     Err(reason) => Line::failed(id, reason),
                 };
@@ -123,6 +124,22 @@ fn serve(control: &Control, stream: UnixStream) -> io::Result<()> {
             }
         }
     }
+}
+
+/// Carries out a command, and logs that: signs of life and counters are asked for several times a second.
+fn answer(control: &Control, command: Command) -> Result<Reply, Reason> {
+    let level = match command {
+        Command::Status | Command::Counters => LogLevel::Trace,
+        _ => LogLevel::Debug,
+    };
+    if !control.log.tells(level) {
+        return control.answer(command);
+    }
+    let (name, began) = (command.name(), super::now());
+    let answer = control.answer(command);
+    let refused = answer.as_ref().err().map_or_else(String::new, |reason| format!(", refused: {reason}"));
+    control.log.tell(level, &format!("{name} in {} us{refused}", began.elapsed().as_micros()));
+    answer
 }
 
 /// Shows records as they come, until the other side goes or says anything.

@@ -16,6 +16,9 @@ use api::control::Mode;
 use crossbeam_channel::Sender;
 use engine::{Counters, Names, Plan};
 
+use crate::Log;
+
+use super::RunOptions;
 use super::exporting::Message;
 use super::orders::{Order, Post, Pulse};
 use super::polling::Base;
@@ -106,19 +109,20 @@ pub(super) struct Control {
     swapping: Guarded<()>,
     errors: Guarded<Vec<String>>,
     connections: AtomicU64,
+    pub(super) log: Log,
 }
 
 impl Control {
     pub(super) fn new(
         (config, plan, names): (Config, Arc<Plan>, Names),
         tunnels: Tunnels,
-        (mode, backend, base): (Mode, &'static str, Base),
+        (options, backend, base): (&RunOptions, &'static str, Base),
         (workers, exporter, ask): (Vec<Link>, Sender<Message>, Sender<Ask>),
     ) -> Self {
         let digest = api::control::digest(&config);
         Self {
             started: now(),
-            mode,
+            mode: options.mode,
             backend,
             base,
             tunnels: Guarded::new(tunnels),
@@ -131,6 +135,7 @@ impl Control {
             swapping: Guarded::new(()),
             errors: Guarded::new(Vec::new()),
             connections: AtomicU64::new(0),
+            log: options.log.clone(),
         }
     }
 

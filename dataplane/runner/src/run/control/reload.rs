@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Config;
-use api::config::ShuntPorts;
+use api::config::{LogLevel, ShuntPorts};
 use api::control::{Applied, Mistake, Mode, Reason, digest};
 use crossbeam_channel::bounded;
 use engine::detectors::signatures::{self, ScannerError, SignatureErrors};
@@ -65,16 +65,20 @@ impl Control {
             in_use.plan = tunnels;
             in_use.generation += 1;
         }
+        self.log.set_level(config.live.log.level);
         let mut current = self.current.lock();
         current.digest = digest(&config);
         current.config = config;
         current.plan = next.unwrap_or(plan);
         current.names = names;
         current.generation += 1;
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let generation = current.generation;
+        self.log.tell(LogLevel::Info, &format!("settings in use, generation {generation}, in {took_ms} ms"));
         Ok(Applied {
-            generation: current.generation,
+            generation,
             signatures_version: current.plan.signatures().version(),
-            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            took_ms,
             ..Applied::default()
         })
     }
