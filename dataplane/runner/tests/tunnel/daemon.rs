@@ -47,10 +47,14 @@ impl Keys {
         }
     }
 
-    fn read(&mut self) {
+    /// Whether there was a report to be read.
+    fn read(&mut self) -> bool {
         match self.incoming.receive::<Report>().unwrap() {
-            Arrival::Message(report) => self.seen.push(report),
-            Arrival::Nothing => {}
+            Arrival::Message(report) => {
+                self.seen.push(report);
+                true
+            }
+            Arrival::Nothing => false,
             Arrival::Closed => panic!("the data plane has gone"),
         }
     }
@@ -133,6 +137,8 @@ impl Keys {
 
     /// What was counted of the peer by now.
     pub(crate) fn counters(&mut self) -> PeerCounters {
+        // What came since somebody last read is old.
+        while self.read() {}
         self.seen.retain(|report| !matches!(report, Report::Counters { .. }));
         // The first may have been under way before.
         for _ in 0..2 {
