@@ -72,6 +72,130 @@ pub static CAUSES: &[DropCause] = &[
     ),
     drop("defrag_invalid", "fragments that contradict their datagram (overlaps, two ends)", FLOWS, SENDER),
     // theirs: frames that cannot be read
+    // the tunnel
+    drop(
+        "policy",
+        "a rule of live.tunnel drops it, or none lets it pass",
+        RULES,
+        "first rule that holds decides, then live.tunnel.otherwise",
+    ),
+    drop(
+        "seal_no_sa",
+        "it is to be sealed, and there is no key that is up: dropped rather than sent in the clear",
+        TUNNEL,
+        "shows whether the peer answers and when its keys came",
+    ),
+    drop(
+        "seal_limit",
+        "its key has reached its hard limit of packets or time, and no other came",
+        TUNNEL,
+        "shows the age of the keys: the exchange with the peer fails",
+    ),
+    drop(
+        "seal_no_peer",
+        "it is to be sealed, and no peer has its addresses behind it",
+        RULES,
+        "add them to `prefixes` of a peer (and `ours`), or a rule that bypasses them",
+    ),
+    drop(
+        "seal_malformed",
+        "it is to be sealed, and is no sound IP packet (or has a VLAN tag, which only layer-2 tunnels carry)",
+        FLOWS,
+        SENDER,
+    ),
+    drop(
+        "seal_not_selected",
+        "its addresses are not between `ours` and `prefixes` of the peer that its rule names",
+        RULES,
+        "make the rule's filter and the peer's prefixes say the same",
+    ),
+    drop(
+        "seal_too_big",
+        "sealed it would be larger than the path takes; its sender was told where it can be",
+        RULES,
+        "raise `mtu` of the peer where the path takes more; docs/tunnel.md has the numbers",
+    ),
+    drop(
+        "seal_no_room",
+        "no room in its buffer for what is put around it, or no buffer for fragments",
+        "wirewarden stats",
+        "raise boot.memory.mib, or lower the MTU inside",
+    ),
+    drop(
+        "no_neighbour",
+        "nobody answers for the link-layer address of the next hop",
+        RULES,
+        "check next_hop, the peer's address, and that the other side is up; the first packets after a start are usual",
+    ),
+    drop(
+        "clear_from_outside",
+        "it came in the clear from outside although a rule has it sealed",
+        TUNNEL,
+        "the far end sends in the clear: look at its rules; else somebody injects",
+    ),
+    drop(
+        "link_frame",
+        "it has no IP, or is neighbour discovery, and no layer-2 tunnel carries it",
+        RULES,
+        "usual; live.tunnel.link_frames = \"pass\" lets them go from side to side in the clear",
+    ),
+    drop(
+        "handover_full",
+        "the worker that has its key took no more packets",
+        "wirewarden stats",
+        "shows which workers are busy all the time: add cores",
+    ),
+    drop(
+        "open_fragment",
+        "it is sealed and came in fragments",
+        PATH,
+        "a router fragments in spite of DF: lower `mtu` of the peer",
+    ),
+    drop(
+        "open_malformed",
+        "it is sealed, and its outer headers are wrong or it is too short",
+        PATH,
+        "damaged on the way, or made by hand",
+    ),
+    drop(
+        "open_unknown_spi",
+        "it is sealed with a key that is not known here (any more)",
+        TUNNEL,
+        "usual for seconds after a restart; else the far end has keys that this one does not",
+    ),
+    drop(
+        "open_replayed",
+        "it was opened before",
+        PATH,
+        "somebody repeats packets, or the network doubles them",
+    ),
+    drop(
+        "open_too_old",
+        "it is older than the newest 16,320 packets",
+        PATH,
+        "the network holds packets back for long, or somebody repeats old ones",
+    ),
+    drop("open_not_authentic", "its tag is wrong", PATH, "damaged on the way, or forged"),
+    drop("open_bad_padding", "it is authentic, and its padding is wrong", TUNNEL, PEER),
+    drop(
+        "open_wrong_framing",
+        "it is authentic, and holds a protocol that the peer's `framing` does not",
+        TUNNEL,
+        "give both ends the same `framing`",
+    ),
+    drop("open_malformed_inner", "it is authentic, and what it holds is no sound packet", TUNNEL, PEER),
+    drop(
+        "open_not_selected",
+        "it is authentic, and its addresses are not between the peer's `prefixes` and `ours`",
+        RULES,
+        "give both ends the same prefixes, mirrored",
+    ),
+    drop(
+        "open_congestion",
+        "the network marked congestion on traffic that cannot say so (RFC 6040)",
+        PATH,
+        "usual under overload",
+    ),
     drop("link_truncated", "the frame ends inside its link-layer header", FLOWS, SENDER),
     drop("tag_truncated", "a VLAN, MPLS or PPPoE header ends with the frame", FLOWS, SENDER),
     drop("too_many_tags", "more stacked tags or labels than are followed", FLOWS, SENDER),
@@ -108,6 +232,10 @@ pub static CAUSES: &[DropCause] = &[
 const FLOWS: &str = "wirewarden observe -f 'not tcp and not udp'";
 const SENDER: &str =
     "the sender makes frames that break their own rules: find it on the port that counts them";
+const RULES: &str = "wirewarden config show | grep -A60 live.tunnel";
+const TUNNEL: &str = "wirewarden tunnel show";
+const PATH: &str = "wirewarden stats";
+const PEER: &str = "the far end is wrong: it had the key";
 const MTU: &str = "wirewarden config show | grep mtu";
 const CUT: &str =
     "frames are cut: compare boot.ports.mtu with the network's, and the snap length of a mirror port";

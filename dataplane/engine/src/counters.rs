@@ -31,6 +31,12 @@ counters! {
     Processed = "packets.processed",
     /// Frames of which a datagram is being put together (a level, not a sum).
     DefragHeld = "defrag.held",
+    /// Frames that were for the appliance itself and ended there.
+    Consumed = "packets.consumed",
+    /// Frames that were counted as processed and dropped after all; their drops have reasons as others have.
+    DroppedLater = "packets.dropped_later",
+    /// Frames dropped because a rule says so, or no rule lets them pass.
+    DropPolicy = "drop.policy",
     /// Frames dropped because the flow table was full and eviction was refused.
     DropFlowTableFull = "drop.flow_table_full",
     /// Fragments dropped because their datagram was not complete in time.
@@ -83,6 +89,80 @@ counters! {
     ShuntPackets = "shunt.packets",
     /// Their bytes on the wire.
     ShuntBytes = "shunt.bytes",
+    /// Frames sealed.
+    Sealed = "tunnel.sealed",
+    /// Their bytes before.
+    SealedBytes = "tunnel.sealed_bytes",
+    /// Frames opened.
+    Opened = "tunnel.opened",
+    /// Their bytes after.
+    OpenedBytes = "tunnel.opened_bytes",
+    /// Dummy packets sent, probes among them.
+    DummiesSent = "tunnel.dummies_sent",
+    /// Dummy packets received.
+    DummiesReceived = "tunnel.dummies_received",
+    /// Keep-alives of translators received.
+    KeepAlives = "tunnel.keep_alives",
+    /// Frames handed to the worker that has their key.
+    HandedOver = "tunnel.handed_over",
+    /// Segments whose MSS was lowered.
+    MssClamped = "tunnel.mss_clamped",
+    /// Senders told that their packet is too big.
+    TooBigAnswers = "tunnel.too_big_answers",
+    /// Fragments made of packets that were too big.
+    FragmentsMade = "tunnel.fragments_made",
+    /// Questions for link-layer addresses sent.
+    NeighboursAsked = "tunnel.neighbours_asked",
+    /// Answers about our addresses sent.
+    NeighboursAnswered = "tunnel.neighbours_answered",
+    /// Peers that moved.
+    PeersMoved = "tunnel.peers_moved",
+    /// Frames let through in the clear because there is no key and their rule says so.
+    PassedKeyless = "tunnel.passed_keyless",
+    /// Not sealed: no key is installed, or up.
+    DropSealNoSa = "drop.seal_no_sa",
+    /// Not sealed: the key has reached its hard limit of packets or time.
+    DropSealLimit = "drop.seal_limit",
+    /// Not sealed: no peer has their addresses behind it.
+    DropSealNoPeer = "drop.seal_no_peer",
+    /// Not sealed: not a sound IP packet.
+    DropSealMalformed = "drop.seal_malformed",
+    /// Not sealed: not between the prefixes of the peer.
+    DropSealNotSelected = "drop.seal_not_selected",
+    /// Not sealed: larger than the path takes.
+    DropSealTooBig = "drop.seal_too_big",
+    /// Not sealed: no room in the buffer, or no buffer for fragments.
+    DropSealNoRoom = "drop.seal_no_room",
+    /// The link-layer address of the next hop is not known (yet).
+    DropNoNeighbour = "drop.no_neighbour",
+    /// In the clear from outside although it has to be sealed.
+    DropClear = "drop.clear_from_outside",
+    /// Without IP, or neighbour discovery, which go to neither side.
+    DropLinkFrame = "drop.link_frame",
+    /// The worker that has their key took no more.
+    DropHandoverFull = "drop.handover_full",
+    /// Fragment of a sealed packet.
+    DropOpenFragment = "drop.open_fragment",
+    /// Sealed, with malformed outer headers or too short.
+    DropOpenMalformed = "drop.open_malformed",
+    /// Sealed with a key of a name that is not known.
+    DropOpenUnknownSpi = "drop.open_unknown_spi",
+    /// Sealed, and seen before.
+    DropOpenReplayed = "drop.open_replayed",
+    /// Sealed, and older than the replay window.
+    DropOpenTooOld = "drop.open_too_old",
+    /// Sealed, and not authentic.
+    DropOpenNotAuthentic = "drop.open_not_authentic",
+    /// Opened, with wrong padding.
+    DropOpenBadPadding = "drop.open_bad_padding",
+    /// Opened, and of a protocol that the key is not for.
+    DropOpenWrongFraming = "drop.open_wrong_framing",
+    /// Opened, and malformed.
+    DropOpenMalformedInner = "drop.open_malformed_inner",
+    /// Opened, and not between the prefixes of the peer.
+    DropOpenNotSelected = "drop.open_not_selected",
+    /// Opened, and congestion marked on traffic that cannot say so.
+    DropOpenCongestion = "drop.open_congestion",
 }
 
 const MALFORMED_START: usize = Counter::ALL.len();

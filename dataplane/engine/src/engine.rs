@@ -11,17 +11,19 @@ use crate::config::{EngineConfig, Guesses, Inspection as Inspect, Share};
 use crate::counters::{Counter, Counters};
 use crate::defrag::Defragmenter;
 use crate::detectors::signatures::{Scanner, ScannerError};
+use crate::filter::FlowView;
 use crate::flow::slot::{Marks, NONE, Phase, Slot, SlotIndex};
 use crate::flow::{Flows, Touch};
 use crate::frame::{Frame, Verdict};
 use crate::inspect::{Expectations, Inspections, Outcome, ParserPool, Segment, Workspace, direction_of};
 use crate::plan::Plan;
+use crate::policy::{Deciding, Policy};
 use crate::protocols::Carrier;
-use crate::record::{Direction, EndReason, FlowState, FlowSummary, RecordBatch};
+use crate::record::{Body, Direction, EndReason, FlowState, FlowSummary, RecordBatch};
 use crate::shunting::{Shunt, ShuntLimits, Shunting};
 use crate::stream::Buffers;
 use crate::trace::{Step, Trace};
-use crate::{Classification, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
+use crate::{Classification, CryptoClass, Evidence, ProtocolId, ServiceBasis, ServiceId, Tier};
 use std::sync::Arc;
 
 /// Frames that [`Engine::process`] takes at once.
@@ -63,6 +65,8 @@ pub struct Engine {
     trace: Option<Box<dyn Trace>>,
     /// Who counts packets of settled flows elsewhere, and of which.
     shunting: Option<Box<Shunting>>,
+    /// What becomes of packets, where not all go on.
+    deciding: Option<Box<Deciding>>,
     /// Headers and hashes of the burst in hand.
     scratch: Option<Box<[Parsed; MAX_BURST]>>,
 }
@@ -130,6 +134,7 @@ impl Engine {
             now_ns: 0,
             trace: None,
             shunting: None,
+            deciding: None,
             scratch: Some(Box::new(core::array::from_fn(|_| Parsed::new()))),
             trusting: ParseOptions { checksums: Checksums::Ignore, ..config.parse },
             config,
@@ -148,6 +153,18 @@ impl Engine {
         if self.config.parse.checksums == Checksums::Ignore {
             self.shunting = Some(Box::new(Shunting::new(port, limits, self.flows.table().capacity())));
         }
+    }
+
+    /// Decides by this policy from now on; without one every packet that can be read goes on.
+    pub fn set_policy(&mut self, policy: Option<Arc<Policy>>) {
+        let capacity = self.flows.table().indices().end as usize;
+        self.deciding = policy.map(|policy| Box::new(Deciding::new(policy, capacity)));
+    }
+
+    /// Whether some packets may not go on as they are.
+    #[must_use]
+    pub const fn has_policy(&self) -> bool {
+        self.deciding.is_some()
     }
 
     /// Shunts settled flows that go on; to be called about every millisecond.
@@ -294,10 +311,16 @@ impl Engine {
         }
         match self.flow(&packet, parsed.hash, parsed.candidate, batch) {
             Some(index) => {
-                self.counters.add(Counter::Processed, 1);
                 self.flows.count(index, packet.headers, packet.wire_len, packet.timestamp_ns);
-                self.inspect(index, &packet, batch);
-                Verdict::Forward
+                let verdict = if self.deciding.is_none() {
+                    self.inspect(index, &packet, batch);
+                    Verdict::Forward
+                } else {
+                    self.inspect_and_decide(index, &packet, batch)
+                };
+                let counter = if verdict == Verdict::Drop { Counter::DropPolicy } else { Counter::Processed };
+                self.counters.add(counter, 1);
+                verdict
             }
             None => {
                 self.counters.add(Counter::DropFlowTableFull, 1);
@@ -344,6 +367,9 @@ impl Engine {
         };
         self.counters.add(Counter::FlowsCreated, 1);
         self.counters.add(Counter::FlowsActive, 1);
+        if let Some(deciding) = &mut self.deciding {
+            deciding.forget(index);
+        }
         if packet.headers.tunnel.depth > 0 {
             self.flows.note_tunnel(index, packet.headers, packet.bytes);
         }
@@ -420,6 +446,45 @@ impl Engine {
         self.look_into(index, packet, batch);
     }
 
+    /// Steps "inspect" and "decide", where there is a policy.
+    #[inline(never)]
+    fn inspect_and_decide(
+        &mut self,
+        index: SlotIndex,
+        packet: &Packet<'_>,
+        batch: &mut RecordBatch,
+    ) -> Verdict {
+        let before = batch.records().len();
+        self.inspect(index, packet, batch);
+        let Some(deciding) = &mut self.deciding else { return Verdict::Forward };
+        let Some(slot) = self.flows.slot(index) else { return Verdict::Drop };
+        let is_told = batch.records().len() > before;
+        if let Some(known) = deciding.known(index).filter(|_| !is_told) {
+            return known;
+        }
+        let identity = self.flows.identity(slot);
+        for record in batch.records().get(before..).unwrap_or_default() {
+            let is_event = matches!(record.body, Body::Event(_)) && record.flow.id == identity.id;
+            if let Some(crypto) = CryptoClass::of_event(batch, record).filter(|_| is_event) {
+                deciding.note_crypto(index, crypto);
+            }
+        }
+        // What was decided stays: an event of a flow that goes on already does not change its way.
+        if let Some(known) = deciding.known(index) {
+            return known;
+        }
+        let is_settled = slot.marks.has(Marks::SETTLED);
+        let summary = is_settled.then(|| summary(slot, EndReason::Timeout));
+        let is_named = is_settled || slot.class.protocol != ProtocolId::UNKNOWN;
+        let view = FlowView {
+            flow: &identity,
+            summary: summary.as_ref(),
+            class: is_named.then_some(slot.class),
+            crypto: deciding.crypto(index),
+        };
+        deciding.decide(index, &view)
+    }
+
     #[inline(never)]
     fn look_into(&mut self, index: SlotIndex, packet: &Packet<'_>, batch: &mut RecordBatch) {
         let carrier = carrier_of(&packet.headers.key, packet.headers.protocol);
@@ -475,10 +540,16 @@ impl Engine {
     /// A fragment: counted with its datagram when that is whole.
     #[inline(never)]
     fn fragment(&mut self, packet: &Packet<'_>, batch: &mut RecordBatch) -> Verdict {
+        let verdict = self.deciding.as_ref().map_or(Verdict::Forward, |it| it.policy().unclassified());
+        if verdict == Verdict::Drop {
+            // It is counted below as well, with its datagram.
+            self.counters.add(Counter::DropPolicy, 1);
+            self.counters.add(Counter::DroppedLater, 1);
+        }
         self.defrag.expire(self.now_ns, &self.counters);
         let whole =
             self.defrag.accept(packet.headers, packet.bytes, packet.wire_len, self.now_ns, &self.counters);
-        let Some(whole) = whole else { return Verdict::Forward };
+        let Some(whole) = whole else { return verdict };
         let mut headers = Headers::default();
         match headers.parse_ip(whole.packet(), packet.headers, &self.config.parse) {
             Err(reason) => (0..whole.fragments).for_each(|_| self.counters.malformed(reason)),
@@ -504,7 +575,7 @@ impl Engine {
             }
         }
         self.defrag.recycle(whole);
-        Verdict::Forward
+        verdict
     }
 
     /// Ends flows whose time is up, at most `most`.

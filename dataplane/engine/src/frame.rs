@@ -1,5 +1,7 @@
 use wire::LinkType;
 
+use crate::policy::RuleNumber;
+
 /// One received packet, lent to the engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
@@ -25,4 +27,6 @@ pub enum Verdict {
     Forward,
     /// It goes no further; the reason has been counted.
     Drop,
+    /// It goes on sealed, because of this rule; a packet that came sealed goes on.
+    Seal(RuleNumber),
 }

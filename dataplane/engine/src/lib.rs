@@ -22,6 +22,7 @@ mod frame;
 mod inspect;
 mod names;
 mod plan;
+mod policy;
 mod shunting;
 mod stream;
 
@@ -36,5 +37,6 @@ pub use frame::{Frame, Verdict};
 pub use mem_sys::{OutOfMemory, PagePolicy};
 pub use names::{Names, ProtocolName};
 pub use plan::Plan;
+pub use policy::{Policy, PolicyError, PolicyProblem, RuleNumber, Treatment};
 pub use record::RecordBatch;
 pub use shunting::{Shunt, ShuntAnswer, ShuntLimits, Shunted};

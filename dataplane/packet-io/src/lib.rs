@@ -5,6 +5,8 @@
 //! `xdp`). A backend is chosen once, in `main`; every
 //! call after that is static.
 
+use core::ops::Range;
+
 pub mod memory;
 pub mod replay;
 
@@ -32,6 +34,21 @@ pub trait PacketBuf {
     fn bytes(&self) -> &[u8];
     /// The same, to be changed in place.
     fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Everything that belongs to this packet alone and may be written, and where in it the frame is: room before and
+    /// behind it for headers that are put on or taken off in place. Backends without room give the frame alone.
+    fn storage_mut(&mut self) -> (&mut [u8], Range<usize>) {
+        let bytes = self.bytes_mut();
+        let len = bytes.len();
+        (bytes, 0..len)
+    }
+
+    /// Makes the frame these bytes of [`storage_mut`](Self::storage_mut), with what they hold; whether they are in it.
+    /// Nothing changes where they are not. Backends without room take only the frame as it is.
+    #[must_use]
+    fn place(&mut self, range: Range<usize>) -> bool {
+        range == (0..self.bytes().len())
+    }
 
     /// Returns every packet of a burst to its pool; for a backend that does it faster together than one by one.
     fn release(burst: &mut Burst<Self>)
@@ -104,6 +121,13 @@ pub trait PacketIo {
 
     /// Takes from the front of `burst` what the port accepts; the rest stays.
     fn transmit(&mut self, burst: &mut Burst<Self::Buf>);
+
+    /// A packet of its own to be sent, with room before it; `None` where the backend makes none, they do not fit one
+    /// buffer, or no buffer is free.
+    fn make(&mut self, bytes: &[u8]) -> Option<Self::Buf> {
+        let _ = bytes;
+        None
+    }
 
     /// The time for packets that the backend has none of its own for, nanoseconds since the UNIX epoch: one clock read
     /// per burst, by the worker.

@@ -7,7 +7,7 @@ mod packet_io_contract;
 use std::fs;
 use std::path::PathBuf;
 
-use packet_io::memory::{Changed, Memory, MemoryOptions, Vary};
+use packet_io::memory::{Changed, Memory, MemoryOptions, Room, Vary};
 use packet_io::replay::{CaptureWriter, Replay, ReplayOptions};
 use packet_io::{PacketIo, PacketMeta};
 use packet_io_contract::{Bench, check};
@@ -64,7 +64,9 @@ fn replay_keeps_the_contract() {
 fn memory_keeps_the_contract() {
     for vary in [Vary::Nothing, Vary::Addresses] {
         for changed in [Changed::Keep, Changed::Restore] {
-            check(&mut MemoryBench(MemoryOptions { vary, changed, ..MemoryOptions::default() }));
+            for room in [Room::default(), Room { before: 128, behind: 64 }] {
+                check(&mut MemoryBench(MemoryOptions { vary, changed, room, ..MemoryOptions::default() }));
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod run;
 
 mod log;
+mod tunnelling;
 mod worker;
 
 pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
@@ -14,3 +15,4 @@ pub use mem_sys::restart_with_huge_heap;
 #[cfg(feature = "xdp")]
 pub use run::on_kernel;
 pub use run::{LoadError, RunError, RunOptions, RunReport, load, run};
+pub use tunnelling::TunnelError;

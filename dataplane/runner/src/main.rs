@@ -145,11 +145,17 @@ fn write_summary(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     }
     let drops: Vec<_> = report.drops().filter(|(_, count)| *count > 0).collect();
     let dropped: u64 = drops.iter().map(|(_, count)| count).sum();
+    // Packets that were looked into and dropped after all are told as dropped.
+    let processed =
+        report.counter("packets.processed").saturating_sub(report.counter("packets.dropped_later"));
+    let consumed = match report.counter("packets.consumed") {
+        0 => String::new(),
+        count => format!(" + consumed {count}"),
+    };
     writeln!(
         out,
-        "received {} = processed {} + dropped {dropped}{}",
+        "received {} = processed {processed}{consumed} + dropped {dropped}{}",
         report.polled,
-        report.counter("packets.processed"),
         if report.is_conserved() { "" } else { "  (DOES NOT ADD UP: please report this)" }
     )?;
     for (reason, count) in drops {

@@ -38,6 +38,26 @@ pub enum Roaming {
 struct Peer {
     endpoint: Endpoint,
     roaming: Roaming,
+    tally: Tally,
+}
+
+/// What a gateway counts of one peer, absolute since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Packets opened.
+    pub opened: u64,
+    /// Bytes of them after opening.
+    pub opened_bytes: u64,
+    /// Packets sealed.
+    pub sealed: u64,
+    /// Bytes of them before sealing.
+    pub sealed_bytes: u64,
+    /// Packets whose number was seen before, or is behind the window.
+    pub replayed: u64,
+    /// Packets whose tag is wrong.
+    pub forged: u64,
+    /// Packets that are authentic and were not opened all the same.
+    pub refused: u64,
 }
 
 /// Something that the key exchange or another core should know.
@@ -58,7 +78,7 @@ enum Step {
     /// There is nothing to decrypt.
     Done(Opened),
     /// It was authentic.
-    Decrypted { place: usize, class: u8, text: Text },
+    Decrypted { place: usize, peer: PeerId, class: u8, text: Text },
 }
 
 /// Notices kept until somebody takes them.
@@ -90,13 +110,18 @@ impl<A: Aead> Gateway<A> {
         self.core
     }
 
+    /// Takes UDP to another port for tunnels'.
+    pub const fn set_port(&mut self, port: u16) {
+        self.port = port;
+    }
+
     /// Adds a peer.
     ///
     /// # Errors
     /// [`TooManyPeers`].
     pub fn add_peer(&mut self, endpoint: Endpoint, roaming: Roaming) -> Result<PeerId, TooManyPeers> {
         let id = u16::try_from(self.peers.len()).map_err(|_| TooManyPeers)?;
-        self.peers.push(Peer { endpoint, roaming });
+        self.peers.push(Peer { endpoint, roaming, tally: Tally::default() });
         Ok(PeerId(id))
     }
 
@@ -104,6 +129,19 @@ impl<A: Aead> Gateway<A> {
     #[must_use]
     pub fn endpoint(&self, peer: PeerId) -> Option<Endpoint> {
         self.peers.get(usize::from(peer.0)).map(|peer| peer.endpoint)
+    }
+
+    /// What was counted of a peer.
+    #[must_use]
+    pub fn tally(&self, peer: PeerId) -> Tally {
+        self.peers.get(usize::from(peer.0)).map(|peer| peer.tally).unwrap_or_default()
+    }
+
+    /// Changes where a peer is, and whether it may move, as a new configuration says.
+    pub fn set_peer(&mut self, peer: PeerId, endpoint: Endpoint, roaming: Roaming) {
+        if let Some(known) = self.peers.get_mut(usize::from(peer.0)) {
+            (known.endpoint, known.roaming) = (endpoint, roaming);
+        }
     }
 
     /// Follows a peer that another core has seen move.
@@ -124,7 +162,7 @@ impl<A: Aead> Gateway<A> {
         results: &mut [Result<(), SealRefusal>],
         now: Moment,
     ) {
-        let Self { outbound, counters, .. } = self;
+        let Self { outbound, counters, peers, .. } = self;
         let Some(sa) = outbound.sa_mut(policy) else {
             for (_, result) in packets.iter().zip(results) {
                 counters.add(Counter::SealNoSa, 1);
@@ -154,6 +192,10 @@ impl<A: Aead> Gateway<A> {
         }
         counters.add(Counter::Sealed, sealed);
         counters.add(Counter::SealedBytes, bytes);
+        if let Some(peer) = peers.get_mut(usize::from(sa.config().peer.0)) {
+            peer.tally.sealed += sealed;
+            peer.tally.sealed_bytes += bytes;
+        }
     }
 
     /// Makes a dummy packet of a policy (see [`crate::OutboundSa::seal_dummy`]).
@@ -190,7 +232,14 @@ impl<A: Aead> Gateway<A> {
                 steps.push(self.decrypt(packet, now));
             }
             for ((packet, result), step) in packets.iter_mut().zip(results).zip(steps) {
+                let peer = match &step {
+                    Ok(Step::Decrypted { peer, .. }) => Some(*peer),
+                    _ => None,
+                };
                 *result = self.unwrap(packet, step);
+                if let Some(peer) = peer.and_then(|peer| self.peers.get_mut(usize::from(peer.0))) {
+                    peer.tally.unwrapped(result, packet.len() as u64);
+                }
                 match result {
                     Ok(Opened::Ip(_) | Opened::Ethernet) => {
                         opened += 1;
@@ -246,12 +295,16 @@ impl<A: Aead> Gateway<A> {
         let peer = sa.config().peer;
         let moved = self.peers.get(usize::from(peer.0)).is_some_and(|peer| peer.has_moved(&outer));
         let moved = moved && is_source_intact(packet.bytes(), &outer);
-        let (freshness, text) = sa.decrypt(packet, &outer)?;
+        let decrypted = sa.decrypt(packet, &outer);
+        if let (Err(refusal), Some(peer)) = (&decrypted, self.peers.get_mut(usize::from(peer.0))) {
+            peer.tally.refused(*refusal);
+        }
+        let (freshness, text) = decrypted?;
         // Only the newest packet so far says where its sender is: an old one may have been held back.
         if moved && freshness == Freshness::Newest {
             self.follow(peer, &outer);
         }
-        Ok(Step::Decrypted { place, class: outer.class, text })
+        Ok(Step::Decrypted { place, peer, class: outer.class, text })
     }
 
     /// The second half of opening.
@@ -263,7 +316,7 @@ impl<A: Aead> Gateway<A> {
     ) -> Result<Opened, OpenRefusal> {
         match step? {
             Step::Done(opened) => Ok(opened),
-            Step::Decrypted { place, class, text } => {
+            Step::Decrypted { place, class, text, .. } => {
                 self.inbound.at(place).ok_or(OpenRefusal::UnknownSpi)?.unwrap(packet, class, text)
             }
         }
@@ -276,6 +329,31 @@ impl<A: Aead> Gateway<A> {
         self.counters.add(Counter::PeerMoved, 1);
         if self.notices.try_push(Notice::PeerMoved(peer, endpoint)).is_err() {
             self.counters.add(Counter::NoticesLost, 1);
+        }
+    }
+}
+
+impl Tally {
+    /// Counts an authentic packet.
+    #[inline]
+    const fn unwrapped(&mut self, result: &Result<Opened, OpenRefusal>, bytes: u64) {
+        match result {
+            Ok(Opened::Ip(_) | Opened::Ethernet) => {
+                self.opened += 1;
+                self.opened_bytes += bytes;
+            }
+            Ok(Opened::Dummy | Opened::KeepAlive | Opened::NonEsp) => {}
+            Err(_) => self.refused += 1,
+        }
+    }
+
+    /// Counts a packet that is not, as far as its peer is known.
+    #[cold]
+    const fn refused(&mut self, refusal: OpenRefusal) {
+        match refusal {
+            OpenRefusal::Replayed | OpenRefusal::TooOld => self.replayed += 1,
+            OpenRefusal::NotAuthentic => self.forged += 1,
+            _ => self.refused += 1,
         }
     }
 }

@@ -53,7 +53,7 @@ pub use clamp::clamp_mss;
 pub use counter::{Counter, Counters};
 pub use ecn::{DscpMode, EcnMode};
 pub use fragment::Fragments;
-pub use gateway::{Gateway, Notice, Roaming, TooManyPeers};
+pub use gateway::{Gateway, Notice, Roaming, Tally, TooManyPeers};
 pub use inbound::{InboundTable, TableError};
 pub use inner::Version;
 pub use key::{KEY_MATERIAL, SaKey};

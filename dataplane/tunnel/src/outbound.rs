@@ -4,7 +4,7 @@ use crate::aead::{Aead, Aes256Gcm};
 use crate::inbound::TableError;
 use crate::inner::Inner;
 use crate::outer::Endpoint;
-use crate::sa::{Moment, PeerId};
+use crate::sa::{Moment, PeerId, SaError};
 use crate::seal::OutboundSa;
 use crate::selector::Selectors;
 
@@ -83,6 +83,14 @@ impl<A: Aead> OutboundTable<A> {
     #[must_use]
     pub fn sa(&self, policy: PolicyId) -> Option<&OutboundSa<A>> {
         self.policies.get(usize::from(policy.0))?.sa.as_deref()
+    }
+
+    /// Follows a change of the MTU of a policy's path.
+    ///
+    /// # Errors
+    /// [`SaError::PathTooSmall`]; the old one stays. Without an SA nothing changes.
+    pub fn set_path_mtu(&mut self, policy: PolicyId, mtu: u16) -> Result<(), SaError> {
+        self.sa_mut(policy).map_or(Ok(()), |sa| sa.set_path_mtu(mtu))
     }
 
     #[inline]

@@ -140,6 +140,7 @@ const fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Forward => "forward",
         Verdict::Drop => "drop",
+        Verdict::Seal(_) => "seal",
     }
 }
 

@@ -9,6 +9,7 @@ use crate::config::EngineConfig;
 use crate::detectors::signatures::{Scanner, ScannerError};
 use crate::flow::slot::Marks;
 use crate::plan::Plan;
+use crate::policy::{Deciding, Policy};
 use crate::record::{EndReason, FlowIdentity, FlowSummary};
 
 /// What takes the place of an engine's plan and rules while it runs. All that takes time or memory was done when it was
@@ -18,6 +19,7 @@ pub struct Replacement {
     plan: Arc<Plan>,
     scanner: Scanner,
     config: EngineConfig,
+    deciding: Option<Box<Deciding>>,
 }
 
 impl Replacement {
@@ -27,7 +29,14 @@ impl Replacement {
     /// # Errors
     /// No memory to scan with the signatures.
     pub fn new(plan: Arc<Plan>, config: EngineConfig) -> Result<Self, ScannerError> {
-        Ok(Self { scanner: Scanner::new(plan.signatures())?, plan, config })
+        Ok(Self { scanner: Scanner::new(plan.signatures())?, plan, config, deciding: None })
+    }
+
+    /// Brings this policy, too; without one every packet that can be read goes on.
+    pub fn set_policy(&mut self, policy: Option<Arc<Policy>>) {
+        // Tables round their capacity up, by less than a factor of four.
+        let capacity = self.config.flow_capacity.saturating_mul(4).saturating_add(4096);
+        self.deciding = policy.map(|policy| Box::new(Deciding::new(policy, capacity)));
     }
 }
 
@@ -47,6 +56,11 @@ impl Engine {
         core::mem::swap(&mut self.plan, &mut replacement.plan);
         core::mem::swap(&mut self.scanner, &mut replacement.scanner);
         core::mem::swap(&mut self.config, &mut replacement.config);
+        match (&mut self.deciding, &mut replacement.deciding) {
+            // What is known of flows stays; what was decided of them is decided anew.
+            (Some(own), Some(new)) => own.swap_policy(new),
+            (own, new) => core::mem::swap(own, new),
+        }
         // What the memory was made for at the start does not change.
         let (config, start) = (&mut self.config, &replacement.config);
         config.flow_capacity = start.flow_capacity;

@@ -129,10 +129,15 @@ impl Engine {
         let was_settled = self.flows.slot(index).is_some_and(|slot| slot.marks.has(Marks::SETTLED));
         // What only the telling needs is not measured.
         let _ = clock.lap();
-        self.counters.add(Counter::Processed, 1);
         self.flows.count(index, packet.headers, packet.wire_len, packet.timestamp_ns);
         walk.cycles.count = clock.lap();
-        self.inspect(index, &packet, batch);
+        if self.has_policy() {
+            walk.verdict = self.inspect_and_decide(index, &packet, batch);
+        } else {
+            self.inspect(index, &packet, batch);
+        }
+        let counter = if walk.verdict == Verdict::Drop { Counter::DropPolicy } else { Counter::Processed };
+        self.counters.add(counter, 1);
         walk.cycles.inspect = clock.lap();
         walk.membership = self.flows.slot(index).map(|slot| Membership::Flow {
             identity: self.flows.identity(slot),

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use super::frames::{FrameId, Frames};
@@ -73,6 +74,12 @@ impl Framed {
         self.frames().start().wrapping_add(usize::try_from(self.address).unwrap_or(0))
     }
 
+    /// Where in its frame it starts.
+    #[inline]
+    fn within(&self) -> usize {
+        usize::try_from(self.address & u64::from(self.frames().size() - 1)).unwrap_or(0)
+    }
+
     #[inline]
     fn frame(&self) -> FrameId {
         self.frames().frame_at(self.address).unwrap_or(0)
@@ -100,6 +107,40 @@ impl PacketBuf for AfXdpBuf {
                 std::slice::from_raw_parts_mut(framed.start(), framed.len as usize)
             },
             Place::Joined(bytes) => bytes,
+        }
+    }
+
+    fn storage_mut(&mut self) -> (&mut [u8], Range<usize>) {
+        match &mut self.place {
+            Place::Frame(framed) => {
+                let frames = framed.frames();
+                let (within, size) = (framed.within(), frames.size() as usize);
+                let start = framed.start().wrapping_sub(within);
+                // SAFETY: the whole frame is this buffer's alone (rule of `frames`), and within the mapping.
+                let storage = unsafe { std::slice::from_raw_parts_mut(start, size) };
+                (storage, within..within + framed.len as usize)
+            }
+            Place::Joined(bytes) => {
+                let len = bytes.len();
+                (bytes, 0..len)
+            }
+        }
+    }
+
+    fn place(&mut self, range: Range<usize>) -> bool {
+        match &mut self.place {
+            Place::Frame(framed) => {
+                let size = framed.frames().size() as usize;
+                let at = (u64::try_from(range.start), u32::try_from(range.len()));
+                let (Ok(start), Ok(len)) = at else { return false };
+                if range.start > range.end || range.end > size {
+                    return false;
+                }
+                framed.address = framed.address - framed.within() as u64 + start;
+                framed.len = len;
+                true
+            }
+            Place::Joined(bytes) => range == (0..bytes.len()),
         }
     }
 

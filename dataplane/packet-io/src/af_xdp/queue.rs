@@ -323,6 +323,15 @@ impl PacketIo for AfXdpQueue {
         self.counters.publish(&self.stats);
     }
 
+    fn make(&mut self, bytes: &[u8]) -> Option<AfXdpBuf> {
+        let mut buf = self.packet(bytes)?;
+        // At the start of its frame: moved away from it where there is room.
+        let (storage, at) = buf.storage_mut();
+        let start = MADE_HEADROOM.min(storage.len() - at.len());
+        storage.copy_within(at.clone(), start);
+        buf.place(start..start + at.len()).then_some(buf)
+    }
+
     fn set_clock(&mut self, now_ns: u64) {
         self.plain.timestamp_ns = now_ns;
     }
@@ -393,6 +402,9 @@ impl Counters {
         }
     }
 }
+
+/// Room before packets that are made here, bytes.
+const MADE_HEADROOM: usize = 128;
 
 /// LINKTYPE_ETHERNET.
 const ETHERNET: u16 = 1;

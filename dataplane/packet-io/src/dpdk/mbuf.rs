@@ -1,4 +1,5 @@
 use core::mem::ManuallyDrop;
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
 
@@ -138,6 +139,28 @@ impl PacketBuf for Mbuf {
     fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, and the buffer has one reference, which is `self`.
         unsafe { slice::from_raw_parts_mut(self.data(), usize::from(self.raw().data_len)) }
+    }
+
+    fn storage_mut(&mut self) -> (&mut [u8], Range<usize>) {
+        let raw = self.raw();
+        let (start, len) = (usize::from(raw.data_off), usize::from(raw.data_len));
+        let (storage, size) = (raw.buf_addr.cast::<u8>(), usize::from(raw.buf_len));
+        // SAFETY: the buffer has `buf_len` bytes from `buf_addr` on, of memory that DPDK mapped, and one reference,
+        // which is `self`.
+        let storage = unsafe { slice::from_raw_parts_mut(storage, size) };
+        (storage, start..start + len)
+    }
+
+    fn place(&mut self, range: Range<usize>) -> bool {
+        let raw = self.raw_mut();
+        let (Ok(start), Ok(len)) = (u16::try_from(range.start), u16::try_from(range.len())) else {
+            return false;
+        };
+        let fits = raw.nb_segs == 1 && range.start <= range.end && range.end <= usize::from(raw.buf_len);
+        if fits {
+            (raw.data_off, raw.data_len, raw.pkt_len) = (start, len, u32::from(len));
+        }
+        fits
     }
 
     fn release(burst: &mut Burst<Self>) {

@@ -121,7 +121,7 @@ impl Port {
         let queues: Vec<DpdkQueue> = sources
             .into_iter()
             .zip(sinks)
-            .map(|(source, sink)| DpdkQueue::new(source, sink, lane, Arc::clone(&started)))
+            .map(|(source, sink)| DpdkQueue::new(source, sink, lane, (pool.clone(), Arc::clone(&started))))
             .collect();
         let distribution = match (config.workers, plan.uses_rss()) {
             (1, _) => Distribution::Single,

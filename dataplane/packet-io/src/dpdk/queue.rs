@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dpdk_sys::rte_mbuf;
 
 use super::mbuf::{Mbuf, Packets, TimestampPlace, fill, forget_first};
+use super::pool::MbufPool;
 use super::port::Started;
 use super::ring::{Consumer, Producer, RingDrops};
 use super::spread::{self, Spread};
@@ -22,13 +23,19 @@ pub struct DpdkQueue {
     sink: Sink,
     idle_bursts: u64,
     counters: Arc<Counters>,
+    pool: MbufPool,
     // Last, so that packets in rings and waiting rooms are freed before the port closes.
     _started: Arc<Started>,
 }
 
 impl DpdkQueue {
-    pub(super) fn new(source: Source, sink: Sink, lane: Lane, started: Arc<Started>) -> Self {
-        Self { lane, source, sink, idle_bursts: 0, counters: Arc::default(), _started: started }
+    pub(super) fn new(
+        source: Source,
+        sink: Sink,
+        lane: Lane,
+        (pool, started): (MbufPool, Arc<Started>),
+    ) -> Self {
+        Self { lane, source, sink, idle_bursts: 0, counters: Arc::default(), pool, _started: started }
     }
 
     pub(super) fn counters(&self) -> Arc<Counters> {
@@ -75,6 +82,10 @@ impl PacketIo for DpdkQueue {
         if let Sink::Collector(collector) = &mut self.sink {
             collector.forward(self.lane.port);
         }
+    }
+
+    fn make(&mut self, bytes: &[u8]) -> Option<Mbuf> {
+        self.pool.packet(bytes)
     }
 
     fn set_clock(&mut self, now_ns: u64) {

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -22,6 +23,7 @@ use crate::storage::{LINE, Storage};
 pub(crate) struct Arena {
     shelf: Arc<Shelf>,
     places: Box<[Place]>,
+    room: Room,
 }
 
 /// What lent packets point into: held by reference count, so that it stays where it is when the arena is moved.
@@ -30,11 +32,20 @@ struct Shelf {
     states: Box<[AtomicU8]>,
 }
 
-/// Where a packet lies in an arena.
+/// Where a packet lies in an arena, without its room.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     start: usize,
     len: u32,
+}
+
+/// Free bytes around every packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Before it; a multiple of 64 keeps packets on the start of a cache line.
+    pub before: u16,
+    /// Behind it.
+    pub behind: u16,
 }
 
 /// Not lent, and with the bytes it had when it was given back unchanged.
@@ -46,9 +57,12 @@ const CHANGED: u8 = 2;
 
 /// One packet of an arena, which can be lent again when this is dropped.
 pub struct MemoryBuf {
+    /// The packet, which has `before` and `behind` bytes of its own around it.
     bytes: NonNull<u8>,
     state: NonNull<AtomicU8>,
     len: u32,
+    before: u16,
+    behind: u16,
     was_changed: bool,
 }
 
@@ -59,19 +73,20 @@ unsafe impl Send for MemoryBuf {}
 unsafe impl Sync for MemoryBuf {}
 
 impl Arena {
-    /// Lays out copies of `packets`.
-    pub(crate) fn new<B: AsRef<[u8]>>(packets: &[B]) -> Self {
+    /// Lays out copies of `packets`, each with this room around it.
+    pub(crate) fn new<B: AsRef<[u8]>>(packets: &[B], room: Room) -> Self {
         let mut places = Vec::with_capacity(packets.len());
         let mut start = 0_usize;
         for packet in packets {
             // A longer one does not exist: no field of any packet format could say its length.
             let len = u32::try_from(packet.as_ref().len()).unwrap_or(u32::MAX);
-            places.push(Place { start, len });
-            start += (len as usize).next_multiple_of(LINE).max(LINE);
+            let (before, behind) = (usize::from(room.before), usize::from(room.behind));
+            places.push(Place { start: start + before, len });
+            start += (before + len as usize + behind).next_multiple_of(LINE).max(LINE);
         }
         let states = packets.iter().map(|_| AtomicU8::new(FREE)).collect();
         let shelf = Arc::new(Shelf { bytes: Storage::zeroed(start), states });
-        let mut arena = Self { shelf, places: places.into_boxed_slice() };
+        let mut arena = Self { shelf, places: places.into_boxed_slice(), room };
         for (index, packet) in packets.iter().enumerate() {
             if let Some((mut buf, _)) = arena.lend(index) {
                 buf.bytes_mut().iter_mut().zip(packet.as_ref()).for_each(|(to, from)| *to = *from);
@@ -94,7 +109,9 @@ impl Arena {
         state.store(LENT, Ordering::Relaxed);
         let was_changed = before == CHANGED;
         let bytes = NonNull::new(self.shelf.bytes.base().wrapping_add(place.start))?;
-        Some((MemoryBuf { bytes, state: NonNull::from(state), len: place.len, was_changed }, was_changed))
+        let Room { before, behind } = self.room;
+        let state = NonNull::from(state);
+        Some((MemoryBuf { bytes, state, len: place.len, before, behind, was_changed }, was_changed))
     }
 }
 
@@ -127,6 +144,32 @@ impl PacketBuf for MemoryBuf {
         self.was_changed = true;
         // SAFETY: as in `bytes`, and `&mut self` makes this the only way to them.
         unsafe { std::slice::from_raw_parts_mut(self.bytes.as_ptr(), self.len as usize) }
+    }
+
+    fn storage_mut(&mut self) -> (&mut [u8], Range<usize>) {
+        self.was_changed = true;
+        let (before, len) = (usize::from(self.before), self.len as usize);
+        let start = self.bytes.as_ptr().wrapping_sub(before);
+        let all = before + len + usize::from(self.behind);
+        // SAFETY: a packet is lent with its room, which is the arena's and nobody else's; `place` keeps the sum.
+        let storage = unsafe { std::slice::from_raw_parts_mut(start, all) };
+        (storage, before..before + len)
+    }
+
+    fn place(&mut self, range: Range<usize>) -> bool {
+        let all = usize::from(self.before) + self.len as usize + usize::from(self.behind);
+        if range.start > range.end || range.end > all {
+            return false;
+        }
+        let around = (u16::try_from(range.start), u16::try_from(all - range.end));
+        let (Ok(before), Ok(behind), Ok(len)) = (around.0, around.1, u32::try_from(range.len())) else {
+            return false;
+        };
+        let start = self.bytes.as_ptr().wrapping_sub(usize::from(self.before)).wrapping_add(range.start);
+        let Some(bytes) = NonNull::new(start) else { return false };
+        (self.bytes, self.before, self.behind, self.len) = (bytes, before, behind, len);
+        self.was_changed = true;
+        true
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{BURST, Burst, IoStats, PacketBuf, PacketIo, PacketMeta};
 use addresses::{Addresses, VARIANTS};
 use arena::Arena;
 
-pub use arena::MemoryBuf;
+pub use arena::{MemoryBuf, Room};
 
 /// Hands out the same packets, in order, in one or more rounds.
 ///
@@ -27,6 +27,8 @@ pub struct Memory {
     copies: u64,
     /// Where the copy of this round starts in the arena.
     copy_start: usize,
+    /// Packets for [`PacketIo::make`], where there is room around packets.
+    spares: Option<Arena>,
     /// The packets as they were given, where they are to be restored.
     originals: Option<Arena>,
     options: MemoryOptions,
@@ -50,17 +52,29 @@ pub struct MemoryOptions {
     pub changed: Changed,
     /// Packets that one call of [`PacketIo::transmit`] takes.
     pub transmit_room: usize,
+    /// Free bytes around each packet, for what is put around it in place.
+    pub room: Room,
 }
 
 impl Default for MemoryOptions {
-    /// One round, no variation, changes undone, everything taken.
+    /// One round, no variation, changes undone, everything taken, no room.
     fn default() -> Self {
-        Self { loops: Some(1), vary: Vary::Nothing, changed: Changed::Restore, transmit_room: usize::MAX }
+        Self {
+            loops: Some(1),
+            vary: Vary::Nothing,
+            changed: Changed::Restore,
+            transmit_room: usize::MAX,
+            room: Room::default(),
+        }
     }
 }
 
 /// Packets below which there are copies of them, so that bursts get full, and a few may be out, with a handful too.
 const LEAST_PACKETS: usize = 8 * BURST;
+
+/// Packets that can be made at once, and bytes of the longest.
+const SPARES: usize = 64;
+const SPARE: usize = 2048;
 
 /// What is different from round to round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,10 +134,12 @@ impl Memory {
         let all: Vec<&B> = packets.iter().cycle().take(packets.len() * copies).collect();
         Self {
             slots,
-            arena: Arena::new(&all),
+            arena: Arena::new(&all, options.room),
+            spares: (options.room != Room::default())
+                .then(|| Arena::new(&[[0; SPARE]; SPARES], options.room)),
             copies: copies as u64,
             copy_start: 0,
-            originals: (options.changed == Changed::Restore).then(|| Arena::new(&packets)),
+            originals: (options.changed == Changed::Restore).then(|| Arena::new(&packets, Room::default())),
             options,
             next: 0,
             round: 0,
@@ -254,6 +270,15 @@ impl PacketIo for Memory {
                 collected.push(Sent { bytes: buf.bytes().to_vec(), meta });
             }
         }
+    }
+
+    fn make(&mut self, bytes: &[u8]) -> Option<MemoryBuf> {
+        let spares = self.spares.as_mut()?;
+        let (mut buf, _) = (0..SPARES).find_map(|at| spares.lend(at))?;
+        let (storage, all) = buf.storage_mut();
+        let range = all.start..all.start.checked_add(bytes.len()).filter(|end| *end <= all.end)?;
+        storage.get_mut(range.clone())?.copy_from_slice(bytes);
+        buf.place(range).then_some(buf)
     }
 
     fn is_exhausted(&self) -> bool {

@@ -32,6 +32,8 @@ pub(crate) fn check(bench: &mut impl Bench) {
     buffers_go_back_to_their_pool(bench);
     transmitting_takes_from_the_front_and_leaves_the_rest(bench);
     packets_can_be_changed_in_place(bench);
+    headers_can_be_put_on_and_taken_off_in_place(bench);
+    packets_can_be_made(bench);
 }
 
 /// Calls `receive` until something came or nothing ever will.
@@ -167,5 +169,60 @@ fn packets_can_be_changed_in_place<B: Bench>(bench: &mut B) {
             buf.bytes().iter().all(|&byte| byte == number as u8),
             "packet {number} shares bytes with another"
         );
+    }
+}
+
+/// Room before packets that headers of tunnels need (IPv6, UDP, ESP, GRE, Ethernet with a tag).
+const HEADROOM: usize = 68 + 18;
+
+fn headers_can_be_put_on_and_taken_off_in_place<B: Bench>(bench: &mut B) {
+    let packets = packets();
+    let (mut io, mut burst) = (bench.receiving(&packets), Burst::<<B::Io as PacketIo>::Buf>::new());
+    receive_some(&mut io, &mut burst);
+    let before: Vec<Vec<u8>> = burst.bufs().iter().map(|buf| buf.bytes().to_vec()).collect();
+    for (number, (buf, before)) in burst.bufs_mut().iter_mut().zip(&before).enumerate() {
+        let (storage, at) = buf.storage_mut();
+        assert_eq!(&storage[at.clone()], before, "the storage holds the packet");
+        let (all, has_room) = (storage.len(), at.start >= HEADROOM && storage.len() - at.end >= 21);
+        let mut beyond = vec![at.start..all + 1, all..all + 1];
+        if !has_room {
+            // A packet that fills its buffer, or a backend without room: it stays as it is.
+            beyond.push(at.start + 1..all + 1);
+        } else {
+            storage[at.start - HEADROOM..at.start].fill(number as u8);
+            storage[at.end..at.end + 21].fill(0xee);
+            assert!(buf.place(at.start - HEADROOM..at.end + 21));
+            assert_eq!(buf.bytes().len(), HEADROOM + before.len() + 21);
+            assert!(buf.bytes().starts_with(&[number as u8; HEADROOM]) && buf.bytes().ends_with(&[0xee; 21]));
+            assert_eq!(&buf.bytes()[HEADROOM..HEADROOM + before.len()], before);
+            assert!(buf.place(at.start + 14..at.end), "a header is taken off");
+            assert_eq!(buf.bytes(), &before[14..]);
+            assert_eq!(buf.storage_mut().1, at.start + 14..at.end);
+            assert!(buf.place(at));
+        }
+        for range in beyond {
+            assert!(!buf.place(range));
+        }
+        assert_eq!(buf.bytes(), before);
+    }
+    // Nobody wrote into another's room.
+    for (buf, before) in burst.bufs().iter().zip(&before) {
+        assert_eq!(buf.bytes(), before);
+    }
+}
+
+fn packets_can_be_made<B: Bench>(bench: &mut B) {
+    let packets = packets();
+    let mut io = bench.receiving(&packets);
+    assert!(io.make(&[0; 100_000]).is_none(), "no buffer is as long");
+    for number in 0..300_u16 {
+        let bytes = vec![number as u8; 60 + usize::from(number)];
+        let Some(mut made) = io.make(&bytes) else {
+            assert_eq!(number, 0, "buffers ran out");
+            return;
+        };
+        assert_eq!(made.bytes(), bytes);
+        let (_, at) = made.storage_mut();
+        assert!(at.start >= HEADROOM, "a made packet has room");
     }
 }

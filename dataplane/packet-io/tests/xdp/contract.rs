@@ -110,6 +110,10 @@ impl PacketIo for Fed {
         self.sender.receive(&mut returned);
     }
 
+    fn make(&mut self, bytes: &[u8]) -> Option<AfXdpBuf> {
+        self.queue.make(bytes)
+    }
+
     fn is_exhausted(&self) -> bool {
         self.waiting.is_empty() && self.idle > QUIET
     }

@@ -6,6 +6,7 @@ mod exporting;
 mod failover;
 #[cfg(feature = "xdp")]
 mod kernel;
+mod keys;
 #[cfg(feature = "xdp")]
 mod lists;
 mod observers;
@@ -31,7 +32,7 @@ use engine::detectors::signatures::SignatureErrors;
 use engine::{Counters, EngineError, Names, Plan, RecordBatch};
 use export::ExportError;
 use packet_io::replay::ReplayError;
-use packet_io::{IoStats, PacketIo};
+use packet_io::{IoStats, PacketBuf, PacketIo};
 
 use crate::Log;
 use control::{Control, ControlError};
@@ -39,8 +40,10 @@ use exporting::{Exporting, Message, Outputs};
 #[cfg(feature = "xdp")]
 pub use failover::on_kernel;
 use orders::{Pulse, mailbox};
-use polling::{Lane, Manner, Poller, Wiring};
+use polling::{Base, Lane, Manner, Poller, Wiring};
 use tending::{Ask, Ports};
+
+use crate::tunnelling::{Mesh, TunnelError, Tunnelling};
 
 /// Batches on their way from the workers to the exporter, at once.
 const BATCHES_IN_FLIGHT: usize = 64;
@@ -75,6 +78,9 @@ pub enum RunError {
     /// Signatures that cannot be used.
     #[error(transparent)]
     Signatures(#[from] SignatureErrors),
+    /// Tunnels or their rules that cannot be used.
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
     /// No memory for an engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -130,7 +136,7 @@ impl RunError {
         if let Self::Lists(_) = self {
             return true;
         }
-        matches!(self, Self::NoPorts | Self::UnequalQueues { .. } | Self::Signatures(_))
+        matches!(self, Self::NoPorts | Self::UnequalQueues { .. } | Self::Signatures(_) | Self::Tunnel(_))
     }
 
     /// Whether a backend cannot be had on this machine, so that another may.
@@ -202,7 +208,10 @@ impl RunReport {
     pub fn is_conserved(&self) -> bool {
         let dropped: u64 = self.drops().map(|(_, count)| count).sum();
         let processed = self.counter("packets.processed") + self.counter("defrag.held");
-        self.polled == self.counter("packets.received") && self.polled == processed + dropped
+        let ended = processed + self.counter("packets.consumed") + dropped;
+        // What was processed and then dropped is among both.
+        self.polled == self.counter("packets.received")
+            && self.polled + self.counter("packets.dropped_later") == ended
     }
 }
 
@@ -445,7 +454,7 @@ pub(crate) struct Lanes<Io: PacketIo> {
 
 impl Start<'_> {
     /// Starts the workers and stays until they are done.
-    fn workers<Io: PacketIo + polling::Source + Send>(
+    fn workers<Io: PacketIo<Buf: PacketBuf + Send> + polling::Source + Send>(
         &self,
         lanes: Lanes<Io>,
         backend: Backend,
@@ -467,8 +476,11 @@ impl Start<'_> {
         let ways = (receiver, give_back);
         let exporting = Exporting::new(outputs, names.clone(), counters.clone(), ways, self.options);
         let inspect = if self.options.mode == Mode::Safe { Inspect::CountOnly } else { Inspect::Yes };
-        let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle };
+        let base = Base::start();
+        let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle, base };
         let engine_config = settings::engine(self.config, self.options.mode, workers);
+        let (slots, tunnels, policy) = settings::tunnels(self.config, self.options.mode, &names)?;
+        let mut meshes = Mesh::of(workers).into_iter();
         let (mut pollers, mut links) = (Vec::new(), Vec::new());
         let mut shunts = lanes.shunts.into_iter();
         for (index, lanes) in lanes.workers.into_iter().enumerate() {
@@ -478,35 +490,48 @@ impl Start<'_> {
             if let Some(shunts) = shunts.next().flatten() {
                 engine.set_shunt(Box::new(shunts), shunting::limits(boot, &self.config.live.shunt));
             }
+            engine.set_policy(policy.clone());
+            let Some(mesh) = meshes.next() else { break };
+            let mut tunnelling = Tunnelling::new(mesh, Arc::clone(&own));
+            tunnelling.set_plan(tunnels.clone());
             let (post, mailbox) = mailbox();
             let pulse = Arc::new(Pulse::default());
             let core = boot.cores.get(index).copied();
             links.push(control::Link::new(post, own, Arc::clone(&pulse), core));
             let wiring = Wiring { sender: sender.clone(), spare: spare.clone(), mailbox, pulse };
-            pollers.push(Poller::new(lanes, engine, wiring, manner));
+            pollers.push(Poller::new(lanes, (engine, tunnelling), wiring, manner));
         }
         let control = Arc::new(Control::new(
             (self.config.clone(), Arc::clone(self.plan), names),
-            (self.options, backend.name()),
+            control::Tunnels::new(slots, tunnels),
+            (self.options, backend.name(), base),
             (links, sender.clone(), ask),
         ));
         if let Some(path) = &self.options.control {
             control::listen(&control, path)?;
+            keys::listen(&control, &api::tunnel::socket_beside(path))?;
         }
         let crew = Crew { shared: &shared, control: &control, asks, stop: self.stop, tell: self.tell };
         let errors = thread::scope(|scope| {
             crew.supervise(scope, (exporting, sender), pollers, (pinning, &boot.cores), ports)
         })?;
-        Ok(RunReport {
-            counters: crate::inspect::sum(&counters),
+        Ok(shared.report(&counters, errors))
+    }
+}
+
+impl Shared {
+    /// What a run of these workers has to account for, but for its ports.
+    fn report(&self, counters: &[Arc<Counters>], errors: Vec<String>) -> RunReport {
+        RunReport {
+            counters: crate::inspect::sum(counters),
             ports: Vec::new(),
             xdp: Vec::new(),
-            polled: shared.polled.load(Ordering::Relaxed),
-            forwarded: shared.forwarded.load(Ordering::Relaxed),
-            not_forwarded: shared.not_forwarded.load(Ordering::Relaxed),
-            records_lost: shared.records_lost.load(Ordering::Relaxed),
+            polled: self.polled.load(Ordering::Relaxed),
+            forwarded: self.forwarded.load(Ordering::Relaxed),
+            not_forwarded: self.not_forwarded.load(Ordering::Relaxed),
+            records_lost: self.records_lost.load(Ordering::Relaxed),
             errors,
-        })
+        }
     }
 }
 
@@ -521,7 +546,7 @@ struct Crew<'a> {
 
 impl Crew<'_> {
     /// Starts the threads, waits for the end, and gathers what went wrong.
-    fn supervise<'scope, Io: PacketIo + polling::Source + Send + 'scope>(
+    fn supervise<'scope, Io: PacketIo<Buf: PacketBuf + Send> + polling::Source + Send + 'scope>(
         &self,
         scope: &'scope thread::Scope<'scope, '_>,
         (exporting, sender): (Exporting, Sender<Message>),

@@ -3,6 +3,7 @@
 //! A worker never waits: it looks once a round whether an order came, which costs two loads, and answers into a channel
 //! that has room for the answer. What it gives back is freed by who asked.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -10,6 +11,7 @@ use engine::Replacement;
 use packet_io::IoStats;
 
 use super::scan::Scan;
+use crate::tunnelling::{KeyAnswer, KeyOrder, TunnelPlan};
 
 /// Orders that wait for a worker at most.
 const WAITING: usize = 8;
@@ -46,8 +48,17 @@ impl Pulse {
 pub(crate) enum Order {
     /// Its counters, which add up between two bursts.
     Count(Sender<Counted>),
-    /// Another plan and other rules; what was there comes back.
-    Replace(Box<Replacement>, Sender<Box<Replacement>>),
+    /// Another plan, other rules and other tunnels; what was there comes back.
+    Replace(Box<Exchange>, Sender<Box<Exchange>>),
+    /// Something about keys.
+    Key(KeyOrder, Sender<KeyAnswer>),
+}
+
+/// What a worker changes all at once: there is no moment at which rules are of one configuration and tunnels of another.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) engine: Replacement,
+    pub(crate) tunnels: Option<Arc<TunnelPlan>>,
 }
 
 /// A worker's counters between two bursts.

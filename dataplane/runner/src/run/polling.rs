@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::tunnelling::act::end_of;
 use api::config::Timeout;
 use arrayvec::ArrayVec;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use engine::{Counter, Engine, Frame, RecordBatch, Verdict};
 use packet_io::replay::Replay;
-use packet_io::{BURST, Burst, PacketIo};
+use packet_io::{BURST, Burst, PacketBuf, PacketIo};
 
 use super::exporting::Message;
 use super::orders::{Counted, Mailbox, Order, Pulse};
 use super::scan::Scan;
 use super::{Inspect, Loss, Pinning, Shared};
+use crate::tunnelling::act::Ends;
+use crate::tunnelling::plan::Side;
+use crate::tunnelling::{KeyAnswer, KeyOrder, Tunnelling};
 use crate::worker::frame;
 
 /// Records wait this long at most for their batch to fill.
@@ -67,14 +71,17 @@ pub(crate) struct Manner {
     pub(crate) loss: Loss,
     pub(crate) inspect: Inspect,
     pub(crate) stop_when_idle: Option<Timeout>,
+    pub(crate) base: Base,
 }
 
 /// One worker.
 pub(crate) struct Poller<Io: PacketIo> {
     lanes: Vec<Lane<Io>>,
     engine: Engine,
+    tunnelling: Tunnelling<Io::Buf>,
     batch: RecordBatch,
     wiring: Wiring,
+    base: Base,
     loss: Loss,
     inspect: Inspect,
     stop_when_idle_ns: Option<u64>,
@@ -89,13 +96,20 @@ pub(crate) struct Poller<Io: PacketIo> {
 }
 
 impl<Io: PacketIo + Source> Poller<Io> {
-    pub(crate) fn new(lanes: Vec<Lane<Io>>, engine: Engine, wiring: Wiring, manner: Manner) -> Self {
+    pub(crate) fn new(
+        lanes: Vec<Lane<Io>>,
+        (engine, tunnelling): (Engine, Tunnelling<Io::Buf>),
+        wiring: Wiring,
+        manner: Manner,
+    ) -> Self {
         let nanoseconds = |timeout: Timeout| u64::try_from(timeout.duration().as_nanos()).ok();
         Self {
             lanes,
             engine,
+            tunnelling,
             batch: RecordBatch::with_capacity(),
             wiring,
+            base: manner.base,
             loss: manner.loss,
             inspect: manner.inspect,
             stop_when_idle_ns: manner.stop_when_idle.and_then(nanoseconds),
@@ -146,7 +160,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
 
     fn poll(&mut self, shared: &Shared) {
         let mut burst = Burst::new();
-        let mut clock = Clock::start();
+        let mut clock = Clock::start(self.base);
         let mut handed_over_ns = clock.now_ns;
         let mut offered_ns = clock.now_ns;
         let mut idle_polls = 0u32;
@@ -186,9 +200,15 @@ impl<Io: PacketIo + Source> Poller<Io> {
                 self.engine.offer_settled();
                 offered_ns = clock.now_ns;
             }
+            if self.tunnelling.is_tending_due(clock.now_ns) {
+                let Self { lanes, tunnelling, .. } = &mut *self;
+                if let Some(mut ends) = ends(lanes, tunnelling.interfaces()) {
+                    tunnelling.tend(&mut ends, clock.now_ns);
+                }
+            }
             self.rounds += 1;
             self.wiring.pulse.beat(self.rounds);
-            self.answer();
+            self.answer(clock.now_ns);
         }
     }
 
@@ -196,6 +216,9 @@ impl<Io: PacketIo + Source> Poller<Io> {
     #[inline]
     fn turn(&mut self, lane: usize, burst: &mut Burst<Io::Buf>, clock: &mut Clock) -> usize {
         let Some(Lane { io, peer, interface }) = self.lanes.get_mut(lane) else { return 0 };
+        if let Some(side) = self.tunnelling.side_of(*interface) {
+            return self.turn_sealing(side, burst, clock);
+        }
         io.set_clock(clock.now_ns);
         io.receive(burst);
         if burst.is_empty() {
@@ -206,7 +229,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
             .bufs()
             .iter()
             .zip(burst.metas())
-            .map(|(buf, meta)| Frame { interface, ..frame(packet_io::PacketBuf::bytes(buf), meta) })
+            .map(|(buf, meta)| Frame { interface, ..frame(buf.bytes(), meta) })
             .collect();
         clock.packets_came(frames.last().map_or(0, |frame| frame.timestamp_ns));
         let mut verdicts = [Verdict::Forward; BURST];
@@ -230,11 +253,63 @@ impl<Io: PacketIo + Source> Poller<Io> {
         packets
     }
 
+    /// The same on a side of a tunnel.
+    fn turn_sealing(&mut self, side: Side, burst: &mut Burst<Io::Buf>, clock: &mut Clock) -> usize {
+        let Self { lanes, engine, tunnelling, batch, inspect, .. } = self;
+        let Some(mut ends) = ends(lanes, tunnelling.interfaces()) else { return 0 };
+        let now_ns = clock.now_ns;
+        let own = end_of(&mut ends, side);
+        own.set_clock(now_ns);
+        own.receive(burst);
+        let came = burst.len();
+        let opened_from = tunnelling.before_engine(side, burst, &mut ends, now_ns);
+        let mut verdicts = [tunnelling.unclassified(); BURST];
+        let interface = tunnelling.interfaces().map_or(0, |[inside, outside]| match side {
+            Side::Inside => inside,
+            Side::Outside => outside,
+        });
+        if !burst.is_empty() {
+            let frames: ArrayVec<Frame<'_>, BURST> = burst
+                .bufs()
+                .iter()
+                .zip(burst.metas())
+                .map(|(buf, meta)| Frame { interface, ..frame(buf.bytes(), meta) })
+                .collect();
+            clock.packets_came(frames.last().map_or(0, |frame| frame.timestamp_ns));
+            match inspect {
+                Inspect::Yes => engine.process(&frames, &mut verdicts, batch),
+                Inspect::CountOnly => count(&frames, engine),
+            }
+            drop(frames);
+            tunnelling.after_engine(side, burst, (&verdicts, opened_from), &mut ends, now_ns);
+        }
+        let other = match side {
+            Side::Inside => Side::Outside,
+            Side::Outside => Side::Inside,
+        };
+        let end = end_of(&mut ends, other);
+        let (mut sent, mut unsent) = (0, 0);
+        for out in [Some(burst), tunnelling.through()].into_iter().flatten() {
+            let wanted = out.len();
+            if wanted > 0 {
+                end.transmit(out);
+            }
+            sent += (wanted - out.len()) as u64;
+            unsent += out.len() as u64;
+            out.clear();
+        }
+        self.forwarded += sent;
+        self.not_forwarded += unsent;
+        // A packet counts where its key is.
+        let taken = i64::try_from(came).unwrap_or(i64::MAX).saturating_add(self.tunnelling.take_exchanged());
+        usize::try_from(taken).unwrap_or(0)
+    }
+
     /// Carries out what the worker is asked, between two bursts.
     #[inline]
-    fn answer(&mut self) {
+    fn answer(&mut self, now_ns: u64) {
         while let Some(order) = self.wiring.mailbox.order() {
-            self.obey(order);
+            self.obey(order, now_ns);
         }
         if self.scan.is_none() {
             self.scan = self.wiring.mailbox.scan();
@@ -246,13 +321,24 @@ impl<Io: PacketIo + Source> Poller<Io> {
 
     // Each answer has room; where nobody waits for it any more, it is freed here.
     #[cold]
-    fn obey(&mut self, order: Order) {
+    fn obey(&mut self, order: Order, now_ns: u64) {
         match order {
             Order::Count(reply) => _ = reply.try_send(self.counted()),
-            Order::Replace(mut replacement, reply) => {
-                self.engine.replace(&mut replacement);
-                let _ = reply.try_send(replacement);
+            Order::Replace(mut exchange, reply) => {
+                self.engine.replace(&mut exchange.engine);
+                exchange.tunnels = self.tunnelling.set_plan(exchange.tunnels.take());
+                let _ = reply.try_send(exchange);
             }
+            Order::Key(order, reply) => _ = reply.try_send(self.obey_key(order, now_ns)),
+        }
+    }
+
+    fn obey_key(&mut self, order: KeyOrder, now_ns: u64) -> KeyAnswer {
+        let Self { lanes, tunnelling, .. } = self;
+        match ends(lanes, tunnelling.interfaces()) {
+            Some(mut ends) => tunnelling.obey(order, &mut ends, now_ns),
+            // It has no queue of the ports, or there is no tunnel any more.
+            None => KeyAnswer::Refused(api::tunnel::Objection::Queues),
         }
     }
 
@@ -304,6 +390,15 @@ impl<Io: PacketIo + Source> Poller<Io> {
     }
 }
 
+/// The queue pairs of both sides of the tunnels, where there are any.
+fn ends<Io: PacketIo>(lanes: &mut [Lane<Io>], interfaces: Option<[u16; 2]>) -> Option<Ends<'_, Io>> {
+    let interfaces = interfaces?;
+    let at = |interface: u16| lanes.iter().position(|lane| lane.interface == interface);
+    let [inside, outside] = interfaces.map(at);
+    let [inside, outside] = lanes.get_disjoint_mut([inside?, outside?]).ok()?;
+    Some([&mut inside.io, &mut outside.io])
+}
+
 /// Counts packets that nobody looks at.
 fn count(frames: &[Frame<'_>], engine: &Engine) {
     let counters = engine.counters();
@@ -318,28 +413,40 @@ struct Clock {
     now_ns: u64,
     last_packet_ns: u64,
     came_at_ns: u64,
+    base: Base,
+}
+
+/// The start of the run, by which all threads read the same time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Base {
     started: Instant,
     started_ns: u64,
 }
 
-impl Clock {
-    #[expect(clippy::disallowed_methods, reason = "the worker's own clock, read once a round")]
-    fn start() -> Self {
+impl Base {
+    #[expect(clippy::disallowed_methods, reason = "the clock of the workers, whose time starts here")]
+    pub(crate) fn start() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        let now_ns = u64::try_from(wall).unwrap_or(u64::MAX);
-        Self {
-            now_ns,
-            last_packet_ns: now_ns,
-            came_at_ns: now_ns,
-            started: Instant::now(),
-            started_ns: now_ns,
-        }
+        Self { started: Instant::now(), started_ns: u64::try_from(wall).unwrap_or(u64::MAX) }
+    }
+
+    /// Nanoseconds since the UNIX epoch, as the clock said at the start, and never going back.
+    #[inline]
+    pub(crate) fn now_ns(&self) -> u64 {
+        let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.started_ns.saturating_add(elapsed)
+    }
+}
+
+impl Clock {
+    fn start(base: Base) -> Self {
+        let now_ns = base.now_ns();
+        Self { now_ns, last_packet_ns: now_ns, came_at_ns: now_ns, base }
     }
 
     /// Monotonic: a clock that is set does not end flows.
     fn read(&mut self) {
-        let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.now_ns = self.started_ns.saturating_add(elapsed);
+        self.now_ns = self.base.now_ns();
     }
 
     const fn packets_came(&mut self, timestamp_ns: u64) {

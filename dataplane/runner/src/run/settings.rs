@@ -1,9 +1,15 @@
 //! What a configuration means for an engine.
 
+use std::sync::Arc;
+
 use api::config::{BootConfig, Checksums, Config, Eviction, FlowTableSize, Overlap};
 use api::control::Mode;
-use engine::{DefragLimits, EngineConfig, Guesses, Inspection, PagePolicy, Share, StreamLimits, Timeouts};
+use engine::{
+    DefragLimits, EngineConfig, Guesses, Inspection, Names, PagePolicy, Policy, Share, StreamLimits, Timeouts,
+};
 use wire::ParseOptions;
+
+use crate::tunnelling::{self, Slots, TunnelError, TunnelPlan};
 
 /// Bytes of table that a flow takes: its slot and its share of the buckets.
 const BYTES_PER_FLOW: u64 = 141;
@@ -71,6 +77,24 @@ pub(super) fn engine(config: &Config, mode: Mode, workers: usize) -> EngineConfi
         guesses: if config.live.classify.guesses { Guesses::On } else { Guesses::Off },
         inspection: Inspection::Full,
         share: Share::ALL,
+    }
+}
+
+/// Tunnels: places of peers, what workers need, and the policy.
+pub(super) type Tunnels = (Slots, Option<Arc<TunnelPlan>>, Option<Arc<Policy>>);
+
+/// The tunnels of a configuration at the start.
+pub(super) fn tunnels(config: &Config, mode: Mode, names: &Names) -> Result<Tunnels, TunnelError> {
+    let mut slots = Slots::default();
+    let plan = TunnelPlan::new(config, &mut slots)?.map(Arc::new);
+    Ok((slots, plan, policy(config, mode, names)?))
+}
+
+/// The policy of a configuration. Where nothing is classified no rule can ask for it, and everything is unclassified.
+pub(super) fn policy(config: &Config, mode: Mode, names: &Names) -> Result<Option<Arc<Policy>>, TunnelError> {
+    match mode {
+        Mode::Safe => Ok(None),
+        Mode::Normal => Ok(tunnelling::policy(&config.live.tunnel, names)?.map(Arc::new)),
     }
 }
 

@@ -89,7 +89,7 @@ fn welcome(control: &Arc<Control>, mut stream: UnixStream) {
 }
 
 /// Whether the other side is this user or root.
-fn is_ours(stream: &UnixStream) -> bool {
+pub(in super::super) fn is_ours(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid();
     socket_peercred(stream).is_ok_and(|peer| peer.uid == own || peer.uid.is_root())
 }

@@ -20,10 +20,12 @@ use crate::Log;
 
 use super::RunOptions;
 use super::exporting::Message;
-use super::orders::{Post, Pulse};
+use super::orders::{Order, Post, Pulse};
+use super::polling::Base;
 use super::tending::Ask;
+use crate::tunnelling::{KeyAnswer, KeyOrder, Slots, TunnelPlan};
 
-pub(super) use listen::listen;
+pub(super) use listen::{is_ours, listen};
 
 /// Silence after which a worker counts as stuck.
 const STUCK: Duration = Duration::from_secs(1);
@@ -73,11 +75,29 @@ struct Current {
     generation: u64,
 }
 
+/// The tunnels in use.
+pub(super) struct Tunnels {
+    /// Places of peers, kept while the process lives.
+    slots: Slots,
+    plan: Option<Arc<TunnelPlan>>,
+    /// Rises with every change.
+    generation: u64,
+}
+
+impl Tunnels {
+    pub(super) const fn new(slots: Slots, plan: Option<Arc<TunnelPlan>>) -> Self {
+        Self { slots, plan, generation: 1 }
+    }
+}
+
 /// What the control threads share.
 pub(super) struct Control {
     started: Instant,
     mode: Mode,
     backend: &'static str,
+    /// The workers' time.
+    base: Base,
+    tunnels: Guarded<Tunnels>,
     workers: Vec<Link>,
     exporter: Sender<Message>,
     ask: Sender<Ask>,
@@ -95,7 +115,8 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn new(
         (config, plan, names): (Config, Arc<Plan>, Names),
-        (options, backend): (&RunOptions, &'static str),
+        tunnels: Tunnels,
+        (options, backend, base): (&RunOptions, &'static str, Base),
         (workers, exporter, ask): (Vec<Link>, Sender<Message>, Sender<Ask>),
     ) -> Self {
         let digest = api::control::digest(&config);
@@ -103,6 +124,8 @@ impl Control {
             started: now(),
             mode: options.mode,
             backend,
+            base,
+            tunnels: Guarded::new(tunnels),
             workers,
             exporter,
             ask,
@@ -114,6 +137,40 @@ impl Control {
             connections: AtomicU64::new(0),
             log: options.log.clone(),
         }
+    }
+
+    /// Nanoseconds of the workers' time.
+    pub(super) fn now_ns(&self) -> u64 {
+        self.base.now_ns()
+    }
+
+    /// The tunnels in use, and how often they were changed.
+    pub(super) fn tunnels(&self) -> (Option<Arc<TunnelPlan>>, u64) {
+        let tunnels = self.tunnels.lock();
+        (tunnels.plan.clone(), tunnels.generation)
+    }
+
+    /// The place of a peer, where it has had one.
+    pub(super) fn slot_of(&self, peer: api::tunnel::PeerName) -> Option<usize> {
+        self.tunnels.lock().slots.find(peer)
+    }
+
+    /// Workers that have queues of the ports of the tunnels: so many outbound SAs has each epoch.
+    pub(super) fn sealing_workers(&self) -> u16 {
+        let current = self.current.lock();
+        let outside = current.config.live.tunnel.outside.as_deref();
+        let port = current.config.boot.ports.iter().find(|port| Some(port.name.as_str()) == outside);
+        let queues = port.map_or(1, |port| port.queues);
+        let workers = u16::try_from(self.workers.len()).unwrap_or(u16::MAX);
+        queues.clamp(1, workers.max(1))
+    }
+
+    /// Has a worker do something about keys between two of its bursts; `None` where it does not answer.
+    pub(super) fn key_order(&self, worker: usize, order: KeyOrder) -> Option<KeyAnswer> {
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        let link = self.workers.get(worker)?;
+        link.post.orders.send_timeout(Order::Key(order, reply), STUCK).ok()?;
+        answer.recv_timeout(STUCK).ok()
     }
 
     /// Whether somebody asked the run to end.

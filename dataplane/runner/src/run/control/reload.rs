@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Config;
-use api::config::LogLevel;
+use api::config::{LogLevel, ShuntPorts};
 use api::control::{Applied, Mistake, Mode, Reason, digest};
 use crossbeam_channel::bounded;
-use engine::detectors::signatures::{self, SignatureErrors};
-use engine::{EngineConfig, Names, Plan, Replacement};
+use engine::detectors::signatures::{self, ScannerError, SignatureErrors};
+use engine::{EngineConfig, Names, Plan, Policy, Replacement};
 
 use super::super::exporting::{Message, Outputs};
-use super::super::orders::Order;
+use super::super::orders::{Exchange, Order};
 use super::super::settings;
 use super::{Control, now};
+use crate::tunnelling::{TunnelError, TunnelPlan};
 
 /// How long a worker may take to swap: it does so between two bursts. One that is stuck does it when it goes on.
 const SWAP: Duration = Duration::from_secs(2);
@@ -44,9 +45,14 @@ impl Control {
             })?),
         };
         let engine_config = settings::engine(&config, self.mode, self.workers.len());
-        let replacements = self.replacements(next.as_ref().unwrap_or(&plan), &engine_config)?;
-        // From here on nothing fails. The exporter learns the names before a worker uses them.
+        // The exporter learns the names before a worker uses them.
         let names = next.as_ref().map(|next| with_ports(next, &config)).unwrap_or(names);
+        let (policy, tunnels) = self.next_tunnels(&config, &names)?;
+        let mut replacements = self.replacements(next.as_ref().unwrap_or(&plan), &engine_config, &tunnels)?;
+        for exchange in &mut replacements {
+            exchange.engine.set_policy(policy.clone());
+        }
+        // From here on nothing fails.
         if next.is_some() {
             self.to_exporter(Message::Names(Box::new(names.clone())))?;
         }
@@ -54,6 +60,11 @@ impl Control {
             self.to_exporter(Message::Outputs(outputs))?;
         }
         self.swap(replacements);
+        {
+            let mut in_use = self.tunnels.lock();
+            in_use.plan = tunnels;
+            in_use.generation += 1;
+        }
         self.log.set_level(config.live.log.level);
         let mut current = self.current.lock();
         current.digest = digest(&config);
@@ -85,14 +96,33 @@ impl Control {
         next.map(|next| next.map(Arc::new)).map_err(|errors| Reason::Config { mistakes: mistakes(&errors) })
     }
 
-    fn replacements(&self, plan: &Arc<Plan>, config: &EngineConfig) -> Result<Vec<Replacement>, Reason> {
-        let one = |_| Replacement::new(Arc::clone(plan), config.clone());
+    /// The policy and the tunnels of a configuration.
+    fn next_tunnels(&self, config: &Config, names: &Names) -> Result<NextTunnels, Reason> {
+        let wrong = |error: TunnelError| {
+            let mistake = Mistake { problem: error.to_string(), ..Mistake::default() };
+            Reason::Config { mistakes: vec![mistake] }
+        };
+        let policy = settings::policy(config, self.mode, names).map_err(wrong)?;
+        let tunnels = TunnelPlan::new(config, &mut self.tunnels.lock().slots).map_err(wrong)?;
+        Ok((policy, tunnels.map(Arc::new)))
+    }
+
+    fn replacements(
+        &self,
+        plan: &Arc<Plan>,
+        config: &EngineConfig,
+        tunnels: &Option<Arc<TunnelPlan>>,
+    ) -> Result<Vec<Exchange>, Reason> {
+        let one = |_| {
+            let engine = Replacement::new(Arc::clone(plan), config.clone())?;
+            Ok::<_, ScannerError>(Exchange { engine, tunnels: tunnels.clone() })
+        };
         let all: Result<Vec<_>, _> = (0..self.workers.len()).map(one).collect();
         all.map_err(|error| Reason::Busy { message: error.to_string() })
     }
 
     /// Hands every worker its own, and frees what comes back.
-    fn swap(&self, replacements: Vec<Replacement>) {
+    fn swap(&self, replacements: Vec<Exchange>) {
         let mut answers = Vec::new();
         for (link, replacement) in self.workers.iter().zip(replacements) {
             let (reply, answer) = bounded(1);
@@ -107,12 +137,20 @@ impl Control {
     }
 }
 
+/// Policy and tunnels of a configuration.
+type NextTunnels = (Option<Arc<Policy>>, Option<Arc<TunnelPlan>>);
+
 /// The keys that a reload cannot change.
 fn needs_restart(before: &Config, after: &Config, backend: &str) -> Vec<String> {
     let mut keys = before.diff(after).restart_needed;
     // The program in the kernel was loaded with it.
     if backend == "af_xdp" && before.live.flow.key_vlan != after.live.flow.key_vlan {
         keys.push("live.flow.key_vlan".to_owned());
+    }
+    // Flows that were shunted before would go on past the workers.
+    if after.live.tunnel.is_on() && !before.live.tunnel.is_on() && before.live.shunt.ports == ShuntPorts::All
+    {
+        keys.push("live.shunt.ports".to_owned());
     }
     keys
 }
