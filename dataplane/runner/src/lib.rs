@@ -9,6 +9,4 @@ mod worker;
 
 pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
 pub use mem_sys::restart_with_huge_heap;
-#[cfg(feature = "xdp")]
-pub use run::on_kernel;
 pub use run::{LoadError, RunError, RunOptions, RunReport, load, run};

@@ -123,6 +123,7 @@ fn line_of(value: &impl Serialize) -> Vec<u8> {
 
 /// What a command is answered with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and boxed in its message")]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Reply {
     /// It is done.

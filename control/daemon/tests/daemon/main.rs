@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests fail by panicking")]
 
 mod configuration;
+mod failover;
 mod http;
 mod rig;
 mod supervision;

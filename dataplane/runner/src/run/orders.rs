@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use engine::Replacement;
+use engine::{Replacement, ShuntLimits};
 use packet_io::IoStats;
 
 use super::scan::Scan;
@@ -48,6 +48,8 @@ pub(crate) enum Order {
     Count(Sender<Counted>),
     /// Another plan and other rules; what was there comes back.
     Replace(Box<Replacement>, Sender<Box<Replacement>>),
+    /// Other limits for flows that are shunted from now on.
+    Shunt(ShuntLimits),
 }
 
 /// A worker's counters between two bursts.

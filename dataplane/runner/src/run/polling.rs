@@ -253,6 +253,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
                 self.engine.replace(&mut replacement);
                 let _ = reply.try_send(replacement);
             }
+            Order::Shunt(limits) => self.engine.set_shunt_limits(limits),
         }
     }
 

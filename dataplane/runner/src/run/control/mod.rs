@@ -14,10 +14,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use api::Config;
 use api::control::Mode;
 use crossbeam_channel::Sender;
+use engine::detectors::signatures::DatabaseCache;
 use engine::{Counters, Names, Plan};
 
+use super::Rescued;
 use super::exporting::Message;
 use super::orders::{Post, Pulse};
+use super::shunting::Switches;
 use super::tending::Ask;
 
 pub(super) use listen::listen;
@@ -73,8 +76,14 @@ struct Current {
 /// What the control threads share.
 pub(super) struct Control {
     started: Instant,
+    /// Where the databases of the plan in use are kept.
+    cache: Option<DatabaseCache>,
+    rescued: Option<Rescued>,
+    switches: Switches,
     mode: Mode,
     backend: &'static str,
+    /// What the program gave up.
+    confinement: String,
     workers: Vec<Link>,
     exporter: Sender<Message>,
     ask: Sender<Ask>,
@@ -91,14 +100,19 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn new(
         (config, plan, names): (Config, Arc<Plan>, Names),
-        (mode, backend): (Mode, &'static str),
+        (cache, rescued, switches): (Option<DatabaseCache>, Option<Rescued>, Switches),
+        (mode, backend, confinement): (Mode, &'static str, String),
         (workers, exporter, ask): (Vec<Link>, Sender<Message>, Sender<Ask>),
     ) -> Self {
         let digest = api::control::digest(&config);
         Self {
             started: now(),
+            cache,
+            rescued,
+            switches,
             mode,
             backend,
+            confinement,
             workers,
             exporter,
             ask,
@@ -126,13 +140,14 @@ impl Control {
                 worker.changed_ms.store(now_ms, Ordering::Relaxed);
             }
         }
-        if !wrong.is_empty() {
-            let mut errors = self.errors.lock();
-            for one in wrong {
-                if errors.len() < ERRORS_KEPT && !errors.contains(one) {
-                    errors.push(one.clone());
-                }
-            }
+        wrong.iter().for_each(|one| self.note(one));
+    }
+
+    /// Notes for the status what went wrong, once.
+    fn note(&self, wrong: &str) {
+        let mut errors = self.errors.lock();
+        if errors.len() < ERRORS_KEPT && !errors.iter().any(|known| known == wrong) {
+            errors.push(wrong.to_owned());
         }
     }
 

@@ -10,9 +10,13 @@ use engine::detectors::signatures::{self, SignatureErrors};
 use engine::{EngineConfig, Names, Plan, Replacement};
 
 use super::super::exporting::{Message, Outputs};
+#[cfg(feature = "xdp")]
+use super::super::lists;
 use super::super::orders::Order;
-use super::super::settings;
-use super::{Control, now};
+use super::super::tending::{Ask, Following};
+use super::super::{settings, shunting};
+use super::answers::THREADS;
+use super::{Control, Current, now};
 
 /// How long a worker may take to swap: it does so between two bursts. One that is stuck does it when it goes on.
 const SWAP: Duration = Duration::from_secs(2);
@@ -34,12 +38,16 @@ impl Control {
         if !keys.is_empty() {
             return Err(Reason::RestartNeeded { keys });
         }
+        let following = self.following(&before, &config)?;
         let next = self.next_plan(&config, &plan)?;
         let outputs = match before.live.output == config.live.output {
             true => None,
             false => Some(Outputs::open(&config.live.output).map_err(|error| Reason::Storage {
                 path: "live.output".to_owned(),
-                message: error.to_string(),
+                message: format!(
+                    "{error} (the data plane writes where its outputs were when it started, and below `--writable`: \
+                     elsewhere after a restart)"
+                ),
             })?),
         };
         let engine_config = settings::engine(&config, self.mode, self.workers.len());
@@ -53,18 +61,74 @@ impl Control {
             self.to_exporter(Message::Outputs(outputs))?;
         }
         self.swap(replacements);
-        let mut current = self.current.lock();
-        current.digest = digest(&config);
-        current.config = config;
-        current.plan = next.unwrap_or(plan);
-        current.names = names;
-        current.generation += 1;
-        Ok(Applied {
-            generation: current.generation,
-            signatures_version: current.plan.signatures().version(),
-            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            ..Applied::default()
+        self.have_ports_follow(&config, following);
+        let in_use = began.elapsed();
+        // What was there goes when nobody looks any more, and not while others wait for the lock.
+        let (_old, applied) = {
+            let mut current = self.current.lock();
+            current.generation += 1;
+            let next = Current {
+                digest: digest(&config),
+                config,
+                plan: next.clone().unwrap_or(plan),
+                names,
+                generation: current.generation,
+            };
+            let applied = Applied {
+                generation: next.generation,
+                signatures_version: next.plan.signatures().version(),
+                took_ms: u64::try_from(in_use.as_millis()).unwrap_or(u64::MAX),
+                ..Applied::default()
+            };
+            (core::mem::replace(&mut *current, next), applied)
+        };
+        if let Some((next, cache)) = next.zip(self.cache.as_ref())
+            && let Err(error) = cache.keep(next.signatures())
+        {
+            self.note(&format!("compiled signatures are not kept: {error}"));
+        }
+        Ok(applied)
+    }
+
+    /// What the ports are to follow. Errors: lists that cannot be had.
+    fn following(&self, before: &Config, config: &Config) -> Result<Following, Reason> {
+        let lists = &config.live.lists;
+        let others = [lists.other_sources, lists.other_destinations];
+        #[cfg(feature = "xdp")]
+        if self.backend == "af_xdp" && before.live.lists != *lists {
+            let wrong = |problem: String| {
+                let file = "live.lists".to_owned();
+                Reason::Config { mistakes: vec![Mistake { file, problem, ..Mistake::default() }] }
+            };
+            let entries = lists::read(lists).map_err(|error| wrong(error.to_string()))?;
+            if let Some(problem) = lists::overfull(&entries, config.boot.xdp.prefixes) {
+                return Err(wrong(problem));
+            }
+            return Ok(Following { others, lists: Some((lists.clone(), entries)) });
+        }
+        #[cfg(not(feature = "xdp"))]
+        let _ = before;
+        Ok(Following {
+            others,
+            #[cfg(feature = "xdp")]
+            lists: None,
         })
+    }
+
+    /// Has ports and workers shunt flows and keep lists as a configuration says. Lists are long: they are carried out a
+    /// part at a time, by the thread that tends the ports.
+    fn have_ports_follow(&self, config: &Config, following: Following) {
+        self.switches.set(&config.boot, &config.live);
+        let limits = shunting::limits(&config.boot, &config.live.shunt);
+        for link in &self.workers {
+            let _ = link.post.orders.send_timeout(Order::Shunt(limits), SWAP);
+        }
+        let (reply, answer) = bounded(1);
+        let asked = self.ask.send_timeout(Ask::Follow(Box::new(following), reply), THREADS);
+        let wrong = asked.ok().and_then(|()| answer.recv_timeout(THREADS).ok());
+        for one in wrong.unwrap_or_else(|| vec!["the ports do not follow the settings yet".to_owned()]) {
+            self.note(&one);
+        }
     }
 
     /// The plan of a configuration; none where it is the one in use.
