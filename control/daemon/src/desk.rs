@@ -35,6 +35,8 @@ pub(crate) struct Caller {
 pub(crate) struct Desk {
     pub(crate) started: Instant,
     pub(crate) level: Level,
+    /// What the program gave up at its start.
+    pub(crate) confinement: String,
     pub(crate) store: Mutex<Store>,
     /// Held while a configuration is on its way: one at a time, and nothing is compared meanwhile.
     pub(crate) changing: Mutex<()>,
@@ -105,6 +107,7 @@ impl Desk {
             revision: store.revision(),
             config: store.running().digest.clone(),
             pending: store.pending(),
+            confinement: self.confinement.clone(),
             components: self.components.all(),
         };
         Status { daemon: Some(daemon), dataplane: self.plane.status() }
@@ -300,19 +303,20 @@ impl Desk {
 /// How often the clock is looked at.
 const KEEP_TIME: Duration = Duration::from_millis(200);
 
-impl Listener for Arc<Desk> {
-    /// What the data plane runs is what should run: after a start, after an expiry it slept through.
-    async fn heard(&self, status: &DataplaneStatus) {
+impl Desk {
+    /// Brings the data plane what should run, where it runs something else: after a start, after an expiry it slept
+    /// through.
+    async fn reconcile(&self, config: &str) {
         let Ok(_changing) = self.changing.try_lock() else { return };
         let mut store = self.store.lock().await;
-        match store.recover(Some(&status.config)) {
+        match store.recover(Some(config)) {
             Ok(Some(became)) => {
                 tracing::warn!(?became, "a change had been on its way when this program ended")
             }
             Ok(None) => {}
             Err(reason) => return self.components.failed(PART, reason.to_string()),
         }
-        if store.running().digest == status.config {
+        if store.running().digest == config {
             // Keys are for peers that the data plane knows.
             self.tunnels.configure(&store.running().config.live.tunnel);
             return self.components.good(PART);
@@ -322,5 +326,13 @@ impl Listener for Arc<Desk> {
         tracing::info!("the data plane runs another configuration than it should");
         self.components.degraded(PART, "the data plane runs another configuration than it should");
         self.bring(&text).await;
+    }
+}
+
+impl Listener for Arc<Desk> {
+    /// What takes long is done by a task of its own: the supervision asks on.
+    fn heard(&self, status: &DataplaneStatus) {
+        let (desk, config) = (Self::clone(self), status.config.clone());
+        tokio::spawn(async move { desk.reconcile(&config).await });
     }
 }

@@ -28,6 +28,8 @@ use std::time::Instant;
 
 use api::control::{DAEMON_SOCKET, DATAPLANE_SOCKET, RUN_DIRECTORY, Reason};
 use clap::Parser;
+use confinement::{Confinement, Files, InForce, Programs};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
@@ -46,6 +48,8 @@ use tunnels::Tunnels;
 /// Exit codes, the same in every program of the project.
 const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
+/// Descriptors for connections over HTTP and the socket, and what else there is.
+const DESCRIPTORS: u64 = 4096;
 
 /// Keeps the data plane running, owns its configuration, and answers the command line and HTTP.
 #[derive(Debug, Parser)]
@@ -107,6 +111,10 @@ struct Args {
     #[arg(long, value_name = "WHO")]
     viewer: Vec<Who>,
 
+    /// Give nothing up at the start: neither Landlock nor seccomp. The reason is logged and shown in the status
+    #[arg(long, value_name = "REASON")]
+    unconfined: Option<String>,
+
     /// How the log is written
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Human)]
     log_format: LogFormat,
@@ -130,11 +138,15 @@ fn main() -> ExitCode {
         Ok(level) => level,
         Err(error) => return fail(USAGE, &error),
     };
+    allow_descriptors();
+    // Before there are other threads: each is bound by what the one that starts it is.
+    let confinement = confine(&args).to_string();
+    tracing::info!(confinement, "what this program gave up");
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, &error.to_string()),
     };
-    let ended = runtime.block_on(run(args, level));
+    let ended = runtime.block_on(run(args, level, confinement));
     // The data plane runs on; nothing here is worth waiting for.
     runtime.shutdown_background();
     match ended {
@@ -150,7 +162,35 @@ fn fail(code: u8, message: &str) -> ExitCode {
 
 type Failed = (u8, String);
 
-async fn run(args: Args, level: log::Level) -> Result<(), Failed> {
+/// Gives up what the daemon does not need. What starts the data plane binds it, too: then files are left to the data plane's
+/// own confinement.
+fn confine(args: &Args) -> InForce {
+    if let Some(why) = &args.unconfined {
+        return InForce::nothing(why);
+    }
+    if !args.external {
+        let why = "the data plane that it starts would be bound, too: see --external".to_owned();
+        return Confinement { files: Files::Anywhere(why), programs: Programs::Any, maps: true }.enter();
+    }
+    for folder in [&args.state, &args.run] {
+        // What is wrong with it is told where it is used.
+        let _ = std::fs::create_dir_all(folder);
+    }
+    let files = Files::Below(vec![args.state.clone(), args.run.clone()]);
+    Confinement { files, programs: Programs::None, maps: false }.enter()
+}
+
+/// Descriptors enough for every connection that is allowed: the usual limit of 1,024 is less.
+fn allow_descriptors() {
+    let own = getrlimit(Resource::Nofile);
+    let wanted = Some(DESCRIPTORS.min(own.maximum.unwrap_or(DESCRIPTORS)));
+    if own.current < wanted && own.current.is_some() {
+        // With fewer, those that come last are turned away.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: wanted, ..own });
+    }
+}
+
+async fn run(args: Args, level: log::Level, confinement: String) -> Result<(), Failed> {
     let unreachable = |what: &str, error: &dyn std::fmt::Display| (UNREACHABLE, format!("{what}: {error}"));
     std::fs::create_dir_all(&args.run)
         .map_err(|error| unreachable(&args.run.display().to_string(), &error))?;
@@ -167,7 +207,7 @@ async fn run(args: Args, level: log::Level) -> Result<(), Failed> {
             (code, format!("{}: {error}", args.listen))
         })?),
     };
-    let (desk, supervisor) = set_up(&args, level)?;
+    let (desk, supervisor) = set_up(&args, level, confinement)?;
     if let Some(listening) = listening {
         let address = listening.address().map_err(|error| unreachable("HTTP", &error))?;
         tracing::info!(%address, "listening for HTTP");
@@ -194,7 +234,11 @@ async fn run(args: Args, level: log::Level) -> Result<(), Failed> {
 }
 
 /// Everything that answers, and what keeps the data plane running.
-fn set_up(args: &Args, level: log::Level) -> Result<(Arc<Desk>, Supervisor<Arc<Desk>>), Failed> {
+fn set_up(
+    args: &Args,
+    level: log::Level,
+    confinement: String,
+) -> Result<(Arc<Desk>, Supervisor<Arc<Desk>>), Failed> {
     let failed = |reason: Reason| match reason {
         Reason::Config { .. } => (USAGE, reason.to_string()),
         _ => (UNREACHABLE, reason.to_string()),
@@ -225,18 +269,22 @@ fn set_up(args: &Args, level: log::Level) -> Result<(Arc<Desk>, Supervisor<Arc<D
         program,
         config: store.running_file(),
         safe_mode_file: args.state.join("safe-mode"),
+        on_kernel_file: args.state.join("on-kernel"),
+        // Not with the state: what can be made again must not fill its disk.
+        cache: std::env::var_os("CACHE_DIRECTORY").map_or_else(|| args.run.join("cache"), PathBuf::from),
         log: args.dataplane_log.clone(),
     };
     let components = Arc::new(Components::new(Arc::clone(&clock)));
     let dataplane_socket = args.run.join(DATAPLANE_SOCKET);
     let keys = api::tunnel::socket_beside(&dataplane_socket);
-    let tunnels = Tunnels::start(keys, Arc::clone(&components), clock)
+    let tunnels = Tunnels::start(keys, Arc::clone(&components), Arc::clone(&clock))
         .map_err(|error| (UNREACHABLE, format!("the thread of tunnels: {error}")))?;
     tunnels.configure(&store.running().config.live.tunnel);
     let desk = Arc::new(Desk {
         components,
         started: Instant::now(),
         level,
+        confinement,
         store: Mutex::new(store),
         changing: Mutex::new(()),
         tokens: Mutex::new(tokens),
@@ -249,6 +297,7 @@ fn set_up(args: &Args, level: log::Level) -> Result<(Arc<Desk>, Supervisor<Arc<D
         plane: Arc::clone(&desk.plane),
         watched: Arc::clone(&desk.watched),
         components: Arc::clone(&desk.components),
+        clock,
         listener: Arc::clone(&desk),
     };
     Ok((desk, supervisor))

@@ -1,19 +1,24 @@
 //! The way to the data plane: a socket, a deadline for each question, and a breaker for when it does not answer.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use api::control::{Command, CounterSnapshot, DataplaneStatus, MAX_MESSAGE, Message, Reason, Reply, Request};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::breaker::Breaker;
 use crate::guard::Guarded;
 
 /// Questions at once; more wait.
 const AT_ONCE: usize = 8;
+/// How often it is looked whether a process is gone.
+const LOOK: Duration = Duration::from_millis(5);
 /// How long counters are good for others who ask.
 const FRESH: Duration = Duration::from_millis(100);
 
@@ -155,9 +160,46 @@ impl Connection {
         message
     }
 
-    /// The user and process at the other end.
-    pub(crate) fn peer_pid(&self) -> Option<i32> {
-        self.stream.get_ref().peer_cred().ok()?.pid()
+    /// Waits until the other side ends the connection, or says something nobody asked for.
+    pub(crate) async fn closed(&mut self) {
+        let _ = self.stream.fill_buf().await;
+    }
+
+    /// The process at the other end.
+    pub(crate) fn peer(&self) -> Peer {
+        let pid = self.stream.get_ref().peer_cred().ok().and_then(|credentials| credentials.pid());
+        let pid = pid.and_then(Pid::from_raw);
+        Peer { pid, handle: pid.and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok()) }
+    }
+}
+
+/// A process, held so that no other is taken for it when it is gone and its number is given anew.
+pub(crate) struct Peer {
+    pid: Option<Pid>,
+    handle: Option<OwnedFd>,
+}
+
+impl Peer {
+    pub(crate) fn pid(&self) -> Option<u32> {
+        u32::try_from(self.pid?.as_raw_nonzero().get()).ok()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = match (&self.handle, self.pid) {
+            (Some(handle), _) => pidfd_send_signal(handle, signal),
+            // An old kernel has no handles.
+            (None, Some(pid)) => kill_process(pid, signal),
+            (None, None) => return,
+        };
+    }
+
+    /// Waits until it is gone.
+    pub(crate) async fn gone(&self) {
+        let Some(handle) = &self.handle else { return };
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        while poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&at_once)) == Ok(0) {
+            sleep(LOOK).await;
+        }
     }
 }
 

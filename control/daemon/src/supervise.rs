@@ -6,16 +6,20 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use api::control::{Command, DataplaneStatus, Mode, Reply, Supervision, SupervisionState, WorkerState};
-use rustix::process::{Pid, Signal, kill_process};
+use api::control::{
+    Command, DataplaneStatus, FailoverStatus, LastWords, Loss, Mode, Reply, Supervision, SupervisionState,
+    WorkerState,
+};
+use rustix::process::Signal;
 use tokio::process::{Child, Command as Process};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::breaker::Backoff;
+use crate::clock::{Clock, millis};
 use crate::guard::Guarded;
 use crate::health::Components;
-use crate::plane::{Connection, Plane};
+use crate::plane::{Connection, Peer, Plane};
 
 /// How often the data plane is asked how it is.
 const BEAT: Duration = Duration::from_millis(250);
@@ -25,9 +29,13 @@ const ANSWER: Duration = Duration::from_millis(1000);
 const START: Duration = Duration::from_secs(90);
 /// How long an end in order may take: every open flow is written.
 const STOP: Duration = Duration::from_secs(10);
+/// How long a process takes to be gone once its connections are.
+const END: Duration = Duration::from_millis(200);
 /// Crashes within [`CRASH_WINDOW`] that lead to safe mode.
 const CRASHES: usize = 5;
 const CRASH_WINDOW: Duration = Duration::from_secs(120);
+/// The longest wait before a start.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Name of the part in the health.
 const PART: &str = "dataplane";
 
@@ -40,6 +48,10 @@ pub(crate) struct Launch {
     pub(crate) config: PathBuf,
     /// Where that file exists, it starts in safe mode.
     pub(crate) safe_mode_file: PathBuf,
+    /// Where that file exists, it starts on the kernel's interfaces, in the place of DPDK.
+    pub(crate) on_kernel_file: PathBuf,
+    /// Where it keeps compiled signatures.
+    pub(crate) cache: PathBuf,
     /// What it tells is added to this file; to our own standard error where there is none.
     pub(crate) log: Option<PathBuf>,
 }
@@ -94,7 +106,7 @@ impl Watched {
 /// What is told about each answer of the data plane.
 pub(crate) trait Listener: Send + Sync {
     /// The data plane answered; what it runs may not be what it should.
-    fn heard(&self, status: &DataplaneStatus) -> impl Future<Output = ()> + Send;
+    fn heard(&self, status: &DataplaneStatus);
 }
 
 /// The task that supervises.
@@ -103,7 +115,14 @@ pub(crate) struct Supervisor<L> {
     pub(crate) plane: Arc<Plane>,
     pub(crate) watched: Arc<Watched>,
     pub(crate) components: Arc<Components>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) listener: L,
+}
+
+/// What the supervision remembers of the lives before.
+struct Tries {
+    crashes: Vec<Instant>,
+    backoff: Backoff,
 }
 
 /// Why a data plane is no longer looked after.
@@ -113,6 +132,8 @@ enum End {
     Crash(String),
     /// It could not start or ended by itself, as this code says.
     Exit(i32),
+    /// DPDK lost a port: what happened.
+    Lost(String),
     /// Somebody wants it started anew.
     Restart,
     /// Somebody wants it to end.
@@ -122,56 +143,90 @@ enum End {
 impl<L: Listener> Supervisor<L> {
     /// Supervises until the program ends.
     pub(crate) async fn run(self) {
-        let mut crashes: Vec<Instant> = Vec::new();
-        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
+        let mut tries =
+            Tries { crashes: Vec::new(), backoff: Backoff::new(Duration::from_millis(250), LONGEST_WAIT) };
         self.watched.set(|seen| seen.external = self.launch.program.is_none());
         loop {
             let began = Instant::now();
             let end = self.one_life().await;
+            let last = self.plane.status();
             self.plane.heard(None);
             if began.elapsed() > CRASH_WINDOW {
-                backoff.reset();
+                tries.backoff.reset();
             }
-            crashes.retain(|crash| crash.elapsed() < CRASH_WINDOW);
-            match end {
-                End::Stop => {
-                    self.rest(SupervisionState::Stopped, "told to stop").await;
-                    continue;
-                }
-                // It ran to its end, 1: with something to tell.
-                End::Exit(0 | 1) => {
-                    self.rest(SupervisionState::Stopped, "its sources ended").await;
-                    continue;
-                }
-                End::Restart => {
-                    self.leave_safe_mode();
-                    crashes.clear();
-                    backoff.reset();
-                    self.note_restart("somebody asked for it");
-                    continue;
-                }
-                End::Exit(code) => {
-                    let why = format!("it ended with exit code {code}: see its log");
-                    self.note_restart(&why);
-                    self.components.failed(PART, why);
-                }
-                End::Crash(why) => {
-                    tracing::error!(why, "the data plane crashed");
-                    crashes.push(Instant::now());
-                    self.note_restart(&why);
-                    self.components.failed(PART, why);
-                }
+            tries.crashes.retain(|crash| crash.elapsed() < CRASH_WINDOW);
+            if self.goes_on_at_once(end, last.as_ref(), &mut tries).await {
+                continue;
             }
-            let recent = u32::try_from(crashes.len()).unwrap_or(u32::MAX);
+            let recent = u32::try_from(tries.crashes.len()).unwrap_or(u32::MAX);
             self.watched.set(|seen| seen.recent_crashes = recent);
-            if crashes.len() >= CRASHES && !self.launch.safe_mode_file.exists() {
+            if tries.crashes.len() >= CRASHES && !self.launch.safe_mode_file.exists() {
                 tracing::error!(crashes = recent, "safe mode: packets are counted and passed on");
                 let _ = crate::files::replace(&self.launch.safe_mode_file, b"after repeated crashes\n");
             }
-            let wait = backoff.next_wait(random());
+            let wait = tries.backoff.next_wait(random());
             if !wait.is_zero() {
                 self.watched.set(|seen| seen.state = SupervisionState::BackingOff);
                 let _ = timeout(wait, self.watched.wake.notified()).await;
+            }
+        }
+    }
+
+    /// Notes how a data plane ended; whether the next one is started without a wait.
+    async fn goes_on_at_once(&self, end: End, last: Option<&DataplaneStatus>, tries: &mut Tries) -> bool {
+        match end {
+            End::Stop => self.rest(SupervisionState::Stopped, "told to stop").await,
+            // It ran to its end, 1: with something to tell. Whoever else starts it may do so again.
+            End::Exit(0 | 1) if self.launch.program.is_none() => {
+                self.note_restart("it ended in order");
+                self.components.degraded(PART, "it ended in order, and whoever starts it has not yet");
+            }
+            End::Exit(0 | 1) => self.rest(SupervisionState::Stopped, "its sources ended").await,
+            End::Restart => {
+                self.leave_other_modes();
+                tries.crashes.clear();
+                tries.backoff.reset();
+                self.watched.set(|seen| seen.recent_crashes = 0);
+                self.note_restart("somebody asked for it");
+            }
+            End::Lost(why) => {
+                tracing::error!(why, "a port is lost: the kernel's interfaces take its place");
+                self.note_restart(&why);
+                self.components.failed(PART, why);
+            }
+            End::Exit(code) => {
+                let why = format!("it ended with exit code {code}: see its log");
+                self.note_restart(&why);
+                self.components.failed(PART, why);
+                return false;
+            }
+            End::Crash(why) => {
+                tracing::error!(why, "the data plane crashed");
+                tries.crashes.push(Instant::now());
+                self.note_restart(&why);
+                self.fail_over(&why, last);
+                self.components.failed(PART, why);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// After a crash with DPDK, the next one takes the kernel's interfaces, where every port has one.
+    fn fail_over(&self, why: &str, last: Option<&DataplaneStatus>) {
+        let file = &self.launch.on_kernel_file;
+        let Some(last) = last.filter(|last| last.backend == "dpdk" && !file.exists()) else { return };
+        let text = std::fs::read_to_string(&self.launch.config).unwrap_or_default();
+        let is_possible = api::Config::from_toml(&text, "").is_ok_and(|config| config.on_kernel().is_some());
+        if !is_possible {
+            return;
+        }
+        let flows_lost = last.workers.iter().map(|worker| worker.flows).sum();
+        let at_boot_ms = millis(self.clock.since_boot());
+        match (Loss { why: why.to_owned(), flows_lost, at_boot_ms }).leave(file) {
+            Ok(()) => tracing::error!(why, flows_lost, "the next data plane takes the kernel's interfaces"),
+            Err(error) => {
+                tracing::error!(%error, "the data plane cannot be told to take the kernel's interfaces")
             }
         }
     }
@@ -194,19 +249,20 @@ impl<L: Listener> Supervisor<L> {
         while self.watched.take_wish() != Wish::Restart {
             self.watched.wake.notified().await;
         }
-        self.leave_safe_mode();
+        self.leave_other_modes();
     }
 
-    /// Whoever starts the data plane anew wants all of it.
-    fn leave_safe_mode(&self) {
+    /// Whoever starts the data plane anew wants all of it, and as the configuration says.
+    fn leave_other_modes(&self) {
         let _ = std::fs::remove_file(&self.launch.safe_mode_file);
+        let _ = std::fs::remove_file(&self.launch.on_kernel_file);
     }
 
     /// One data plane from its start, or from where it is taken over, to its end.
     async fn one_life(&self) -> End {
         match self.watched.take_wish() {
             Wish::Stop => return End::Stop,
-            Wish::Restart => self.leave_safe_mode(),
+            Wish::Restart => self.leave_other_modes(),
             Wish::Run => {}
         }
         self.watched.set(|seen| seen.state = SupervisionState::Starting);
@@ -234,6 +290,8 @@ impl<L: Listener> Supervisor<L> {
         let mut process = Process::new(program);
         process.arg("-c").arg(&self.launch.config).arg("--control").arg(self.plane.socket());
         process.arg("--safe-mode-file").arg(&self.launch.safe_mode_file);
+        process.arg("--on-kernel-file").arg(&self.launch.on_kernel_file);
+        process.arg("--cache").arg(&self.launch.cache);
         // Of a group of its own: what ends the daemon does not end the data plane.
         process.process_group(0).stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
         if let Some(log) = &self.launch.log
@@ -265,7 +323,7 @@ impl<L: Listener> Supervisor<L> {
             if let Some(child) = child.as_deref_mut()
                 && let Ok(Some(status)) = child.try_wait()
             {
-                return Err(of_status(status));
+                return Err(self.of_status(status, child.id()));
             }
             match self.watched.take_wish() {
                 Wish::Stop => return Err(End::Stop),
@@ -281,13 +339,13 @@ impl<L: Listener> Supervisor<L> {
 
     /// Asks how it is until it is well no more, or somebody wants something else.
     async fn look_after(&self, mut connection: Connection, child: &mut Option<Child>) -> End {
-        let pid = connection.peer_pid();
-        tracing::info!(pid, adopted = child.is_none(), "the data plane answers");
+        let peer = connection.peer();
+        tracing::info!(pid = peer.pid(), adopted = child.is_none(), "the data plane answers");
         loop {
             let asked = timeout(ANSWER, connection.ask(Command::Status)).await;
             let why = match asked {
                 Ok(Ok(Reply::Status(status))) => match status.dataplane {
-                    Some(status) => self.judge(&status).await,
+                    Some(status) => self.judge(&status),
                     None => Some("it says nothing of itself".to_owned()),
                 },
                 Ok(Ok(_)) => Some("it answers something else".to_owned()),
@@ -296,30 +354,56 @@ impl<L: Listener> Supervisor<L> {
             };
             if let Some(why) = why {
                 // An end in order looks like a broken connection at first.
-                if let Some(child) = child
-                    && let Ok(Ok(status)) = timeout(Duration::from_millis(100), child.wait()).await
-                {
-                    return of_status(status);
-                }
-                return self.kill(pid, why);
+                return match self.ended_by_itself(&peer, child).await {
+                    Some(end) => end,
+                    None => kill(&peer, why),
+                };
             }
-            let _ = timeout(BEAT, self.watched.wake.notified()).await;
+            tokio::select! {
+                () = sleep(BEAT) => {}
+                () = self.watched.wake.notified() => {}
+                // What ended need not be waited for.
+                () = connection.closed() => {}
+            }
             match self.watched.take_wish() {
                 Wish::Run => {}
                 Wish::Restart => {
-                    self.end_in_order(connection, pid, child).await;
+                    self.end_in_order(connection, &peer, child).await;
                     return End::Restart;
                 }
                 Wish::Stop => {
-                    self.end_in_order(connection, pid, child).await;
+                    self.end_in_order(connection, &peer, child).await;
                     return End::Stop;
                 }
             }
         }
     }
 
+    /// How a data plane ended that has; none where it runs still, or was killed and nobody saw how.
+    async fn ended_by_itself(&self, peer: &Peer, child: &mut Option<Child>) -> Option<End> {
+        let pid = peer.pid();
+        if let Some(child) = child {
+            let status = timeout(END, child.wait()).await.ok()?.ok()?;
+            return Some(self.of_status(status, pid));
+        }
+        timeout(END, peer.gone()).await.ok()?;
+        Some(of_words(LastWords::of(self.plane.socket(), pid?)?))
+    }
+
+    fn of_status(&self, status: ExitStatus, pid: Option<u32>) -> End {
+        use std::os::unix::process::ExitStatusExt;
+        match (status.code(), status.signal()) {
+            (Some(code), _) if code == 101 || code > 128 => End::Crash(format!("exit code {code}")),
+            (Some(code), _) => {
+                let words = pid.and_then(|pid| LastWords::of(self.plane.socket(), pid));
+                words.filter(|words| words.lost.is_some()).map_or(End::Exit(code), of_words)
+            }
+            (None, signal) => End::Crash(format!("killed by signal {}", signal.unwrap_or(0))),
+        }
+    }
+
     /// What is wrong with a data plane that says this of itself.
-    async fn judge(&self, status: &DataplaneStatus) -> Option<String> {
+    fn judge(&self, status: &DataplaneStatus) -> Option<String> {
         let stuck = status.workers.iter().find(|worker| worker.state != WorkerState::Running);
         if let Some(worker) = stuck
             && worker.state == WorkerState::Stuck
@@ -330,25 +414,19 @@ impl<L: Listener> Supervisor<L> {
         let is_safe = status.mode == Mode::Safe;
         let state = if is_safe { SupervisionState::Safe } else { SupervisionState::Running };
         self.watched.set(|seen| seen.state = state);
-        match (is_safe, status.errors.last()) {
-            (true, _) => self
+        match (is_safe, &status.failover, status.errors.last()) {
+            (true, ..) => self
                 .components
                 .degraded(PART, "safe mode: packets are counted and passed on, and nothing reads them"),
-            (false, Some(error)) => self.components.degraded(PART, error.clone()),
-            (false, None) => self.components.good(PART),
+            (false, Some(failover), _) => self.components.degraded(PART, told_of(failover)),
+            (false, None, Some(error)) => self.components.degraded(PART, error.clone()),
+            (false, None, None) => self.components.good(PART),
         }
-        self.listener.heard(status).await;
+        self.listener.heard(status);
         None
     }
 
-    fn kill(&self, pid: Option<i32>, why: String) -> End {
-        if let Some(pid) = pid.and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        End::Crash(why)
-    }
-
-    async fn end_in_order(&self, mut connection: Connection, pid: Option<i32>, child: &mut Option<Child>) {
+    async fn end_in_order(&self, mut connection: Connection, peer: &Peer, child: &mut Option<Child>) {
         let _ = timeout(ANSWER, connection.ask(Command::Stop)).await;
         let gone = async {
             match child {
@@ -359,7 +437,7 @@ impl<L: Listener> Supervisor<L> {
         };
         if timeout(STOP, gone).await.is_err() {
             tracing::warn!("the data plane did not end in order");
-            self.kill(pid, String::new());
+            peer.signal(Signal::KILL);
         }
     }
 
@@ -375,13 +453,27 @@ impl<L: Listener> Supervisor<L> {
     }
 }
 
-fn of_status(status: ExitStatus) -> End {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(code), _) if code == 101 || code > 128 => End::Crash(format!("exit code {code}")),
-        (Some(code), _) => End::Exit(code),
-        (None, signal) => End::Crash(format!("killed by signal {}", signal.unwrap_or(0))),
+fn kill(peer: &Peer, why: String) -> End {
+    peer.signal(Signal::KILL);
+    End::Crash(why)
+}
+
+fn of_words(words: LastWords) -> End {
+    match words.lost {
+        Some(_) => End::Lost(words.why),
+        None => End::Exit(i32::from(words.code)),
     }
+}
+
+fn told_of(failover: &FailoverStatus) -> String {
+    let FailoverStatus { why, flows_lost, first_packet_ms } = failover;
+    let first = match first_packet_ms {
+        Some(took) => format!("the first packet came after {took} ms"),
+        None => "no packet came yet".to_owned(),
+    };
+    format!(
+        "by AF_XDP in the place of DPDK ({why}): {flows_lost} flows are lost, {first}; `wirewarden restart` tries DPDK again"
+    )
 }
 
 fn random() -> u32 {

@@ -150,8 +150,13 @@ impl Engine {
 
     /// Has settled flows shunted by `port` from now on. Where checksums are enforced none is: nobody would sum them.
     pub fn set_shunt(&mut self, port: Box<dyn Shunt>, limits: ShuntLimits) {
-        if self.config.parse.checksums == Checksums::Ignore {
-            self.shunting = Some(Box::new(Shunting::new(port, limits, self.flows.table().capacity())));
+        self.shunting = Some(Box::new(Shunting::new(port, limits, self.flows.table().capacity())));
+    }
+
+    /// Other limits for those that are shunted from now on.
+    pub fn set_shunt_limits(&mut self, limits: ShuntLimits) {
+        if let Some(shunting) = &mut self.shunting {
+            shunting.set_limits(limits);
         }
     }
 
@@ -169,7 +174,9 @@ impl Engine {
 
     /// Shunts settled flows that go on; to be called about every millisecond.
     pub fn offer_settled(&mut self) {
-        if let Some(shunting) = &mut self.shunting {
+        if let Some(shunting) = &mut self.shunting
+            && self.config.parse.checksums == Checksums::Ignore
+        {
             shunting.offer(&self.flows, &self.counters, self.now_ns);
         }
     }

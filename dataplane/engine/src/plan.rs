@@ -4,10 +4,13 @@ use core::ops::ControlFlow;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::detectors::guesses::{GuessTable, PortGuess};
+use crate::detectors::guesses::{self, GuessTable, PortGuess};
 use crate::detectors::services::{self, ServiceSet};
-use crate::detectors::signatures::{self, SignatureErrors, SignatureFile, SignatureProtocol, SignatureSet};
+use crate::detectors::signatures::{
+    self, DatabaseCache, SignatureErrors, SignatureFile, SignatureProtocol, SignatureSet,
+};
 use crate::protocols::{self, Carrier, FirstByte, Found, Probe, Protocol};
 use crate::record::RecordBatch;
 use crate::{Names, ProtocolId, ProtocolName, ServiceBasis, ServiceId};
@@ -21,10 +24,12 @@ pub struct Plan {
     of_signatures: Vec<ProtocolId>,
     /// Number of each signature among the names.
     of_labels: Vec<u16>,
-    services: ServiceSet,
+    services: Arc<ServiceSet>,
     /// Number of each service of the set.
     of_services: Vec<ServiceId>,
-    guesses: GuessTable,
+    guesses: Arc<GuessTable>,
+    /// What the files of services and guesses say: the plan that follows reads them again where it is another.
+    others: Others,
     tcp: Dispatch,
     udp: Dispatch,
     sctp: Dispatch,
@@ -34,6 +39,20 @@ pub struct Plan {
     by_payload_identifier: Vec<(u32, ProtocolId)>,
     /// Names in alphabetical order, for refinements.
     by_name: Vec<(Cow<'static, str>, ProtocolId)>,
+}
+
+/// Fingerprints of the files that are not signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Others {
+    services: u64,
+    guesses: u64,
+}
+
+impl Others {
+    fn of(files: &[SignatureFile]) -> Self {
+        let below = |folder| signatures::fingerprint_below(files, folder);
+        Self { services: below(services::FOLDER), guesses: below(guesses::FOLDER) }
+    }
 }
 
 /// A probe, and what is known of it before it is asked.
@@ -80,11 +99,31 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with the files, each with file and line.
     pub fn from_files(files: &[SignatureFile]) -> Result<Self, SignatureErrors> {
-        Self::with_names(files, Names::default())
+        Self::first(files, SignatureSet::from_files(files))
+    }
+
+    /// The same, with what is left of compiling before, by this program or the one before it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with file and line.
+    pub fn from_files_and(files: &[SignatureFile], cache: &DatabaseCache) -> Result<Self, SignatureErrors> {
+        Self::first(files, SignatureSet::from_files_and(files, cache))
+    }
+
+    fn first(
+        files: &[SignatureFile],
+        signatures: Result<SignatureSet, SignatureErrors>,
+    ) -> Result<Self, SignatureErrors> {
+        let (signatures, services) = both(signatures, ServiceSet::from_files(files))?;
+        let mut plan = Self::new(signatures, Arc::new(services), Names::default());
+        plan.guesses = Arc::new(GuessTable::from_files(files, &plan.names)?);
+        plan.others = Others::of(files);
+        Ok(plan)
     }
 
     /// The plan of these files that takes this one's place: what has a number here has the same number there, so that
-    /// flows begun under this plan keep their names. None where the files are those of this plan.
+    /// flows begun under this plan keep their names. What is the same in both is neither read nor compiled again. None
+    /// where the files are those of this plan.
     ///
     /// # Errors
     /// Everything that is wrong with the files, each with file and line.
@@ -92,25 +131,23 @@ impl Plan {
         if signatures::fingerprint_of(files) == self.signatures.fingerprint() {
             return Ok(None);
         }
-        Self::with_names(files, self.names.clone()).map(Some)
-    }
-
-    fn with_names(files: &[SignatureFile], names: Names) -> Result<Self, SignatureErrors> {
-        let (signatures, services) = (SignatureSet::from_files(files), ServiceSet::from_files(files));
-        let (signatures, services) = match (signatures, services) {
-            (Ok(signatures), Ok(services)) => (signatures, services),
-            (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => return Err(errors),
-            (Err(mut errors), Err(more)) => {
-                errors.0.extend(more.0);
-                return Err(errors);
-            }
+        let others = Others::of(files);
+        let services = match others.services == self.others.services {
+            true => Ok(Arc::clone(&self.services)),
+            false => ServiceSet::from_files(files).map(Arc::new),
         };
-        let mut plan = Self::new(signatures, services, names);
-        plan.guesses = GuessTable::from_files(files, &plan.names)?;
-        Ok(plan)
+        let (signatures, services) = both(self.signatures.following(files), services)?;
+        let mut plan = Self::new(signatures, services, self.names.clone());
+        // Numbers are never given anew, so that those in the table stay right.
+        plan.guesses = match others.guesses == self.others.guesses {
+            true => Arc::clone(&self.guesses),
+            false => Arc::new(GuessTable::from_files(files, &plan.names)?),
+        };
+        plan.others = others;
+        Ok(Some(plan))
     }
 
-    fn new(signatures: SignatureSet, services: ServiceSet, mut names: Names) -> Self {
+    fn new(signatures: SignatureSet, services: Arc<ServiceSet>, mut names: Names) -> Self {
         let mut plan_tables = Tables::default();
         // Names that are not empty are those of the plan that this one follows: they start with the same.
         let is_first = names.protocols().len() == 1;
@@ -122,19 +159,12 @@ impl Plan {
             let Some(id) = nth_or_new(&mut names, protocols::ALL.len() + number, protocol) else { break };
             plan_tables.add_carriers(protocol, id);
         }
-        let of_signatures =
-            signatures.protocols().iter().map(|protocol| known_or_new(&mut names, protocol)).collect();
+        let of_signatures = numbers_of_protocols(&mut names, &signatures);
         let of_labels = numbers_of_signatures(&mut names, &signatures);
         for service in protocols::SERVICES.iter().copied().flatten().filter(|_| is_first) {
             names.add_service(*service);
         }
-        let known: Vec<String> = names.services().map(str::to_ascii_lowercase).collect();
-        let mut number_of = |name: &str| {
-            let among_parsers = known.iter().position(|known| name.eq_ignore_ascii_case(known));
-            let number = among_parsers.and_then(|at| u16::try_from(at + 1).ok()).map(ServiceId);
-            number.or_else(|| names.add_service(name.to_owned())).unwrap_or_default()
-        };
-        let of_services = services.services().iter().map(|service| number_of(&service.name)).collect();
+        let of_services = numbers_of_services(&mut names, &services);
         let mut by_name: Vec<_> = names
             .protocols()
             .enumerate()
@@ -153,7 +183,8 @@ impl Plan {
             of_labels,
             services,
             of_services,
-            guesses: GuessTable::default(),
+            guesses: Arc::default(),
+            others: Others::of(&[]),
             tcp,
             udp,
             sctp,
@@ -178,13 +209,13 @@ impl Plan {
 
     /// The named services.
     #[must_use]
-    pub const fn services(&self) -> &ServiceSet {
+    pub fn services(&self) -> &ServiceSet {
         &self.services
     }
 
     /// What ports and addresses are taken for where nothing else is known.
     #[must_use]
-    pub const fn guesses(&self) -> &GuessTable {
+    pub fn guesses(&self) -> &GuessTable {
         &self.guesses
     }
 
@@ -310,24 +341,57 @@ fn nth_or_new(names: &mut Names, number: usize, protocol: &'static Protocol) -> 
     names.add_protocol(protocol.into())
 }
 
-/// The number of a protocol that signatures recognise; a new one where no code of that name exists.
-fn known_or_new(names: &mut Names, protocol: &SignatureProtocol) -> ProtocolId {
-    let name = || ProtocolName {
-        name: Cow::Owned(protocol.name.clone()),
-        title: Cow::Owned(protocol.title.clone()),
-        family: protocol.family,
-        exposure: protocol.exposure,
-    };
-    match names.protocol_id(&protocol.name) {
-        None => names.add_protocol(name()).unwrap_or_default(),
-        Some(id) => {
-            // What has code is called as its code says; the rest as the newest signatures say.
-            if usize::from(id.0) > protocols::ALL.len() + protocols::numbered::NUMBERED.len() {
-                names.change_protocol(id, name());
-            }
-            id
+/// Two results, or the errors of both.
+fn both<A, B>(
+    one: Result<A, SignatureErrors>,
+    other: Result<B, SignatureErrors>,
+) -> Result<(A, B), SignatureErrors> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(errors),
+        (Err(mut errors), Err(more)) => {
+            errors.0.extend(more.0);
+            Err(errors)
         }
     }
+}
+
+/// The number of each protocol that signatures recognise; a new one where no code of that name exists.
+fn numbers_of_protocols(names: &mut Names, signatures: &SignatureSet) -> Vec<ProtocolId> {
+    let mut known: BTreeMap<String, ProtocolId> = BTreeMap::new();
+    for (number, protocol) in (0..=u16::MAX).zip(names.protocols()) {
+        known.entry(protocol.name.to_string()).or_insert(ProtocolId(number));
+    }
+    let mut number_of = |protocol: &SignatureProtocol| {
+        let name = || ProtocolName {
+            name: Cow::Owned(protocol.name.clone()),
+            title: Cow::Owned(protocol.title.clone()),
+            family: protocol.family,
+            exposure: protocol.exposure,
+        };
+        let Some(id) = known.get(&protocol.name).copied() else {
+            return names.add_protocol(name()).unwrap_or_default();
+        };
+        // What has code is called as its code says; the rest as the newest signatures say.
+        if usize::from(id.0) > protocols::ALL.len() + protocols::numbered::NUMBERED.len() {
+            names.change_protocol(id, name());
+        }
+        id
+    };
+    signatures.protocols().iter().map(&mut number_of).collect()
+}
+
+/// The number of each service of a set, letter case aside; a new one where no parser knows that name.
+fn numbers_of_services(names: &mut Names, services: &ServiceSet) -> Vec<ServiceId> {
+    let mut known: BTreeMap<String, u16> = BTreeMap::new();
+    for (number, name) in (1..=u16::MAX).zip(names.services()) {
+        known.entry(name.to_ascii_lowercase()).or_insert(number);
+    }
+    let mut number_of = |name: &str| match known.get(&name.to_ascii_lowercase()) {
+        Some(number) => ServiceId(*number),
+        None => names.add_service(name.to_owned()).unwrap_or_default(),
+    };
+    services.services().iter().map(|service| number_of(&service.name)).collect()
 }
 
 /// The number of each signature: the one that its label has, or a new one.

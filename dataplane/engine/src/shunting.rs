@@ -17,6 +17,11 @@ use crate::flow::slot::{Marks, NONE, Phase, Slot, SlotIndex};
 
 /// Counts packets of flows where they come in; called on the thread of the engine, never for a packet.
 pub trait Shunt: Debug + Send {
+    /// Whether flows are shunted at all: those that are settled while they are not are never asked for.
+    fn is_on(&self) -> bool {
+        true
+    }
+
     /// Counts the packets of a flow from now on, and does with them what `verdict` says on the ports where they come
     /// in. `interface` is where the first came in.
     fn begin(&mut self, flow: &FlowKey, interface: u16, verdict: Verdict) -> ShuntAnswer;
@@ -125,8 +130,16 @@ impl Shunting {
         }
     }
 
+    /// Other limits from now on; what is shunted stays so.
+    pub(crate) const fn set_limits(&mut self, limits: ShuntLimits) {
+        self.limits = limits;
+    }
+
     /// Remembers a flow that has just been settled.
     pub(crate) fn note(&mut self, index: SlotIndex, slot: &Slot) {
+        if !self.port.is_on() {
+            return;
+        }
         let is_plain = slot.tunnel == 0 && !matches!(slot.key.kind(), KeyKind::Ethernet);
         if !is_plain || !matches!(slot.key.protocol(), TCP | UDP) {
             return;
@@ -144,6 +157,10 @@ impl Shunting {
 
     /// Shunts the candidates that have proven to be worth it, of those that are looked at this time.
     pub(crate) fn offer(&mut self, flows: &Flows, counters: &Counters, now_ns: u64) {
+        if !self.port.is_on() {
+            self.candidates.clear();
+            return;
+        }
         if now_ns.saturating_sub(self.second_ns) >= SECOND_NS {
             (self.second_ns, self.begun) = (now_ns, 0);
         }

@@ -12,7 +12,5 @@ mod worker;
 pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
 pub use log::Log;
 pub use mem_sys::restart_with_huge_heap;
-#[cfg(feature = "xdp")]
-pub use run::on_kernel;
 pub use run::{LoadError, RunError, RunOptions, RunReport, load, run};
 pub use tunnelling::TunnelError;

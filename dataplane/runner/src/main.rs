@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod confined;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use api::config::LogLevel;
-use api::control::Mode;
+use api::control::{LastWords, Loss, Mode};
 use clap::Parser;
-use runner::{LoadError, Log, RunOptions, RunReport};
+use runner::{LoadError, Log, RunError, RunOptions, RunReport};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 /// Exit codes, the same in every program of the project.
+const SUCCESS: u8 = 0;
 const FINDINGS: u8 = 1;
 const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
@@ -33,6 +36,11 @@ struct Args {
     #[arg(long)]
     on_kernel: bool,
 
+    /// Where this file exists, do as with --on-kernel; one that loses a port writes it.
+    #[cfg(feature = "xdp")]
+    #[arg(long, value_name = "FILE")]
+    on_kernel_file: Option<PathBuf>,
+
     /// Listen for orders on this Unix socket; only this user and root are heard.
     #[arg(long, value_name = "SOCKET")]
     control: Option<PathBuf>,
@@ -40,6 +48,18 @@ struct Args {
     /// Where this file exists, start in safe mode: packets are counted and passed on, and nothing reads them.
     #[arg(long, value_name = "FILE")]
     safe_mode_file: Option<PathBuf>,
+
+    /// Keep compiled signatures in this folder, so that the next start need not compile them.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    /// Files may be written below this folder, too: for outputs that a live change adds.
+    #[arg(long, value_name = "DIR")]
+    writable: Vec<PathBuf>,
+
+    /// Give nothing up at the start: neither Landlock nor seccomp. The reason is logged and shown in the status.
+    #[arg(long, value_name = "REASON")]
+    unconfined: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -59,17 +79,6 @@ fn main() -> ExitCode {
         Err(LoadError::Config(errors)) => return fail(USAGE, &errors),
         Err(error) => return fail(UNREACHABLE, &error),
     };
-    #[cfg(feature = "xdp")]
-    let config = match (args.on_kernel, runner::on_kernel(&config)) {
-        (false, _) => config,
-        (true, Some(config)) => config,
-        (true, None) => {
-            return fail(
-                USAGE,
-                &"nothing takes the place of these ports: `boot.failover` is off, or a port has no interface",
-            );
-        }
-    };
     let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return fail(UNREACHABLE, &error),
@@ -82,11 +91,65 @@ fn main() -> ExitCode {
         log.tell(LogLevel::Warn, "safe mode: packets are counted and passed on, and nothing reads them");
     }
     let mode = if is_safe { Mode::Safe } else { Mode::Normal };
-    let options = RunOptions { control: args.control, mode, reopen: signals.reopen, log: log.clone() };
-    match runner::run(&config, &options, &signals.stop, &tell) {
-        Ok(report) => summarise(&report),
-        Err(error) if error.is_configuration() => fail(USAGE, &error),
-        Err(error) => fail(UNREACHABLE, &error),
+    let confinement = confined::enter(&args, &config).to_string();
+    tell(&format!("confinement: {confinement}"));
+    let on_kernel = on_kernel(&args, &config, &tell);
+    let options = RunOptions {
+        control: args.control.clone(),
+        mode,
+        cache: args.cache.clone(),
+        on_kernel,
+        confinement,
+        reopen: signals.reopen,
+        log: log.clone(),
+    };
+    let (code, told) = match runner::run(&config, &options, &signals.stop, &tell) {
+        Ok(report) => (summarise(&report), Ok(())),
+        Err(error) if error.is_configuration() => (USAGE, Err(error)),
+        Err(error) => (UNREACHABLE, Err(error)),
+    };
+    if let Err(error) = &told {
+        log.tell(LogLevel::Error, &error.to_string());
+    }
+    leave_word(&args, code, told.err());
+    ExitCode::from(code)
+}
+
+/// What was lost, where this one is to start on the kernel's interfaces.
+#[cfg(feature = "xdp")]
+fn on_kernel(args: &Args, config: &api::Config, tell: &dyn Fn(&str)) -> Option<Loss> {
+    let found = args.on_kernel_file.as_deref().and_then(Loss::at);
+    if found.is_some() && !args.on_kernel && config.on_kernel().is_none() {
+        tell("nothing takes the place of these ports any more: starting as the configuration says");
+        return None;
+    }
+    let told = args.on_kernel.then(|| Loss { why: "told so".to_owned(), ..Loss::default() });
+    found.or(told)
+}
+
+#[cfg(not(feature = "xdp"))]
+const fn on_kernel(_: &Args, _: &api::Config, _: &dyn Fn(&str)) -> Option<Loss> {
+    None
+}
+
+/// Tells whoever starts the next one why this one ended: nobody but its parent sees the exit code.
+fn leave_word(args: &Args, code: u8, error: Option<RunError>) {
+    #[cfg(all(feature = "dpdk", feature = "xdp"))]
+    let lost = match &error {
+        Some(RunError::PortLost(loss)) => Some(loss.clone()),
+        _ => None,
+    };
+    #[cfg(not(all(feature = "dpdk", feature = "xdp")))]
+    let lost: Option<Loss> = None;
+    #[cfg(feature = "xdp")]
+    if let (Some(loss), Some(file)) = (&lost, &args.on_kernel_file) {
+        // Where it cannot be written, DPDK is tried again.
+        let _ = loss.leave(file);
+    }
+    if let Some(socket) = &args.control {
+        let why = error.map_or_else(|| "it ended in order".to_owned(), |error| error.to_string());
+        // Where it cannot be written, this end counts as a crash.
+        let _ = LastWords { pid: std::process::id(), code, why, lost }.leave(socket);
     }
 }
 
@@ -115,15 +178,11 @@ fn fail(code: u8, error: &dyn core::fmt::Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Tells what became of every packet.
-fn summarise(report: &RunReport) -> ExitCode {
+/// Tells what became of every packet; the exit code.
+fn summarise(report: &RunReport) -> u8 {
     let mut out = io::stderr().lock();
     let _ = write_summary(report, &mut out);
-    if report.errors.is_empty() && report.is_conserved() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(FINDINGS)
-    }
+    if report.errors.is_empty() && report.is_conserved() { SUCCESS } else { FINDINGS }
 }
 
 fn write_summary(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {

@@ -1,13 +1,15 @@
 //! Packets made from scratch, the same bytes at every run.
 //!
 //! [`packet`] builds frames with right lengths and checksums, [`conversation`] lets a client and a server talk over
-//! TCP or UDP, [`content`] is what they say, and [`mixed`] and [`load`] are whole captures. Addresses are
-//! private or set aside for documentation and benchmarks (RFC 1918, 2544, 3849, 5737), names those of RFC 2606.
+//! TCP or UDP, [`content`] is what they say, and [`mixed`] and [`load`] are whole captures; [`invented`] has
+//! signatures. Addresses are private or set aside for documentation and benchmarks (RFC 1918, 2544, 3849, 5737),
+//! names those of RFC 2606.
 
 #![forbid(unsafe_code)]
 
 pub mod content;
 pub mod conversation;
+pub mod invented;
 pub mod load;
 pub mod mixed;
 pub mod packet;

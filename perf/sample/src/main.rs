@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use sample::pcap::PcapWriter;
-use sample::{Sink, load, mixed, seeds};
+use sample::{Sink, invented, load, mixed, seeds};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +32,9 @@ fn main() -> ExitCode {
 fn write(kind: &str, path: &str, count: Option<u32>) -> io::Result<bool> {
     if kind == "seeds" {
         return write_seeds(Path::new(path)).map(|()| true);
+    }
+    if kind == "signatures" {
+        return write_signatures(Path::new(path), count.unwrap_or(2000)).map(|()| true);
     }
     if !["mixed", "bulk-tls", "random-udp", "syn-scan", "lab"].contains(&kind) {
         return Ok(false);
@@ -61,6 +64,16 @@ fn write_seeds(into: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes signatures of protocols that do not exist, in the folders of their families.
+fn write_signatures(into: &Path, count: u32) -> io::Result<()> {
+    for (path, text) in invented::signatures(count) {
+        let path = into.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(into))?;
+        fs::write(path, text)?;
+    }
+    Ok(())
+}
+
 fn usage() -> ExitCode {
     complain(format_args!(
         "usage: make-sample KIND FILE [COUNT]\n\
@@ -70,7 +83,8 @@ fn usage() -> ExitCode {
          random-udp  COUNT flows (100000) of 10 frames of 64 bytes each on average\n  \
          syn-scan    one SYN each of COUNT sources (500000)\n  \
          lab         COUNT frames (10000): the mixed ones, and datagrams of every size from 64 to 1,518 bytes\n  \
-         seeds       inputs to start fuzzing from, into folders of the directory FILE"
+         seeds       inputs to start fuzzing from, into folders of the directory FILE\n  \
+         signatures  COUNT signatures (2000) of invented protocols, into folders of the directory FILE"
     ))
 }
 

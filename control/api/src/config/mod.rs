@@ -15,6 +15,7 @@ mod boot;
 mod device;
 mod diff;
 mod errors;
+mod failover;
 mod live;
 mod nearest;
 mod problem;

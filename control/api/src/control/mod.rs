@@ -20,6 +20,7 @@
 mod client;
 mod command;
 mod counters;
+mod ending;
 mod flows;
 mod lines;
 mod message;
@@ -31,6 +32,7 @@ mod tunnels;
 pub use client::{Client, ClientError};
 pub use command::{Command, Observe, Tokens};
 pub use counters::{CounterSnapshot, OutputCounters, PortCounters, QueueCounters, WorkerCounters};
+pub use ending::{LastWords, Loss};
 pub use flows::{CryptoRow, FlowOrder, FlowPage, FlowQuery, FlowRow, ProtocolRow, ProtocolTable, ServiceRow};
 pub use lines::{LineError, Lines};
 pub use message::{BadRequest, Failure, Message, Reason, Reply, Request};
@@ -40,8 +42,8 @@ pub use revisions::{
 };
 pub use role::Role;
 pub use status::{
-    ComponentHealth, DaemonStatus, DataplaneStatus, Health, HealthChange, Mode, Status, Supervision,
-    SupervisionState, WorkerState, WorkerStatus,
+    ComponentHealth, DaemonStatus, DataplaneStatus, FailoverStatus, Health, HealthChange, Mode, Status,
+    Supervision, SupervisionState, WorkerState, WorkerStatus,
 };
 pub use tunnels::{TunnelCounters, TunnelEvent, TunnelIdentity, TunnelRow, TunnelState, TunnelTable};
 

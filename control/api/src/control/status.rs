@@ -44,8 +44,26 @@ pub struct DataplaneStatus {
     pub observers_dropped: u64,
     /// Each worker.
     pub workers: Vec<WorkerStatus>,
+    /// What it took the place of, where it is on the kernel's interfaces because DPDK is lost.
+    #[serde(default)]
+    pub failover: Option<Box<FailoverStatus>>,
+    /// What it gave up at its start, and what not.
+    #[serde(default)]
+    pub confinement: String,
     /// What went wrong since the start, each once, the latest last.
     pub errors: Vec<String>,
+}
+
+/// A data plane that took the place of one that DPDK had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailoverStatus {
+    /// What happened to the one before.
+    pub why: String,
+    /// Flows that it had open.
+    pub flows_lost: u64,
+    /// From the loss to the first packet, milliseconds; none before that came.
+    #[serde(default)]
+    pub first_packet_ms: Option<u64>,
 }
 
 /// What a data plane does with packets.
@@ -108,6 +126,9 @@ pub struct DaemonStatus {
     /// A change that awaits its confirmation.
     #[serde(default)]
     pub pending: Option<PendingChange>,
+    /// What it gave up at its start, and what not.
+    #[serde(default)]
+    pub confinement: String,
     /// Each part that can fail.
     pub components: Vec<ComponentHealth>,
 }

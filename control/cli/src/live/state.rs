@@ -71,6 +71,7 @@ fn table(status: &Status) -> Table {
         let what =
             format!("version {}, process {}, since {}", daemon.version, daemon.pid, time(daemon.uptime_ms));
         row("daemon", "running", what);
+        row("", "confinement", daemon.confinement.clone());
         row("configuration", "", format!("revision {}", daemon.revision));
         if let Some(pending) = &daemon.pending {
             let what = format!(
@@ -107,6 +108,14 @@ fn rows_of(dataplane: &DataplaneStatus, row: &mut dyn FnMut(&str, &str, String))
         time(dataplane.uptime_ms)
     );
     row("data plane", mode, what);
+    row("", "confinement", dataplane.confinement.clone());
+    if let Some(failover) = &dataplane.failover {
+        let first = failover
+            .first_packet_ms
+            .map_or_else(|| "no packet yet".to_owned(), |took| format!("first packet after {took} ms"));
+        let what = format!("{}; {} flows lost, {first}", failover.why, figures::count(failover.flows_lost));
+        row("", "on the kernel's interfaces", what);
+    }
     let what = format!(
         "{} signatures ({}), {} protocols, {} services",
         dataplane.signatures, dataplane.signatures_version, dataplane.protocols, dataplane.services

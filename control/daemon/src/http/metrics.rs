@@ -74,6 +74,25 @@ fn of_dataplane(out: &mut Page, status: &DataplaneStatus) {
     out.gauge("wirewarden_signatures", "Signatures in use", &[(&[], u64::from(status.signatures))]);
     let is_safe = u64::from(status.mode == Mode::Safe);
     out.gauge("wirewarden_safe_mode", "Whether packets are counted and passed on only", &[(&[], is_safe)]);
+    let failover = status.failover.as_ref();
+    out.gauge(
+        "wirewarden_failover",
+        "Whether the kernel's interfaces are in the place of DPDK",
+        &[(&[], u64::from(failover.is_some()))],
+    );
+    if let Some(failover) = failover {
+        out.gauge(
+            "wirewarden_failover_lost_flows",
+            "Flows open when DPDK was lost",
+            &[(&[], failover.flows_lost)],
+        );
+        let first = failover.first_packet_ms.map(|took| (&[][..], took));
+        out.gauge(
+            "wirewarden_failover_first_packet_milliseconds",
+            "From the loss of DPDK to the first packet",
+            first.as_slice(),
+        );
+    }
     out.gauge(
         "wirewarden_dataplane_generation",
         "How often settings were taken into use",

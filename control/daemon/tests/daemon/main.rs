@@ -11,6 +11,7 @@
 )]
 
 mod configuration;
+mod failover;
 mod http;
 mod rig;
 mod supervision;

@@ -19,6 +19,10 @@ pub(crate) struct Rig {
     pub(crate) folder: tempfile::TempDir,
     daemon: Option<Child>,
     more: Vec<String>,
+    /// Somebody else starts the data plane.
+    pub(crate) external: bool,
+    /// The network namespace that everything runs in; this test's own where there is none.
+    pub(crate) namespace: Option<String>,
     /// Where HTTP listens.
     pub(crate) host: &'static str,
     pub(crate) port: u16,
@@ -51,7 +55,8 @@ impl Rig {
         writer.finish().unwrap();
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let more = more.iter().map(|text| (*text).to_owned()).collect();
-        let rig = Self { folder, daemon: None, more, host: "127.0.0.1", port: free };
+        let (external, namespace) = (false, None);
+        let rig = Self { folder, daemon: None, more, external, namespace, host: "127.0.0.1", port: free };
         fs::write(rig.path("first.toml"), rig.text("")).unwrap();
         Some(rig)
     }
@@ -74,12 +79,36 @@ impl Rig {
     }
 
     pub(crate) fn command(&self) -> Process {
-        let mut process = Process::new(env!("CARGO_BIN_EXE_wirewardend"));
+        let mut process = self.inside(env!("CARGO_BIN_EXE_wirewardend"));
         process.arg("-c").arg(self.path("first.toml"));
         process.arg("--state").arg(self.path("state")).arg("--run").arg(self.path("run"));
-        process.arg("--dataplane-log").arg(self.path("dataplane.log"));
+        if self.external {
+            process.arg("--external");
+        } else {
+            process.arg("--dataplane-log").arg(self.path("dataplane.log"));
+        }
         process.arg("--listen").arg(format!("{}:{}", self.host, self.port)).args(&self.more);
         process
+    }
+
+    /// A program, in the rig's network namespace.
+    pub(crate) fn inside(&self, program: impl AsRef<std::ffi::OsStr>) -> Process {
+        let Some(namespace) = &self.namespace else { return Process::new(program) };
+        let mut process = Process::new("nsenter");
+        process.arg(format!("--net=/run/netns/{namespace}")).arg(program);
+        process
+    }
+
+    /// A data plane as a unit of its own starts it.
+    pub(crate) fn dataplane_alone(&self) -> Child {
+        let (state, log) = (self.path("state"), self.path("dataplane.log"));
+        let log = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut process = self.inside(dataplane().unwrap());
+        process.arg("-c").arg(state.join("running.toml"));
+        process.arg("--control").arg(self.path("run/dataplane.sock"));
+        process.arg("--safe-mode-file").arg(state.join("safe-mode"));
+        process.arg("--on-kernel-file").arg(state.join("on-kernel"));
+        process.stderr(log).spawn().unwrap()
     }
 
     pub(crate) fn start_daemon(&mut self) {

@@ -27,6 +27,7 @@ mod eal;
 mod error;
 mod info;
 mod mbuf;
+mod memif;
 mod pool;
 mod port;
 mod queue;

@@ -6,6 +6,7 @@ use super::device::Device;
 use super::eal::{Eal, c_string};
 use super::error::{DpdkError, Errno, SetupStep};
 use super::info::{Link, PortInfo, failed, link, numa_node, port_info, port_name, text};
+use super::memif::ControlSocket;
 use super::pool::MbufPool;
 use super::queue::{Counters, DpdkQueue, Lane, Sink, Source};
 use super::ring::{self, RingDrops};
@@ -90,6 +91,8 @@ pub struct Port {
     counters: Vec<Arc<Counters>>,
     drops: Vec<RingDrops>,
     started: Arc<Started>,
+    /// Over which a memif and its other end talk.
+    control: Option<ControlSocket>,
     // Drivers count for one reader at a time.
     not_sync: PhantomData<Cell<()>>,
 }
@@ -129,7 +132,8 @@ impl Port {
             (_, false) => Distribution::Software,
         };
         let counters = queues.iter().map(DpdkQueue::counters).collect();
-        Ok((Self { distribution, pool, counters, drops, started, not_sync: PhantomData }, queues))
+        let control = ControlSocket::of(&config.device);
+        Ok((Self { distribution, pool, counters, drops, started, control, not_sync: PhantomData }, queues))
     }
 
     /// Who spreads the packets over the workers.
@@ -171,6 +175,13 @@ impl Port {
     pub fn is_removed(&self) -> bool {
         // SAFETY: takes a number only.
         unsafe { dpdk_sys::rte_eth_dev_is_removed(self.started.port) == 1 }
+    }
+
+    /// Whether the kernel says that nobody is at the other end of a memif, whatever its driver says of the link; false of
+    /// other devices.
+    #[must_use]
+    pub fn is_forsaken(&self) -> bool {
+        self.control.as_ref().is_some_and(|control| !control.is_connected())
     }
 
     /// What the device counted, and what was lost between it and the workers.

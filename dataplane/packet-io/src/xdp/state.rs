@@ -342,12 +342,20 @@ impl State {
         Ok(())
     }
 
-    /// The settled flows, for a worker that shunts its own from now on.
+    /// Whether packets of settled flows are looked for. Where they no longer are, those flows' packets come to user space
+    /// again, and what was counted of them stays.
     ///
     /// # Errors
-    /// [`XdpError::Map`], or [`XdpError::System`] where no descriptor is left.
-    pub fn shunts_of_worker(&mut self) -> Result<KernelShunts, XdpError> {
-        self.set_flag(flags::SHUNT, true)?;
+    /// [`XdpError::Map`].
+    pub fn set_shunting(&mut self, is_on: bool) -> Result<(), XdpError> {
+        self.set_flag(flags::SHUNT, is_on)
+    }
+
+    /// The settled flows, for a worker that shunts its own where [`State::set_shunting`] says so.
+    ///
+    /// # Errors
+    /// [`XdpError::System`] where no descriptor is left.
+    pub fn shunts_of_worker(&self) -> Result<KernelShunts, XdpError> {
         let failed = |source| XdpError::System { step: "a descriptor of the settled flows", source };
         let own = self.for_workers.as_ref().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         own.try_clone().map_err(failed)

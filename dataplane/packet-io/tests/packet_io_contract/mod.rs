@@ -175,6 +175,7 @@ fn packets_can_be_changed_in_place<B: Bench>(bench: &mut B) {
 /// Room before packets that headers of tunnels need (IPv6, UDP, ESP, GRE, Ethernet with a tag).
 const HEADROOM: usize = 68 + 18;
 
+#[expect(clippy::indexing_slicing, reason = "a test, whose ranges are those of the buffer")]
 fn headers_can_be_put_on_and_taken_off_in_place<B: Bench>(bench: &mut B) {
     let packets = packets();
     let (mut io, mut burst) = (bench.receiving(&packets), Burst::<<B::Io as PacketIo>::Buf>::new());

@@ -352,6 +352,7 @@ pub(crate) fn check_shunts_of_a_worker() {
         vlans: [0, 0],
     };
     let mut shunts = port.program_mut().state_mut().shunts_of_worker().unwrap();
+    port.program_mut().state_mut().set_shunting(true).unwrap();
     assert_eq!((shunts.counted(&flow), shunts.end(&flow)), (None, None));
     shunts.begin(&flow, ShuntAction::Drop).unwrap();
     assert_eq!(shunts.counted(&flow), Some(ShuntCount::default()));

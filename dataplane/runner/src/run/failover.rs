@@ -1,78 +1,76 @@
 //! What follows where DPDK loses a port: the run goes on by AF_XDP, on the kernel's interfaces of its ports.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use api::config::{Backend, BootConfig, Config, Device, Failover};
-
-use super::kernel::interface_of;
+#[cfg(feature = "dpdk")]
+use api::config::{BootConfig, Failover};
+use api::control::{FailoverStatus, Loss};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Looks in a row that find a link down before its port is taken for lost: a card may negotiate anew.
 #[cfg(feature = "dpdk")]
 const PATIENCE: u32 = 5;
 
-/// The same configuration on the kernel's interfaces, for where DPDK does not start, has died, or has lost a port; none
-/// where a port has no interface.
-pub(super) fn on_interfaces(boot: &BootConfig) -> Option<BootConfig> {
-    let mut boot = boot.clone();
-    for port in &mut boot.ports {
-        let interface = port.failover.clone().or_else(|| interface_of(&port.device))?;
-        port.device = Device::Interface(interface);
-    }
-    boot.backend = Backend::AfXdp;
-    Some(boot)
+/// What was lost of a port now, with as many flows.
+pub(super) fn loss(why: String, flows_lost: u64) -> Loss {
+    Loss { why, flows_lost, at_boot_ms: since_boot_ms() }
 }
 
-/// The same configuration for a data plane that starts in the place of one that died with DPDK; none where a port has no
-/// interface, or nothing is to take its place.
-#[must_use]
-pub fn on_kernel(config: &Config) -> Option<Config> {
-    if config.boot.failover == Failover::Off {
-        return None;
-    }
-    Some(Config { boot: on_interfaces(&config.boot)?, live: config.live.clone() })
+/// The clock that two programs, one after the other, agree on.
+fn since_boot_ms() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) =
+        (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
 }
 
-/// A port that DPDK has lost.
+/// A run that goes on elsewhere, until its first packet. Those who tell of it have it, too.
 #[derive(Clone, Debug)]
-pub(super) struct Loss {
-    /// Its name.
-    pub(super) port: String,
-    /// What was seen of it.
-    pub(super) why: String,
-    at: Instant,
-}
-
-/// A run that goes on elsewhere, until its first packet.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Rescue {
-    lost_at: Instant,
-    flows_lost: u64,
-    first_packet: Option<Duration>,
+    loss: Arc<Loss>,
+    /// Milliseconds from the loss to the first packet, and one more; 0 before that.
+    first_packet: Arc<AtomicU64>,
 }
 
 impl Rescue {
-    pub(super) fn new(loss: &Loss, flows_lost: u64) -> Self {
-        Self { lost_at: loss.at, flows_lost, first_packet: None }
+    /// A loss without a time is one of now.
+    pub(super) fn new(mut loss: Loss) -> Self {
+        if loss.at_boot_ms == 0 {
+            loss.at_boot_ms = since_boot_ms();
+        }
+        Self { loss: Arc::new(loss), first_packet: Arc::default() }
     }
 
     /// Looks whether the first packet has come; how long it took, once.
-    pub(super) fn look(&mut self, received: u64) -> Option<Duration> {
-        if received == 0 || self.first_packet.is_some() {
+    pub(super) fn look(&self, received: u64) -> Option<Duration> {
+        if received == 0 || self.first_packet.load(Ordering::Relaxed) != 0 {
             return None;
         }
-        self.first_packet = Some(self.lost_at.elapsed());
-        self.first_packet
+        let took_ms = since_boot_ms().saturating_sub(self.loss.at_boot_ms);
+        self.first_packet.store(took_ms.saturating_add(1), Ordering::Relaxed);
+        Some(Duration::from_millis(took_ms))
+    }
+
+    fn first_packet_ms(&self) -> Option<u64> {
+        self.first_packet.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// What is to be told of it, by name.
     pub(super) fn counters(&self) -> Vec<(String, u64)> {
         let mut counters =
-            vec![("failover.runs".to_owned(), 1), ("failover.flows_lost".to_owned(), self.flows_lost)];
-        if let Some(took) = self.first_packet {
-            let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            counters.push(("failover.first_packet_ms".to_owned(), millis));
-        }
+            vec![("failover.runs".to_owned(), 1), ("failover.flows_lost".to_owned(), self.loss.flows_lost)];
+        counters.extend(self.first_packet_ms().map(|millis| ("failover.first_packet_ms".to_owned(), millis)));
         counters
+    }
+
+    pub(super) fn status(&self) -> FailoverStatus {
+        FailoverStatus {
+            why: self.loss.why.clone(),
+            flows_lost: self.loss.flows_lost,
+            first_packet_ms: self.first_packet_ms(),
+        }
     }
 }
 
@@ -80,7 +78,8 @@ impl Rescue {
 #[cfg(feature = "dpdk")]
 pub(super) struct Watch {
     ports: Vec<Watched>,
-    loss: Option<Loss>,
+    /// The port that is lost, and what was seen of it.
+    loss: Option<(String, String)>,
 }
 
 /// What is known of one port.
@@ -98,9 +97,9 @@ struct Watched {
 impl Watch {
     /// Watches the ports of a configuration where something can take their place.
     pub(super) fn new(boot: &BootConfig) -> Self {
-        let can_go_on = boot.failover == Failover::Kernel && on_interfaces(boot).is_some();
+        let can_go_on = boot.failover == Failover::Kernel && boot.on_interfaces().is_some();
         let ports = boot.ports.iter().filter(|_| can_go_on).map(|port| {
-            let own = interface_of(&port.device);
+            let own = port.device.interface();
             let has_other = port.failover.is_some() && port.failover != own;
             let own = own.and_then(|name| {
                 let index = packet_io::af_xdp::interface_index(&name)?;
@@ -112,7 +111,6 @@ impl Watch {
     }
 
     /// Looks whether a port is lost.
-    #[expect(clippy::disallowed_methods, reason = "the clock of the thread in charge")]
     pub(super) fn look(&mut self, ports: &[(String, packet_io::dpdk::Port)], tell: &dyn Fn(&str)) {
         for (watched, (name, port)) in self.ports.iter_mut().zip(ports) {
             let was_up = watched.was_up;
@@ -121,7 +119,7 @@ impl Watch {
                 tell(&format!("port {name}: the link is up"));
             }
             if let Some(why) = lost {
-                self.loss = Some(Loss { port: name.clone(), why, at: Instant::now() });
+                self.loss = Some((name.clone(), why));
                 return;
             }
         }
@@ -131,7 +129,7 @@ impl Watch {
         self.loss.is_some()
     }
 
-    pub(super) fn into_loss(self) -> Option<Loss> {
+    pub(super) fn into_loss(self) -> Option<(String, String)> {
         self.loss
     }
 }
@@ -152,12 +150,17 @@ impl Watched {
         if !self.has_other {
             return None;
         }
-        if port.link().is_ok_and(|link| link.is_up) {
+        let is_up = port.link().is_ok_and(|link| link.is_up);
+        // A driver that never hears that the other end has gone says for ever that the link is up.
+        let is_forsaken = is_up && port.is_forsaken();
+        if is_up && !is_forsaken {
             (self.was_up, self.looks_down) = (true, 0);
             return None;
         }
         self.looks_down += 1;
-        (self.was_up && self.looks_down >= PATIENCE).then(|| "the link is down".to_owned())
+        let is_lost = self.was_up && self.looks_down >= PATIENCE;
+        let why = if is_forsaken { "the other end is gone" } else { "the link is down" };
+        is_lost.then(|| why.to_owned())
     }
 }
 
@@ -165,29 +168,14 @@ impl Watched {
 mod tests {
     use super::*;
 
-    const CONFIG: &str = r#"
-version = 1
-[[boot.ports]]
-name = "wan"
-device = "net_af_packet0,iface=eth1"
-[[boot.ports]]
-name = "lan"
-device = "net_memif0"
-"#;
-
-    fn config(more: &str) -> Config {
-        Config::from_toml(&format!("{CONFIG}{more}"), "test").unwrap()
-    }
-
     #[test]
-    fn every_port_needs_an_interface_that_takes_its_place() {
-        assert!(on_kernel(&config("")).is_none(), "a memif is on no interface");
-        let there = on_kernel(&config("failover = \"eth2\"\n")).unwrap();
-        let devices: Vec<_> = there.boot.ports.iter().map(|port| port.device.to_string()).collect();
-        assert_eq!(
-            (devices, there.boot.backend),
-            (vec!["eth1".to_owned(), "eth2".to_owned()], Backend::AfXdp)
-        );
-        assert!(on_kernel(&config("failover = \"eth2\"\n[boot]\nfailover = \"off\"\n")).is_none());
+    fn the_first_packet_is_timed_from_the_loss_and_told_once() {
+        let rescue = Rescue::new(Loss { at_boot_ms: since_boot_ms() - 40, ..loss("gone".into(), 7) });
+        let seen = rescue.clone();
+        assert_eq!((rescue.look(0), seen.status().first_packet_ms), (None, None));
+        assert!(rescue.look(1).is_some_and(|took| took >= Duration::from_millis(40)));
+        assert_eq!(rescue.look(2), None);
+        assert!(seen.status().first_packet_ms.is_some_and(|took| took >= 40));
+        assert_eq!(seen.counters().len(), 3);
     }
 }

@@ -1,24 +1,22 @@
 //! Ports on kernel interfaces: AF_XDP sockets behind our XDP program.
 
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::config::{
-    BootConfig, Device, LiveConfig, Neighbours, PortConfig, PortMode, ShuntConfig, ShuntPorts, XdpCopy,
-    XdpFrameSize, XdpMode,
+    BootConfig, Device, LiveConfig, Neighbours, PortConfig, PortMode, XdpCopy, XdpFrameSize, XdpMode,
 };
 use crossbeam_channel::Sender;
 use packet_io::af_xdp::{self, AfXdpError, AfXdpQueue, BusyPoll, CopyChoice, FrameSize, Port};
-use packet_io::xdp::{ListEntry, ModeChoice, Protect, Service, XdpConfig};
+use packet_io::xdp::{List, ListEntry, ModeChoice, Protect, Service, XdpConfig};
 use packet_io::{IoStats, Shunts};
 
 use super::exporting::Message;
 use super::failover::Rescue;
 use super::lists::{self, Change, Lists};
 use super::polling::Lane;
-use super::shunting::PortShunts;
-use super::tending::Ports;
+use super::shunting::{PortShunts, Switches};
+use super::tending::{Following, Ports};
 use super::{LOOK, Lanes, RunError, ports};
 
 /// How often the program is told that its owner is alive; far below the shortest watchdog.
@@ -50,36 +48,40 @@ pub(super) fn open(boot: &BootConfig, live: &LiveConfig, tell: &dyn Fn(&str)) ->
         tell_of(&port, &config.name, tell);
         ports.push((config.name.clone(), port));
     }
+    let switches = Switches::new(boot, live);
     let mut shunts = Vec::new();
     for _ in 0..boot.workers() {
-        shunts.push(shunts_of(boot, &live.shunt, &mut ports)?);
+        shunts.push(shunts_of(&switches, &mut ports)?);
+    }
+    for (_, port) in &mut ports {
+        port.program_mut().state_mut().set_shunting(switches.are_on()).map_err(AfXdpError::from)?;
     }
     let lanes = queues.into_iter().map(|queues| lanes_of(boot, queues)).collect();
-    let lanes = Lanes { workers: lanes, shunts, interfaces: ports::names(boot) };
+    let lanes = Lanes { workers: lanes, shunts, switches: switches.clone(), interfaces: ports::names(boot) };
     if !prefixes.is_empty() {
         tell(&format!("{} prefixes on the lists of each port", prefixes.len()));
     }
     let lists = Lists::new(live.lists.clone(), prefixes);
-    let ports =
-        Open { ports, lists, rescue: None, since_beat: BEAT, since_meter: Duration::ZERO, told: Vec::new() };
+    let ports = Open {
+        ports,
+        lists,
+        switches,
+        rescue: None,
+        since_beat: BEAT,
+        since_meter: Duration::ZERO,
+        told: Vec::new(),
+    };
     Ok(Opened { ports, lanes })
 }
 
-/// What counts the settled flows of one worker.
-fn shunts_of(
-    boot: &BootConfig,
-    config: &ShuntConfig,
-    ports: &mut [(String, Port)],
-) -> Result<Option<PortShunts>, RunError> {
-    if config.ports == ShuntPorts::Off {
-        return Ok(None);
-    }
+/// What counts the settled flows of one worker, whether or not that is switched on.
+fn shunts_of(switches: &Switches, ports: &mut [(String, Port)]) -> Result<Option<PortShunts>, RunError> {
     let mut all: Vec<Option<Box<dyn Shunts>>> = Vec::new();
     for (_, port) in ports {
         let shunts = port.program_mut().state_mut().shunts_of_worker().map_err(AfXdpError::from)?;
         all.push(Some(Box::new(shunts)));
     }
-    Ok(PortShunts::new(boot, config, all))
+    Ok(PortShunts::new(switches, all))
 }
 
 /// The lanes of a worker: its queues are of the ports that have so many, in their order.
@@ -172,6 +174,7 @@ fn tell_of(port: &Port, name: &str, tell: &dyn Fn(&str)) {
 pub(super) struct Open {
     ports: Vec<(String, Port)>,
     lists: Lists,
+    switches: Switches,
     /// What these ports go on with, where they took the place of others.
     rescue: Option<Rescue>,
     since_beat: Duration,
@@ -182,7 +185,6 @@ pub(super) struct Open {
 
 impl Open {
     /// Takes the place of ports that were lost.
-    #[cfg(feature = "dpdk")]
     pub(super) fn rescue(&mut self, rescue: Rescue) {
         self.rescue = Some(rescue);
     }
@@ -208,6 +210,23 @@ impl Open {
 }
 
 impl Ports for Open {
+    fn follow(&mut self, following: Following) -> Vec<String> {
+        let are_on = self.switches.are_on();
+        let mut wrong = Vec::new();
+        for (name, port) in &mut self.ports {
+            let state = port.program_mut().state_mut();
+            let others = [List::Source, List::Destination].into_iter().zip(following.others);
+            let mut results = vec![state.set_shunting(are_on)];
+            results.extend(others.map(|(list, action)| state.set_others(list, lists::action_of(action))));
+            let errors = results.into_iter().filter_map(Result::err);
+            wrong.extend(errors.map(|error| format!("port {name}: {error}")));
+        }
+        if let Some((config, entries)) = following.lists {
+            self.lists.follow(config, entries);
+        }
+        wrong
+    }
+
     /// Keeps the program awake, and sends its counters to the exporter; called every [`LOOK`]. What went wrong is given
     /// once.
     fn tend(&mut self, sender: &Sender<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
@@ -240,7 +259,7 @@ impl Ports for Open {
         }
         self.change_lists(&mut wrong);
         let received = self.ports.iter().map(|(_, port)| port.stats().rx_packets).sum();
-        if let Some(took) = self.rescue.as_mut().and_then(|rescue| rescue.look(received)) {
+        if let Some(took) = self.rescue.as_ref().and_then(|rescue| rescue.look(received)) {
             tell(&format!("the first packet by AF_XDP came {} ms after the port was lost", took.as_millis()));
         }
         wrong.retain(|one| !self.told.contains(one));
@@ -265,24 +284,10 @@ impl Ports for Open {
     fn stats(&self) -> Vec<(String, IoStats)> {
         self.ports.iter().map(|(name, port)| (name.clone(), port.stats())).collect()
     }
-}
 
-/// The kernel interface of a device, where it has one.
-pub(super) fn interface_of(device: &Device) -> Option<String> {
-    match device {
-        Device::Interface(name) => Some(name.clone()),
-        // A card that is bound to the kernel's driver has its interfaces there.
-        Device::Pci(address) => {
-            let folder = format!("/sys/bus/pci/devices/{address}/net");
-            let first = fs::read_dir(folder).ok()?.filter_map(Result::ok).next()?;
-            first.file_name().into_string().ok()
-        }
-        Device::Vdev(text) => {
-            let is_on_interface = ["net_af_packet", "net_af_xdp"].iter().any(|name| text.starts_with(name));
-            let iface = text.split(',').find_map(|argument| argument.strip_prefix("iface="))?;
-            is_on_interface.then(|| iface.to_owned())
-        }
-        Device::File(_) => None,
+    fn rescued(&self) -> Option<super::Rescued> {
+        let rescue = self.rescue.clone()?;
+        Some(Box::new(move || rescue.status()))
     }
 }
 
@@ -296,21 +301,4 @@ pub(super) fn by_af_packet(boot: &BootConfig) -> BootConfig {
         }
     }
     boot
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_on_interfaces_are_known_by_their_arguments() {
-        let interface = |text: &str| interface_of(&text.parse().unwrap());
-        assert_eq!(interface("eth1").as_deref(), Some("eth1"));
-        assert_eq!(interface("net_af_packet0,iface=eth2,qpairs=2").as_deref(), Some("eth2"));
-        assert_eq!(interface("net_af_xdp0,iface=eth3").as_deref(), Some("eth3"));
-        assert_eq!(interface("net_pcap0,iface=eth4"), None);
-        assert_eq!(interface("net_null0"), None);
-        assert_eq!(interface("./office.pcap"), None);
-        assert_eq!(interface("ffff:ff:1f.7"), None);
-    }
 }

@@ -102,6 +102,23 @@ fn read_file(path: &Path, list: List, action: Action, entries: &mut Vec<ListEntr
     Ok(())
 }
 
+/// A map of the program that has more prefixes than room; none where all have room.
+pub(super) fn overfull(entries: &[ListEntry], room: u32) -> Option<String> {
+    for (list, name) in [(List::Source, "source"), (List::Destination, "destination")] {
+        for (is_v4, version) in [(true, "IPv4"), (false, "IPv6")] {
+            let is_there =
+                |entry: &&ListEntry| entry.list == list && entry.prefix.address().is_ipv4() == is_v4;
+            let count = entries.iter().filter(is_there).count();
+            if count > usize::try_from(room).unwrap_or(usize::MAX) {
+                return Some(format!(
+                    "{count} {version} prefixes of {name}s, and room for {room}: raise `boot.xdp.prefixes`"
+                ));
+            }
+        }
+    }
+    None
+}
+
 /// Something to do to the lists of every port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
@@ -122,6 +139,15 @@ impl Lists {
     pub(super) fn new(config: ListsConfig, in_force: Vec<ListEntry>) -> Self {
         let changed = changed(&config);
         Self { config, in_force, changed, waiting: VecDeque::new() }
+    }
+
+    /// Goes on with another configuration, whose prefixes are `wanted`.
+    pub(super) fn follow(&mut self, config: ListsConfig, wanted: Vec<ListEntry>) {
+        self.changed = changed(&config);
+        self.config = config;
+        // What waits is carried out before what is added.
+        self.waiting.extend(differences(&self.in_force, &wanted));
+        self.in_force = wanted;
     }
 
     /// Looks whether files have changed; what is wrong with them leaves the lists as they are.
@@ -202,6 +228,28 @@ mod tests {
         assert!(error.contains(":2: \"nobody\""), "{error}");
         fs::remove_file(&file).unwrap();
         assert!(matches!(read(&config(&text)), Err(ListError::Read { .. })));
+    }
+
+    #[test]
+    fn another_configuration_is_followed_while_the_one_before_is_still_carried_out() {
+        let lists = ["10.0.0.0/8\", \"192.0.2.1", "192.0.2.1\", \"2001:db8::/32", "10.0.0.0/8"]
+            .map(|prefixes| config(&format!("[[live.lists.list]]\nprefixes = [\"{prefixes}\"]\n")));
+        let mut in_kernel = read(&lists[0]).unwrap();
+        let mut own = Lists::new(lists[0].clone(), in_kernel.clone());
+        for next in &lists[1..] {
+            own.follow(next.clone(), read(next).unwrap());
+        }
+        for change in own.next() {
+            match change {
+                Change::Put(entry) => in_kernel.push(entry),
+                Change::Remove(of, prefix) => {
+                    in_kernel.retain(|other| (other.list, other.prefix) != (of, prefix));
+                }
+            }
+        }
+        assert_eq!(in_kernel, read(&lists[2]).unwrap());
+        assert_eq!(overfull(&in_kernel, 1), None);
+        assert!(overfull(&in_kernel, 0).unwrap().contains("boot.xdp.prefixes"));
     }
 
     #[test]

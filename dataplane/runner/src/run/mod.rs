@@ -1,6 +1,7 @@
 //! The data plane on ports: workers on their cores, an exporter thread, and the counters that hold it to account.
 
 mod control;
+mod cores;
 mod exporting;
 #[cfg(feature = "xdp")]
 mod failover;
@@ -26,9 +27,9 @@ use std::thread;
 use std::time::Duration;
 
 use api::config::{Backend, Choice, Config};
-use api::control::Mode;
+use api::control::{FailoverStatus, Loss as PortLoss, Mode};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use engine::detectors::signatures::SignatureErrors;
+use engine::detectors::signatures::{self, DatabaseCache, SignatureErrors};
 use engine::{Counters, EngineError, Names, Plan, RecordBatch};
 use export::ExportError;
 use packet_io::replay::ReplayError;
@@ -37,8 +38,6 @@ use packet_io::{IoStats, PacketBuf, PacketIo};
 use crate::Log;
 use control::{Control, ControlError};
 use exporting::{Exporting, Message, Outputs};
-#[cfg(feature = "xdp")]
-pub use failover::on_kernel;
 use orders::{Pulse, mailbox};
 use polling::{Base, Lane, Manner, Poller, Wiring};
 use tending::{Ask, Ports};
@@ -100,13 +99,12 @@ pub enum RunError {
     AfXdp(#[from] packet_io::af_xdp::AfXdpError),
     /// DPDK has lost a port, and whoever started this data plane is to start it on the kernel's interfaces.
     #[cfg(all(feature = "dpdk", feature = "xdp"))]
-    #[error("port {port}: {why}; start it again with --on-kernel")]
-    PortLost {
-        /// Port.
-        port: String,
-        /// What was seen of it.
-        why: String,
-    },
+    #[error("{}; start it again with --on-kernel", .0.why)]
+    PortLost(PortLoss),
+    /// It is to start on the kernel's interfaces, and has none.
+    #[cfg(feature = "xdp")]
+    #[error("nothing takes the place of these ports: `boot.failover` is off, or a port has no interface")]
+    NoInterfaces,
     /// A list of prefixes cannot be read.
     #[cfg(feature = "xdp")]
     #[error(transparent)]
@@ -133,7 +131,7 @@ impl RunError {
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
         #[cfg(feature = "xdp")]
-        if let Self::Lists(_) = self {
+        if matches!(self, Self::Lists(_) | Self::NoInterfaces) {
             return true;
         }
         matches!(self, Self::NoPorts | Self::UnequalQueues { .. } | Self::Signatures(_) | Self::Tunnel(_))
@@ -153,7 +151,7 @@ impl RunError {
 }
 
 /// What a finished run has to account for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RunReport {
     /// Every engine counter by name, workers added up.
     pub counters: Vec<(String, u64)>,
@@ -226,6 +224,12 @@ pub struct RunOptions {
     pub reopen: Arc<AtomicBool>,
     /// Where it tells of itself.
     pub log: Log,
+    /// Where compiled signatures are kept for the next start; nowhere where there is none.
+    pub cache: Option<PathBuf>,
+    /// What was lost, where it is to take the kernel's interfaces of the ports at once.
+    pub on_kernel: Option<PortLoss>,
+    /// What the program gave up before, for the status.
+    pub confinement: String,
 }
 
 /// Whether packets are looked into.
@@ -236,6 +240,9 @@ pub(crate) enum Inspect {
     /// They are counted and passed on: nothing reads them.
     CountOnly,
 }
+
+/// Tells of what a run took the place of.
+type Rescued = Box<dyn Fn() -> FailoverStatus + Send + Sync>;
 
 /// What workers and the thread in charge tell each other.
 #[derive(Debug, Default)]
@@ -264,13 +271,14 @@ pub fn run(
     if boot.ports.is_empty() {
         return Err(RunError::NoPorts);
     }
-    let plan = Arc::new(match (&config.live.classify.signatures_dir, options.mode) {
-        // What is not used cannot be what crashes.
-        (_, Mode::Safe) => Plan::from_files(&[])?,
-        (Some(folder), Mode::Normal) => Plan::builtin_and(folder)?,
-        (None, Mode::Normal) => Plan::builtin()?,
-    });
-    let start = Start { config, options, plan: &plan, stop, tell };
+    let given = cores::Given::now();
+    let (plan, cache) = first_plan(config, options, tell)?;
+    let start = Start { config, options, plan: &plan, cache: &cache, given, stop, tell };
+    #[cfg(feature = "xdp")]
+    if let Some(loss) = &options.on_kernel {
+        let boot = config.on_kernel().ok_or(RunError::NoInterfaces)?;
+        return start.rescued(&boot, loss).map(Option::unwrap_or_default);
+    }
     let is_chosen = boot.backend == Backend::Auto;
     match boot.resolved_backend() {
         Some(Backend::Replay) => {
@@ -286,11 +294,44 @@ pub fn run(
     }
 }
 
+/// The plan that a run starts with, and where its databases are kept.
+fn first_plan(
+    config: &Config,
+    options: &RunOptions,
+    tell: &dyn Fn(&str),
+) -> Result<(Arc<Plan>, Option<DatabaseCache>), RunError> {
+    // What is not used cannot be what crashes.
+    if options.mode == Mode::Safe {
+        return Ok((Arc::new(Plan::from_files(&[])?), None));
+    }
+    let cache = options.cache.as_deref().and_then(|folder| match DatabaseCache::open(folder) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            tell(&format!("compiled signatures are not kept: {error}"));
+            None
+        }
+    });
+    let files = match &config.live.classify.signatures_dir {
+        Some(folder) => signatures::builtin_files_and(folder)?,
+        None => signatures::builtin_files(),
+    };
+    let plan = match &cache {
+        Some(cache) => Plan::from_files_and(&files, cache)?,
+        None => Plan::from_files(&files)?,
+    };
+    if let Some(Err(error)) = cache.as_ref().map(|cache| cache.keep(plan.signatures())) {
+        tell(&format!("compiled signatures are not kept: {error}"));
+    }
+    Ok((Arc::new(plan), cache))
+}
+
 /// A run on its way, on one backend or another.
 struct Start<'a> {
     config: &'a Config,
     options: &'a RunOptions,
     plan: &'a Arc<Plan>,
+    cache: &'a Option<DatabaseCache>,
+    given: cores::Given,
     stop: &'a AtomicBool,
     tell: &'a dyn Fn(&str),
 }
@@ -298,7 +339,7 @@ struct Start<'a> {
 impl Start<'_> {
     #[cfg(feature = "dpdk")]
     fn dpdk(&self, boot: &api::config::BootConfig) -> Result<RunReport, RunError> {
-        let ports::Opened { eal, ports, lanes } = ports::dpdk(boot, &self.config.live.shunt)?;
+        let ports::Opened { eal, ports, lanes } = ports::dpdk(boot, &self.config.live)?;
         for ((name, _), port) in ports.iter().zip(&boot.ports) {
             (self.tell)(&format!("port {name}: by DPDK, {}", port.device));
         }
@@ -307,36 +348,49 @@ impl Start<'_> {
         let mut report = self.workers(lanes, Backend::Dpdk, (&pinning, Loss::Counted), &mut ports)?;
         report.ports = ports.stats();
         #[cfg(feature = "xdp")]
-        if let Some(loss) = ports.into_loss() {
+        if let Some((port, why)) = ports.into_loss() {
             // What DPDK holds of the interfaces went with the ports.
             drop(pinning);
-            return self.go_on(boot, report, &loss);
+            let flows_lost = report.counter("flow.ended.shutdown");
+            return self.go_on(boot, report, &failover::loss(format!("port {port}: {why}"), flows_lost));
         }
         Ok(report)
     }
 
-    /// Goes on by AF_XDP where DPDK has lost a port, as soon as the interfaces are there.
+    /// Goes on by AF_XDP where DPDK has lost a port.
     #[cfg(all(feature = "dpdk", feature = "xdp"))]
     fn go_on(
         &self,
         boot: &api::config::BootConfig,
         mut before: RunReport,
-        loss: &failover::Loss,
+        loss: &PortLoss,
     ) -> Result<RunReport, RunError> {
-        let flows_lost = before.counter("flow.ended.shutdown");
-        (self.tell)(&format!("port {}: {}; {flows_lost} flows are lost", loss.port, loss.why));
+        (self.tell)(&format!("{}; {} flows are lost", loss.why, loss.flows_lost));
         if self.options.control.is_some() {
             // Who gives orders also starts what takes the place of a data plane that ended.
-            return Err(RunError::PortLost { port: loss.port.clone(), why: loss.why.clone() });
+            return Err(RunError::PortLost(loss.clone()));
         }
-        let Some(boot) = failover::on_interfaces(boot) else { return Ok(before) };
+        let Some(boot) = boot.on_interfaces() else { return Ok(before) };
+        if let Some(later) = self.rescued(&boot, loss)? {
+            before.add(later);
+        }
+        Ok(before)
+    }
+
+    /// Runs by AF_XDP in the place of ports that were lost, as soon as the interfaces are there; nothing where it is told
+    /// to stop before.
+    #[cfg(feature = "xdp")]
+    fn rescued(
+        &self,
+        boot: &api::config::BootConfig,
+        loss: &PortLoss,
+    ) -> Result<Option<RunReport>, RunError> {
         let mut told = String::new();
         while !self.stop.load(Ordering::Relaxed) {
-            match kernel::open(&boot, &self.config.live, self.tell) {
+            match kernel::open(boot, &self.config.live, self.tell) {
                 Ok(mut opened) => {
-                    opened.ports.rescue(failover::Rescue::new(loss, flows_lost));
-                    before.add(self.on_kernel(opened)?);
-                    return Ok(before);
+                    opened.ports.rescue(failover::Rescue::new(loss.clone()));
+                    return self.on_kernel(opened).map(Some);
                 }
                 Err(why) if why.is_machine() => {
                     let why = why.to_string();
@@ -349,7 +403,7 @@ impl Start<'_> {
                 Err(why) => return Err(why),
             }
         }
-        Ok(before)
+        Ok(None)
     }
 
     #[cfg(not(feature = "dpdk"))]
@@ -391,7 +445,7 @@ impl Start<'_> {
     fn dpdk_or_else(&self) -> Result<RunReport, RunError> {
         let boot = &self.config.boot;
         #[cfg(feature = "xdp")]
-        if let Some(on_interfaces) = failover::on_interfaces(boot) {
+        if let Some(on_interfaces) = boot.on_interfaces() {
             return match self.dpdk(boot) {
                 Err(why) if why.is_machine() => {
                     (self.tell)(&format!("not by DPDK: {why}"));
@@ -449,6 +503,8 @@ pub(crate) struct Lanes<Io: PacketIo> {
     pub(crate) workers: Vec<Vec<Lane<Io>>>,
     /// What counts settled flows of each worker; none where nothing can.
     pub(crate) shunts: Vec<Option<shunting::PortShunts>>,
+    /// What becomes of such flows on each port.
+    pub(crate) switches: shunting::Switches,
     pub(crate) interfaces: Vec<String>,
 }
 
@@ -462,6 +518,7 @@ impl Start<'_> {
         ports: &mut dyn Ports,
     ) -> Result<RunReport, RunError> {
         let boot = &self.config.boot;
+        self.given.settle(boot.main_core, &boot.cores);
         let workers = lanes.workers.len().max(1);
         let shared = Shared { busy: AtomicU64::new(workers as u64), ..Shared::default() };
         let counters: Vec<_> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
@@ -504,6 +561,7 @@ impl Start<'_> {
         let control = Arc::new(Control::new(
             (self.config.clone(), Arc::clone(self.plan), names),
             control::Tunnels::new(slots, tunnels),
+            (self.cache.clone(), ports.rescued(), lanes.switches),
             (self.options, backend.name(), base),
             (links, sender.clone(), ask),
         ));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use engine::Replacement;
+use engine::{Replacement, ShuntLimits};
 use packet_io::IoStats;
 
 use super::scan::Scan;
@@ -50,6 +50,8 @@ pub(crate) enum Order {
     Count(Sender<Counted>),
     /// Another plan, other rules and other tunnels; what was there comes back.
     Replace(Box<Exchange>, Sender<Box<Exchange>>),
+    /// Other limits for flows that are shunted from now on.
+    Shunt(ShuntLimits),
     /// Something about keys.
     Key(KeyOrder, Sender<KeyAnswer>),
 }

@@ -329,6 +329,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
                 exchange.tunnels = self.tunnelling.set_plan(exchange.tunnels.take());
                 let _ = reply.try_send(exchange);
             }
+            Order::Shunt(limits) => self.engine.set_shunt_limits(limits),
             Order::Key(order, reply) => _ = reply.try_send(self.obey_key(order, now_ns)),
         }
     }

@@ -1,7 +1,7 @@
 //! Ports of a configuration, opened.
 
 #[cfg(feature = "dpdk")]
-use api::config::ShuntConfig;
+use api::config::LiveConfig;
 use api::config::{BootConfig, PortConfig, PortMode};
 #[cfg(feature = "dpdk")]
 use packet_io::Shunts;
@@ -10,6 +10,7 @@ use packet_io::replay::{Replay, ReplayOptions};
 use super::polling::Lane;
 #[cfg(feature = "dpdk")]
 use super::shunting::PortShunts;
+use super::shunting::Switches;
 use super::{Lanes, RunError};
 
 /// Capture files, one lane each, one worker: a file has no queues.
@@ -19,7 +20,8 @@ pub(super) fn replay(boot: &BootConfig) -> Result<Lanes<Replay>, RunError> {
         let io = Replay::open([port.device.to_string()], ReplayOptions::default())?;
         lanes.push(Lane { io, peer: peer_of(boot, port), interface });
     }
-    Ok(Lanes { workers: vec![lanes], shunts: Vec::new(), interfaces: names(boot) })
+    let switches = Switches::default();
+    Ok(Lanes { workers: vec![lanes], shunts: Vec::new(), switches, interfaces: names(boot) })
 }
 
 /// DPDK, its ports, and the lanes of every worker.
@@ -32,7 +34,7 @@ pub(super) struct Opened {
 
 /// Starts DPDK and every port.
 #[cfg(feature = "dpdk")]
-pub(super) fn dpdk(boot: &BootConfig, shunt: &ShuntConfig) -> Result<Opened, RunError> {
+pub(super) fn dpdk(boot: &BootConfig, live: &LiveConfig) -> Result<Opened, RunError> {
     use packet_io::dpdk::{Accept, CoreId, Eal, EalConfig, Memory, Port, RuntimeFiles};
 
     check_pairs(boot)?;
@@ -81,13 +83,14 @@ pub(super) fn dpdk(boot: &BootConfig, shunt: &ShuntConfig) -> Result<Opened, Run
             worker.push(Lane { io, peer: peer_of(boot, port), interface });
         }
     }
+    let switches = Switches::new(boot, live);
     let shunts = (0..boot.workers())
         .map(|_| {
             let rules = |(_, port): &(String, Port)| Some(Box::new(port.flow_rules()) as Box<dyn Shunts>);
-            PortShunts::new(boot, shunt, ports.iter().map(rules))
+            PortShunts::new(&switches, ports.iter().map(rules))
         })
         .collect();
-    Ok(Opened { eal, ports, lanes: Lanes { workers, shunts, interfaces: names(boot) } })
+    Ok(Opened { eal, ports, lanes: Lanes { workers, shunts, switches, interfaces: names(boot) } })
 }
 
 /// Every worker must have a queue of both ports of a pair.

@@ -1,39 +1,88 @@
 //! Settled flows of an engine, counted by the ports of its worker.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
-use api::config::{BootConfig, PortMode, ShuntConfig, ShuntPorts, ShuntTaps};
+use api::config::{BootConfig, Checksums, LiveConfig, PortMode, ShuntConfig, ShuntPorts, ShuntTaps};
 use engine::{ShuntAnswer, ShuntLimits, Shunted, Verdict};
 use packet_io::{FlowTuple, ShuntAction, ShuntCount, ShuntRefusal, Shunts};
 use wire::{FlowKey, Side};
 
+/// What becomes of the packets of a shunted flow on each port: set by a reload, read by the workers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Switches(Arc<[AtomicU8]>);
+
+impl Switches {
+    /// Those of the ports of a configuration.
+    pub(super) fn new(boot: &BootConfig, live: &LiveConfig) -> Self {
+        let switches = Self(boot.ports.iter().map(|_| AtomicU8::new(OFF)).collect());
+        switches.set(boot, live);
+        switches
+    }
+
+    /// Sets them as a configuration says.
+    pub(super) fn set(&self, boot: &BootConfig, live: &LiveConfig) {
+        // Nobody would sum the packets that the engine does not see.
+        let is_on = live.flow.checksums == Checksums::Ignore;
+        for (switch, port) in self.0.iter().zip(&boot.ports) {
+            let action = is_on.then(|| action(&live.shunt, &port.mode)).flatten();
+            switch.store(number_of(action), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether flows are shunted on any port.
+    pub(super) fn are_on(&self) -> bool {
+        self.0.iter().any(|switch| switch.load(Ordering::Relaxed) != OFF)
+    }
+
+    fn of(&self, port: usize) -> Option<ShuntAction> {
+        match self.0.get(port)?.load(Ordering::Relaxed) {
+            DROP => Some(ShuntAction::Drop),
+            PASS => Some(ShuntAction::Pass),
+            FORWARD => Some(ShuntAction::Forward),
+            _ => None,
+        }
+    }
+}
+
+const OFF: u8 = 0;
+const DROP: u8 = 1;
+const PASS: u8 = 2;
+const FORWARD: u8 = 3;
+
+const fn number_of(action: Option<ShuntAction>) -> u8 {
+    match action {
+        None => OFF,
+        Some(ShuntAction::Drop) => DROP,
+        Some(ShuntAction::Pass) => PASS,
+        Some(ShuntAction::Forward) => FORWARD,
+    }
+}
+
 /// The ports of one worker, in their order.
 #[derive(Debug)]
 pub(crate) struct PortShunts {
-    ports: Vec<Option<(Box<dyn Shunts>, ShuntAction)>>,
+    ports: Vec<Option<Box<dyn Shunts>>>,
+    switches: Switches,
 }
 
 impl PortShunts {
-    /// Those of the ports that the configuration has flows shunted on; none where no port does.
+    /// Those of the ports that can; none where no port does.
     #[cfg_attr(
         not(any(feature = "dpdk", feature = "xdp")),
         expect(dead_code, reason = "only such ports have shunts")
     )]
     pub(super) fn new(
-        boot: &BootConfig,
-        config: &ShuntConfig,
+        switches: &Switches,
         ports: impl IntoIterator<Item = Option<Box<dyn Shunts>>>,
     ) -> Option<Self> {
-        let ports: Vec<_> = ports
-            .into_iter()
-            .zip(&boot.ports)
-            .map(|(shunts, port)| Some((shunts?, action(config, &port.mode)?)))
-            .collect();
-        ports.iter().any(Option::is_some).then_some(Self { ports })
+        let ports: Vec<_> = ports.into_iter().collect();
+        ports.iter().any(Option::is_some).then(|| Self { ports, switches: switches.clone() })
     }
 
     fn each(&mut self) -> impl Iterator<Item = &mut Box<dyn Shunts>> {
-        self.ports.iter_mut().flatten().map(|(shunts, _)| shunts)
+        self.ports.iter_mut().flatten()
     }
 }
 
@@ -60,6 +109,10 @@ pub(super) fn limits(boot: &BootConfig, config: &ShuntConfig) -> ShuntLimits {
 }
 
 impl engine::Shunt for PortShunts {
+    fn is_on(&self) -> bool {
+        self.switches.are_on()
+    }
+
     /// The other direction may come in by any other port of the worker: the peer, or the second of a split tap.
     fn begin(&mut self, flow: &FlowKey, interface: u16, verdict: Verdict) -> ShuntAnswer {
         let Some(tuple) = tuple(flow) else { return ShuntAnswer::Unsupported };
@@ -67,13 +120,14 @@ impl engine::Shunt for PortShunts {
         let mut answer = ShuntAnswer::Unsupported;
         let others = (0..self.ports.len()).filter(|other| *other != first);
         for at in core::iter::once(first).chain(others) {
-            let Some(Some((shunts, action))) = self.ports.get_mut(at) else {
+            let port = self.ports.get_mut(at).and_then(Option::as_mut);
+            let Some((shunts, action)) = port.zip(self.switches.of(at)) else {
                 if at == first {
                     return ShuntAnswer::Unsupported;
                 }
                 continue;
             };
-            let action = if verdict == Verdict::Drop { ShuntAction::Drop } else { *action };
+            let action = if verdict == Verdict::Drop { ShuntAction::Drop } else { action };
             match shunts.begin(&tuple, action) {
                 Ok(()) => answer = ShuntAnswer::Begun,
                 // What comes by another port goes on coming.
@@ -179,7 +233,7 @@ peer = "lan"
 
     /// Three ports of which each refuses as said, where flows are shunted on `on`.
     fn ports(on: &str, refuses: [Option<ShuntRefusal>; 3]) -> (Option<PortShunts>, Receiver<ShuntAction>) {
-        let config = api::Config::from_toml(&format!("{CONFIG}ports = \"{on}\""), "test").unwrap();
+        let config = config(on);
         let (told, actions) = channel();
         let count = ShuntCount { packets: [1, 2], bytes: [100, 200], tcp_flags: [0x10, 8], silent_ns: None };
         let counts = [None, Some(9), Some(5)].map(|silent_ns| ShuntCount { silent_ns, ..count });
@@ -190,7 +244,32 @@ peer = "lan"
                 Some(Box::new(Port { told: told.clone(), refuses, count }) as Box<dyn Shunts>)
             })
             .collect();
-        (PortShunts::new(&config.boot, &config.live.shunt, ports), actions)
+        (PortShunts::new(&Switches::new(&config.boot, &config.live), ports), actions)
+    }
+
+    fn config(on: &str) -> api::Config {
+        api::Config::from_toml(&format!("{CONFIG}ports = \"{on}\""), "test").unwrap()
+    }
+
+    #[test]
+    fn a_reload_changes_what_becomes_of_flows_that_are_shunted_from_then_on() {
+        let (ports, told) = ports("off", [None; 3]);
+        let mut ports = ports.unwrap();
+        let switches = ports.switches.clone();
+        assert!(!ports.is_on());
+        assert_eq!(ports.begin(&flow(), 0, Verdict::Forward), ShuntAnswer::Unsupported);
+        let all = config("all");
+        switches.set(&all.boot, &all.live);
+        assert!(ports.is_on());
+        assert_eq!(ports.begin(&flow(), 1, Verdict::Forward), ShuntAnswer::Begun);
+        assert_eq!(told.try_iter().count(), 3);
+        let summing = api::Config::from_toml(
+            &format!("{CONFIG}ports = \"all\"\n[live.flow]\nchecksums = \"enforce\""),
+            "test",
+        );
+        switches.set(&all.boot, &summing.unwrap().live);
+        assert!(!ports.is_on(), "nobody would sum them");
+        assert_eq!(ports.end(&flow()).packets, [3, 6], "what is shunted is counted to its end");
     }
 
     #[test]
@@ -214,7 +293,7 @@ peer = "lan"
         assert_eq!(ports.begin(&flow(), 1, Verdict::Forward), ShuntAnswer::Unsupported);
         assert_eq!(ports.begin(&flow(), 0, Verdict::Forward), ShuntAnswer::Begun);
         assert_eq!(told.try_iter().count(), 1);
-        assert!(self::ports("off", [None; 3]).0.is_none());
+        assert!(PortShunts::new(&Switches::default(), [None]).is_none());
     }
 
     #[test]

@@ -15,12 +15,23 @@ pub(super) trait Ports {
         Vec::new()
     }
 
+    /// Live settings are others now; gives what went wrong.
+    fn follow(&mut self, following: Following) -> Vec<String> {
+        drop(following);
+        Vec::new()
+    }
+
     /// Counters of each port's driver by name.
     fn stats(&self) -> Vec<(String, IoStats)>;
 
     /// What XDP programs counted, by name.
     fn xdp(&self) -> Vec<(String, u64)> {
         Vec::new()
+    }
+
+    /// What these ports took the place of, where they did.
+    fn rescued(&self) -> Option<super::Rescued> {
+        None
     }
 
     /// Whether one is lost, and others can take their place: the run ends.
@@ -60,7 +71,7 @@ impl DpdkPorts {
 
     /// The port that was lost; all of them are closed.
     #[cfg(feature = "xdp")]
-    pub(super) fn into_loss(self) -> Option<super::failover::Loss> {
+    pub(super) fn into_loss(self) -> Option<(String, String)> {
         self.watch.into_loss()
     }
 }
@@ -83,8 +94,24 @@ impl Ports for DpdkPorts {
     }
 }
 
-/// What only the thread in charge can answer: the ports' drivers are its own.
-pub(super) struct Ask(pub(super) Sender<PortReport>);
+/// What only the thread in charge can do: the ports' drivers are its own.
+pub(super) enum Ask {
+    /// What was counted.
+    Report(Sender<PortReport>),
+    /// Live settings of the ports are others now; what went wrong.
+    Follow(Box<Following>, Sender<Vec<String>>),
+}
+
+/// Live settings of ports that are programs in the kernel. Shunting is switched beside them.
+#[derive(Debug)]
+pub(super) struct Following {
+    /// Whether sources, and destinations, that are on no list are denied.
+    #[cfg_attr(not(feature = "xdp"), expect(dead_code, reason = "only such ports have lists"))]
+    pub(super) others: [api::config::ListAction; 2],
+    /// Another configuration of the lists, and its prefixes; none where it is the one in force.
+    #[cfg(feature = "xdp")]
+    pub(super) lists: Option<(api::config::ListsConfig, Vec<packet_io::xdp::ListEntry>)>,
+}
 
 /// What the ports' drivers and programs counted.
 #[derive(Clone, Debug, Default)]
@@ -94,8 +121,13 @@ pub(super) struct PortReport {
 }
 
 impl Ask {
-    pub(super) fn answer(&self, ports: &dyn Ports) {
-        let _ = self.0.try_send(PortReport { ports: ports.stats(), xdp: ports.xdp() });
+    pub(super) fn answer(self, ports: &mut dyn Ports) {
+        match self {
+            Self::Report(reply) => {
+                _ = reply.try_send(PortReport { ports: ports.stats(), xdp: ports.xdp() });
+            }
+            Self::Follow(following, reply) => _ = reply.try_send(ports.follow(*following)),
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use crate::protocols::Carrier;
 use crate::{Names, ProtocolId, ServiceId};
 use networks::{Network, Networks};
 
-const FOLDER: &str = "guesses/";
+/// Where the files are.
+pub(crate) const FOLDER: &str = "guesses/";
 const FILE_KEYS: &[&str] = &["port", "network"];
 const PORT_KEYS: &[&str] = &["protocol", "tcp", "udp", "sctp", "confidence"];
 const NETWORK_KEYS: &[&str] = &["service", "addresses", "tcp", "udp", "sctp"];

@@ -22,7 +22,8 @@ use toml::de::DeTable;
 /// Number of a service in its set, from 1; 0 is none.
 type Owner = u16;
 
-const FOLDER: &str = "services/";
+/// Where the files are.
+pub(crate) const FOLDER: &str = "services/";
 const FILE_KEYS: &[&str] = &["category", "service"];
 const SERVICE_KEYS: &[&str] = &["name", "domains", "alpn"];
 /// Services that a set may have.

@@ -1,11 +1,14 @@
 //! The schema of a signature file.
 
 use core::fmt;
+use std::borrow::Cow;
 
 use toml::de::DeTable;
 
 use super::expression::Checks;
+use super::files::SignatureFile;
 use super::hex::{MaskedBytes, plain_bytes};
+use super::lane::Beginning;
 use super::pattern::{Pattern, SCAN_BYTES};
 use super::problem::{Problem, Problems};
 use super::reader::{Lines, Located, Section, quoted_list};
@@ -80,6 +83,8 @@ const DIRECTIONS: &[(&str, [bool; 2])] =
 #[derive(Debug)]
 pub(super) struct Definition {
     pub(super) path: String,
+    /// The file's own text: where it is the same again, so is everything else.
+    pub(super) text: Cow<'static, str>,
     pub(super) id: String,
     pub(super) line: u32,
     /// Nothing where the file only switches its id off.
@@ -148,7 +153,8 @@ pub struct Sample {
 }
 
 /// Reads one file; what is wrong goes to `problems`, and then there is no definition.
-pub(super) fn read(path: &str, text: &str, problems: &mut Problems<'_>) -> Option<Definition> {
+pub(super) fn read(file: &SignatureFile, problems: &mut Problems<'_>) -> Option<Definition> {
+    let SignatureFile { path, text, .. } = file;
     let lines = Lines::of(text);
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -166,7 +172,13 @@ pub(super) fn read(path: &str, text: &str, problems: &mut Problems<'_>) -> Optio
     let line = file.line_of("id");
     let is_enabled = file.switch("enabled", problems).unwrap_or(true);
     let content = if is_enabled { Some(content(path, &id.value, &file, problems)) } else { None };
-    (problems.count() == before).then(|| Definition { path: path.to_owned(), id: id.value, line, content })
+    (problems.count() == before).then(|| Definition {
+        path: path.clone(),
+        text: text.clone(),
+        id: id.value,
+        line,
+        content,
+    })
 }
 
 /// The id is the file's name, the family its folder's.
@@ -265,6 +277,7 @@ fn signature(
         confidence: u8::try_from(confidence?.value).ok()?,
         most_earlier: packet.map_or(u8::MAX, |packet| u8::try_from(packet.value - 1).unwrap_or(u8::MAX)),
         serves_midstream: false,
+        beginning: Beginning::of(&payload),
         payload,
         earlier: earlier.map(Box::new),
         directions: directions.unwrap_or([true, true]),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::definition::{self, Definition};
 use super::problem::{Problem, Problems, SignatureError, SignatureErrors};
@@ -115,44 +116,84 @@ fn at(file: &str, problem: Problem) -> SignatureError {
     SignatureError { file: file.to_owned(), line: 1, problem }
 }
 
-/// Reads all files; of two with one id the overriding one counts. The definitions are in the order of the files.
-pub(super) fn read(files: &[SignatureFile]) -> (Vec<Definition>, Vec<SignatureError>) {
-    let mut errors = Vec::new();
-    let mut definitions: Vec<Definition> = Vec::new();
+/// Definitions by the path of their file, and whether that takes the place of another.
+pub(super) type Definitions = BTreeMap<(String, bool), Arc<Definition>>;
+
+/// What came of reading files.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Those that count, in the order of the files: of two with one id the overriding one.
+    pub(super) definitions: Vec<Arc<Definition>>,
+    /// All of them.
+    pub(super) all: Definitions,
+    pub(super) errors: Vec<SignatureError>,
+}
+
+/// Reads all files, but those that are among the `known` ones with the same text.
+pub(super) fn read(files: &[SignatureFile], known: &Definitions) -> Reading {
+    let mut reading = Reading::default();
     let mut by_id: BTreeMap<String, (usize, bool)> = BTreeMap::new();
     let is_signature =
         |file: &&SignatureFile| !OTHER_FOLDERS.iter().any(|folder| file.path.starts_with(folder));
     for file in files.iter().filter(is_signature) {
         let mut problems = Problems::new(&file.path);
-        let definition = definition::read(&file.path, &file.text, &mut problems);
+        let key = (file.path.clone(), file.overrides);
+        let definition = match known.get(&key).filter(|known| known.text == file.text) {
+            Some(known) => Some(Arc::clone(known)),
+            None => definition::read(file, &mut problems).map(Arc::new),
+        };
         if let Some(definition) = definition {
-            let taken = by_id.get_mut(&definition.id);
-            match taken.and_then(|(place, overrides)| Some((definitions.get_mut(*place)?, overrides))) {
-                None => {
-                    by_id.insert(definition.id.clone(), (definitions.len(), file.overrides));
-                    definitions.push(definition);
-                }
-                Some((other, overrides)) if file.overrides && !*overrides => {
-                    *other = definition;
-                    *overrides = true;
-                }
-                Some((other, _)) => {
-                    let problem = Problem::DuplicateId { id: definition.id, first: other.path.clone() };
-                    problems.add(definition.line, problem);
-                }
-            }
+            reading.all.insert(key, Arc::clone(&definition));
+            reading.add(definition, file.overrides, &mut by_id, &mut problems);
         }
         let mut found = problems.into_errors();
         found.sort_by_key(|error| error.line);
-        errors.extend(found);
+        reading.errors.extend(found);
     }
-    (definitions, errors)
+    reading
+}
+
+impl Reading {
+    fn add(
+        &mut self,
+        definition: Arc<Definition>,
+        is_overriding: bool,
+        by_id: &mut BTreeMap<String, (usize, bool)>,
+        problems: &mut Problems<'_>,
+    ) {
+        let taken = by_id.get_mut(&definition.id);
+        match taken.and_then(|(place, overrides)| Some((self.definitions.get_mut(*place)?, overrides))) {
+            None => {
+                by_id.insert(definition.id.clone(), (self.definitions.len(), is_overriding));
+                self.definitions.push(definition);
+            }
+            Some((other, overrides)) if is_overriding && !*overrides => {
+                *other = definition;
+                *overrides = true;
+            }
+            Some((other, _)) => {
+                let problem = Problem::DuplicateId { id: definition.id.clone(), first: other.path.clone() };
+                problems.add(definition.line, problem);
+            }
+        }
+    }
+}
+
+/// A number that is another for other files, in another order, or taking the place of others.
+pub(crate) fn fingerprint_below(files: &[SignatureFile], folder: &'static str) -> u64 {
+    let parts = below(files, folder).flat_map(|file| {
+        let separator: &[u8] = if file.overrides { &[1] } else { &[0] };
+        [file.path.as_bytes(), separator, file.text.as_bytes(), &[0]]
+    });
+    hashed(parts.flatten())
 }
 
 /// FNV-1a over all paths and texts.
 pub(super) fn fingerprint(files: &[SignatureFile]) -> u64 {
     let parts = files.iter().flat_map(|file| [file.path.as_bytes(), &[0], file.text.as_bytes(), &[0]]);
-    parts
-        .flatten()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    hashed(parts.flatten())
+}
+
+fn hashed<'b>(bytes: impl Iterator<Item = &'b u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

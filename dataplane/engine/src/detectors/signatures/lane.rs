@@ -5,9 +5,9 @@
 //! members are looked at. A member tells by length and by the bits of the first eight bytes whether its signature is
 //! evaluated, and most payloads never reach Hyperscan.
 
-use super::database::{Database, Refused};
 use super::opening::{ByteSet, HEAD, Heads};
 use super::pattern::Pattern;
+use super::searcher::{Refused, Searcher, Shelf};
 use super::signature::{Condition, Signature};
 use crate::protocols::Carrier;
 use crate::record::Direction;
@@ -42,14 +42,12 @@ pub(super) struct Lane {
     /// Members of each bucket, best rank first.
     buckets: Vec<Box<[Member]>>,
     /// What Hyperscan looks for, where a member has a pattern.
-    pub(super) database: Option<Database>,
+    pub(super) searcher: Option<Searcher>,
 }
 
-/// A signature in its bucket, and what rules it out at a glance.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
-    /// The signature: its rank.
-    pub(super) index: u16,
+/// What rules a signature out at a glance.
+#[derive(Clone, Copy, Debug, Default)]
+struct Glance {
     min_len: u32,
     max_len: u32,
     /// The bits of the first bytes that are fixed, and their values; the first byte is the lowest.
@@ -57,22 +55,52 @@ pub(super) struct Member {
     value: u64,
 }
 
-impl Member {
-    fn new(index: u16, heads: &Heads, condition: &Condition) -> Self {
+impl Glance {
+    fn new(heads: &Heads, condition: &Condition) -> Self {
         let (mut mask, mut value) = ([0; HEAD], [0; HEAD]);
         for ((mask, value), set) in mask.iter_mut().zip(&mut value).zip(heads.sets()) {
             (*mask, *value) = set.common_bits();
         }
         let (min_len, max_len) = condition.lengths();
-        Self { index, min_len, max_len, mask: u64::from_le_bytes(mask), value: u64::from_le_bytes(value) }
+        Self { min_len, max_len, mask: u64::from_le_bytes(mask), value: u64::from_le_bytes(value) }
     }
+}
 
+/// How the payloads of a signature begin: worked out once, for every lane and every set that it is in.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beginning {
+    heads: Heads,
+    glance: Glance,
+    /// Sorts so that like ones are neighbours: by how much, and by what, each byte admits.
+    order: [(u32, u8); HEAD],
+}
+
+impl Beginning {
+    pub(super) fn of(condition: &Condition) -> Self {
+        let heads = condition.heads();
+        let least = |set: ByteSet| (0..=u8::MAX).find(|value| set.contains(*value)).unwrap_or(0);
+        let mut order = [(0, 0); HEAD];
+        for (place, set) in order.iter_mut().zip(heads.sets()) {
+            *place = (set.count(), least(set));
+        }
+        Self { glance: Glance::new(&heads, condition), heads, order }
+    }
+}
+
+/// A signature in its bucket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    /// The signature: its rank.
+    pub(super) index: u16,
+    glance: Glance,
+}
+
+impl Member {
     /// Whether a payload of this length that starts like this may match.
     #[inline]
     pub(super) const fn may_match(&self, len: u32, start: Start) -> bool {
-        (start.bytes ^ self.value) & self.mask & start.known == 0
-            && self.min_len <= len
-            && len <= self.max_len
+        let own = &self.glance;
+        (start.bytes ^ own.value) & own.mask & start.known == 0 && own.min_len <= len && len <= own.max_len
     }
 }
 
@@ -94,24 +122,29 @@ impl Start {
 }
 
 impl Lane {
-    /// Builds the lane of `members`, which are in order of rank. Errors: what Hyperscan refuses.
-    pub(super) fn build(members: &[(u16, &Signature)]) -> Result<Self, Vec<Refused>> {
+    /// Builds the lane of `members`, which are in order of rank, with what is on the shelf. Errors: what Hyperscan
+    /// refuses.
+    pub(super) fn build(members: &[(u16, &Signature)], shelf: &mut Shelf) -> Result<Self, Vec<Refused>> {
         let patterns: Vec<(u16, &Pattern)> = members
             .iter()
             .filter_map(|(index, signature)| Some((*index, signature.payload.searched()?)))
             .collect();
-        let database = Database::compile(&patterns)?;
+        let searcher = shelf.searcher(&patterns)?;
         let mut tables = Box::new([[0; 256]; TABLES]);
         let mut buckets = Vec::new();
         for (bucket, group) in grouped(members).into_iter().enumerate() {
-            for (_, heads) in &group {
-                for (table, set) in tables.iter_mut().zip(heads.sets()) {
-                    admit(table, set, 1 << bucket);
-                }
+            let all = group.iter().map(|(_, signature)| signature.beginning.heads);
+            let heads = all.reduce(|heads, more| heads.or(&more)).unwrap_or_default();
+            for (table, set) in tables.iter_mut().zip(heads.sets()) {
+                admit(table, set, 1 << bucket);
             }
-            buckets.push(group.into_iter().map(|(member, _)| member).collect());
+            let member = |(index, signature): &(u16, &Signature)| Member {
+                index: *index,
+                glance: signature.beginning.glance,
+            };
+            buckets.push(group.iter().map(member).collect());
         }
-        Ok(Self { tables, buckets, database })
+        Ok(Self { tables, buckets, searcher })
     }
 
     /// A bit for each bucket that the first bytes allow.
@@ -133,30 +166,18 @@ impl Lane {
 }
 
 /// At most [`BUCKETS`] groups, in order of rank; with more signatures than that, those that start alike share one.
-fn grouped(members: &[(u16, &Signature)]) -> Vec<Vec<(Member, Heads)>> {
-    let mut all: Vec<(Member, Heads)> = members
-        .iter()
-        .map(|(index, signature)| {
-            let heads = signature.payload.heads();
-            (Member::new(*index, &heads, &signature.payload), heads)
-        })
-        .collect();
+fn grouped<'s>(members: &[(u16, &'s Signature)]) -> Vec<Vec<(u16, &'s Signature)>> {
+    let mut all = members.to_vec();
     let size = all.len().div_ceil(BUCKETS).max(1);
     if size > 1 {
-        all.sort_by_key(|(member, heads)| (order(heads), member.index));
+        all.sort_by(|(a, one), (b, other)| (&one.beginning.order, a).cmp(&(&other.beginning.order, b)));
     }
     let mut groups: Vec<Vec<_>> = all.chunks(size).map(<[_]>::to_vec).collect();
     for group in &mut groups {
-        group.sort_by_key(|(member, _)| member.index);
+        group.sort_by_key(|(index, _)| *index);
     }
-    groups.sort_by_key(|group| group.first().map(|(member, _)| member.index));
+    groups.sort_by_key(|group| group.first().map(|(index, _)| *index));
     groups
-}
-
-/// Sorts openings so that like ones are neighbours: by how much, and by what, each byte admits.
-fn order(heads: &Heads) -> Vec<(u32, u8)> {
-    let least = |set: ByteSet| (0..=u8::MAX).find(|value| set.contains(*value)).unwrap_or(0);
-    heads.sets().map(|set| (set.count(), least(set))).collect()
 }
 
 fn admit(table: &mut [BucketSet; 256], set: ByteSet, bucket: BucketSet) {

@@ -5,6 +5,7 @@
 //! samples that must match and must not. [`SignatureSet`] holds the compiled files and is shared by all workers;
 //! each of them scans with its own [`Scanner`]. `docs/signatures.md` is the guide for those who write them.
 
+mod cache;
 mod database;
 mod definition;
 mod expression;
@@ -17,13 +18,18 @@ pub(in crate::detectors) mod problem;
 pub(in crate::detectors) mod reader;
 mod report;
 mod scanner;
+mod searcher;
 mod sequence;
 mod signature;
 #[cfg(test)]
 mod tests;
 
+use core::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+pub use cache::DatabaseCache;
 pub use definition::{Label, Sample};
 pub use expression::{ExpressionError, ExpressionProblem};
 pub use files::SignatureFile;
@@ -34,10 +40,12 @@ pub use report::{Benign, Overlap, Price, Report, ReportError, SampleFailure, Sig
 pub use scanner::{Scanner, ScannerError};
 
 use crate::protocols::{Carrier, Exposure, Family, Protocol};
-use database::{Database, Refused};
-use definition::{Content, Definition};
+use database::Database;
+use definition::Content;
+use files::{Definitions, Reading};
 use lane::{LANES, Lane};
 use problem::Problems;
+use searcher::{Refused, Searcher, Shelf};
 use signature::Signature;
 
 /// Signatures that a set may have.
@@ -54,8 +62,10 @@ pub struct SignatureSet {
     samples: Vec<Sample>,
     lanes: Vec<Lane>,
     /// Patterns over earlier payloads.
-    earlier: Option<Database>,
+    earlier: Option<Searcher>,
     fingerprint: u64,
+    /// What was read, for the set that takes this one's place.
+    definitions: Definitions,
 }
 
 /// A protocol that signatures recognise.
@@ -111,20 +121,43 @@ impl SignatureSet {
 
     /// Compiles files. Errors: everything that is wrong, with file and line.
     pub fn from_files(files: &[SignatureFile]) -> Result<Self, SignatureErrors> {
-        let (definitions, mut errors) = files::read(files);
-        let fingerprint = files::fingerprint(files);
+        Self::assembled(files, &Definitions::new(), Shelf::default())
+    }
+
+    /// The same with what is left of compiling before, by this program or the one before it.
+    pub fn from_files_and(files: &[SignatureFile], cache: &DatabaseCache) -> Result<Self, SignatureErrors> {
+        Self::assembled(files, &Definitions::new(), Shelf::of(cache.databases()))
+    }
+
+    /// The set of these files that takes this one's place: what is the same in both is neither read nor compiled again.
+    pub fn following(&self, files: &[SignatureFile]) -> Result<Self, SignatureErrors> {
+        Self::assembled(files, &self.definitions, Shelf::of(self.databases().cloned()))
+    }
+
+    fn assembled(
+        files: &[SignatureFile],
+        known: &Definitions,
+        shelf: Shelf,
+    ) -> Result<Self, SignatureErrors> {
+        let Reading { definitions, all, mut errors } = files::read(files, known);
         let mut set = Assembly::default();
-        for Definition { path, content, .. } in definitions {
-            let mut problems = Problems::new(&path);
-            if let Some(content) = content {
-                set.add(content, &path, &mut problems);
+        for definition in &definitions {
+            let mut problems = Problems::new(&definition.path);
+            if let Some(content) = &definition.content {
+                set.add(content, &definition.path, &mut problems);
             }
             errors.extend(problems.into_errors());
         }
         if !errors.is_empty() {
             return Err(SignatureErrors(errors));
         }
-        set.compile(fingerprint)
+        set.compile(files::fingerprint(files), all, shelf)
+    }
+
+    /// The databases, some of them more than once.
+    fn databases(&self) -> impl Iterator<Item = &Arc<Database>> {
+        let searchers = self.lanes.iter().filter_map(|lane| lane.searcher.as_ref()).chain(&self.earlier);
+        searchers.flat_map(Searcher::databases)
     }
 
     /// The protocols that the signatures recognise, by name.
@@ -171,7 +204,7 @@ impl SignatureSet {
 
     /// The same set with one signature switched on: what it alone finds, and costs. Errors: what Hyperscan refuses.
     fn only(&self, index: u16) -> Result<Self, SignatureErrors> {
-        let (lanes, earlier) = compiled(&self.signatures, |other| other == index)
+        let (lanes, earlier) = compiled(&self.signatures, |other| other == index, Shelf::default())
             .map_err(|refused| SignatureErrors(errors_of(&refused, &self.labels)))?;
         Ok(Self {
             signatures: self.signatures.clone(),
@@ -181,6 +214,7 @@ impl SignatureSet {
             lanes,
             earlier,
             fingerprint: self.fingerprint ^ (u64::from(index) + 1),
+            definitions: Definitions::new(),
         })
     }
 }
@@ -195,6 +229,11 @@ pub fn builtin_files() -> Vec<SignatureFile> {
 #[must_use]
 pub fn fingerprint_of(files: &[SignatureFile]) -> u64 {
     files::fingerprint(files)
+}
+
+/// A number that is another for other files below a folder, in another order, or taking the place of others.
+pub(crate) fn fingerprint_below(files: &[SignatureFile], folder: &'static str) -> u64 {
+    files::fingerprint_below(files, folder)
 }
 
 /// The files of a folder.
@@ -219,6 +258,7 @@ pub fn builtin_files_and(folder: &Path) -> Result<Vec<SignatureFile>, SignatureE
 #[derive(Debug, Default)]
 struct Assembly {
     protocols: Vec<SignatureProtocol>,
+    by_name: BTreeMap<String, usize>,
     /// The file that described each protocol first.
     described_in: Vec<String>,
     signatures: Vec<(Signature, Label)>,
@@ -226,24 +266,23 @@ struct Assembly {
 }
 
 impl Assembly {
-    fn add(&mut self, content: Content, path: &str, problems: &mut Problems<'_>) {
-        let Some(protocol) = self.protocol(&content, path, problems) else { return };
-        for (mut signature, label) in content.signatures {
+    fn add(&mut self, content: &Content, path: &str, problems: &mut Problems<'_>) {
+        let Some(protocol) = self.protocol(content, path, problems) else { return };
+        for (signature, label) in &content.signatures {
             if self.signatures.len() == MAX_SIGNATURES {
                 problems.add(label.line, Problem::TooMany { what: "signatures", most: MAX_SIGNATURES });
                 return;
             }
-            signature.protocol = protocol;
-            self.signatures.push((signature, label));
+            self.signatures.push((Signature { protocol, ..signature.clone() }, label.clone()));
         }
-        self.samples.extend(content.samples.into_iter().map(|sample| Sample { protocol, ..sample }));
+        self.samples.extend(content.samples.iter().map(|sample| Sample { protocol, ..sample.clone() }));
     }
 
     /// Index of the protocol of a file, which is added where it is new.
     fn protocol(&mut self, content: &Content, path: &str, problems: &mut Problems<'_>) -> Option<u16> {
         let text = &content.protocol;
         let coded = crate::protocols::ALL.iter().copied().find(|protocol| protocol.name == text.name);
-        let known = self.protocols.iter().position(|protocol| protocol.name == text.name);
+        let known = self.by_name.get(&text.name).copied();
         if let Some((index, own)) = known.and_then(|index| Some((index, self.protocols.get_mut(index)?))) {
             let is_same = text.title.as_ref().is_none_or(|title| *title == own.title)
                 && text.family.is_none_or(|family| family == own.family)
@@ -261,23 +300,28 @@ impl Assembly {
             Some(coded) => Some(of_code(coded)),
             None => of_text(text, problems),
         }?;
+        self.by_name.insert(text.name.clone(), self.protocols.len());
         self.protocols.push(added);
         self.described_in.push(path.to_owned());
         u16::try_from(self.protocols.len() - 1).ok()
     }
 
-    fn compile(mut self, fingerprint: u64) -> Result<SignatureSet, SignatureErrors> {
+    fn compile(
+        mut self,
+        fingerprint: u64,
+        definitions: Definitions,
+        shelf: Shelf,
+    ) -> Result<SignatureSet, SignatureErrors> {
         self.sort_protocols();
-        self.signatures.sort_by(|(a, a_label), (b, b_label)| {
-            let by_confidence = b.confidence.cmp(&a.confidence);
-            let by_bits = by_confidence.then_with(|| b.bits().total_cmp(&a.bits()));
-            by_bits.then_with(|| (&a_label.file, a_label.line).cmp(&(&b_label.file, b_label.line)))
-        });
+        self.signatures.sort_by(|(_, a), (_, b)| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        // Bits are more than none, so that their order is that of their representation.
+        self.signatures
+            .sort_by_cached_key(|(own, _)| (Reverse(own.confidence), Reverse(own.bits().max(0.0).to_bits())));
         let (signatures, labels): (Vec<_>, Vec<_>) = self.signatures.into_iter().unzip();
-        let (lanes, earlier) = compiled(&signatures, |_| true)
+        let (lanes, earlier) = compiled(&signatures, |_| true, shelf)
             .map_err(|refused| SignatureErrors(errors_of(&refused, &labels)))?;
         let Self { protocols, samples, .. } = self;
-        Ok(SignatureSet { signatures, labels, protocols, samples, lanes, earlier, fingerprint })
+        Ok(SignatureSet { signatures, labels, protocols, samples, lanes, earlier, fingerprint, definitions })
     }
 
     /// Orders the protocols by name and keeps every index to them right.
@@ -342,11 +386,12 @@ fn add_new<T: Copy + PartialEq>(list: &mut Vec<T>, more: &[T]) {
     }
 }
 
-/// The lanes, and the database of patterns over earlier payloads, of the signatures that `is_on` says yes to.
+/// The lanes, and what looks for patterns over earlier payloads, of the signatures that `is_on` says yes to.
 fn compiled(
     signatures: &[Signature],
     is_on: impl Fn(u16) -> bool,
-) -> Result<(Vec<Lane>, Option<Database>), Vec<Refused>> {
+    mut shelf: Shelf,
+) -> Result<(Vec<Lane>, Option<Searcher>), Vec<Refused>> {
     use crate::record::Direction::{ToClient, ToServer};
     let on: Vec<(u16, &Signature)> = (0_u16..).zip(signatures).filter(|(index, _)| is_on(*index)).collect();
     let mut lanes = Vec::with_capacity(LANES);
@@ -356,7 +401,7 @@ fn compiled(
             let rides =
                 |s: &Signature| s.carriers.get(carrier).copied().unwrap_or(false) && s.goes(direction);
             let members: Vec<_> = on.iter().copied().filter(|(_, signature)| rides(signature)).collect();
-            match Lane::build(&members) {
+            match Lane::build(&members, &mut shelf) {
                 Ok(lane) => lanes.push(lane),
                 Err(more) => refused.extend(more),
             }
@@ -364,7 +409,7 @@ fn compiled(
     }
     let earlier: Vec<_> =
         on.iter().filter_map(|(index, s)| Some((*index, s.earlier.as_ref()?.searched()?))).collect();
-    match Database::compile(&earlier) {
+    match shelf.searcher(&earlier) {
         Ok(earlier) if refused.is_empty() => Ok((lanes, earlier)),
         Ok(_) => Err(refused),
         Err(more) => {

@@ -2,21 +2,22 @@
 
 use thiserror::Error;
 
-use super::database::{Database, Scratch, Search};
+use super::database::{Scratch, Search};
 use super::expression::View;
-use super::lane::{LANES, Start, lane_of};
+use super::lane::{Start, lane_of};
 use super::pattern::SCAN_BYTES;
+use super::searcher::Searcher;
 use super::signature::Signature;
 use super::{SignatureMatch, SignatureSet};
 use crate::protocols::{Carrier, Probe};
 use crate::record::Direction;
 
-/// What one worker needs to scan with one set: Hyperscan's scratch space (about 50 KiB a lane) and a bit a signature.
+/// What one worker needs to scan with one set: Hyperscan's scratch space (about 50 KiB) and a bit a signature.
 #[derive(Debug)]
 pub struct Scanner {
     fingerprint: u64,
-    scratch: [Option<Scratch>; LANES],
-    earlier_scratch: Option<Scratch>,
+    /// For all databases of the set: one is scanned with at a time.
+    scratch: Option<Scratch>,
     wanted: Wanted,
 }
 
@@ -28,14 +29,9 @@ pub struct ScannerError(#[from] hyperscan::Error);
 impl Scanner {
     /// A scanner for `set` alone. Errors: Hyperscan has no memory for its scratch space.
     pub fn new(set: &SignatureSet) -> Result<Self, ScannerError> {
-        let scratch_for = |database: &Option<Database>| database.as_ref().map(Database::scratch).transpose();
-        let mut scratch = [const { None }; LANES];
-        for (own, lane) in scratch.iter_mut().zip(&set.lanes) {
-            *own = scratch_for(&lane.database)?;
-        }
-        let earlier_scratch = scratch_for(&set.earlier)?;
+        let scratch = Scratch::for_all(set.databases().map(AsRef::as_ref))?;
         let wanted = Wanted::new(set.signatures.len());
-        Ok(Self { fingerprint: set.fingerprint, scratch, earlier_scratch, wanted })
+        Ok(Self { fingerprint: set.fingerprint, scratch, wanted })
     }
 
     /// Whether this scanner was made for `set`; with another set nothing matches.
@@ -93,11 +89,11 @@ impl Scanner {
                 if signature.payload.searched().is_none() {
                     return Some(signature.offset());
                 }
-                let database = set.lanes.get(lane_index)?.database.as_ref()?;
-                let scratch = self.scratch.get(lane_index)?.as_ref()?;
+                let searcher = set.lanes.get(lane_index)?.searcher.as_ref()?;
+                let scratch = self.scratch.as_ref()?;
                 let mut best = Best { index: u16::MAX, offset: 0 };
                 self.wanted.insert(index);
-                search(set, database, scratch, &self.wanted, (probe.payload, index), &mut best);
+                search(set, (searcher, scratch), &self.wanted, (probe.payload, index), &mut best);
                 self.wanted.clear();
                 (best.index == index).then_some(best.offset)
             });
@@ -148,11 +144,10 @@ impl Scanner {
         if first_wanted == u16::MAX {
             return;
         }
-        if let Some((database, scratch)) =
-            lane.database.as_ref().zip(self.scratch.get(lane_index).and_then(Option::as_ref))
+        if let Some((searcher, scratch)) = lane.searcher.as_ref().zip(self.scratch.as_ref())
             && first_wanted < best.index
         {
-            search(set, database, scratch, &self.wanted, (probe.payload, first_wanted), best);
+            search(set, (searcher, scratch), &self.wanted, (probe.payload, first_wanted), best);
         }
         self.wanted.clear();
     }
@@ -169,15 +164,19 @@ impl Scanner {
         let Some(pattern) = condition.searched() else {
             return Signature::earlier_views(condition, probe).next().is_some();
         };
-        let Some((database, scratch)) = set.earlier.as_ref().zip(self.earlier_scratch.as_ref()) else {
+        let Some((searcher, scratch)) = set.earlier.as_ref().zip(self.scratch.as_ref()) else {
             return false;
         };
         Signature::earlier_views(condition, probe).any(|view| {
             let mut is_found = false;
-            database.scan(view.bytes, scratch, |found, end| {
-                is_found |= found == index && pattern.admits(end);
-                if is_found { Search::Stop } else { Search::GoOn }
-            });
+            searcher.scan(
+                (view.bytes, scratch),
+                |part| part.has(index),
+                |found, end| {
+                    is_found |= found == index && pattern.admits(end);
+                    if is_found { Search::Stop } else { Search::GoOn }
+                },
+            );
             is_found
         })
     }
@@ -201,24 +200,28 @@ fn view_of<'a>(probe: &Probe<'a>) -> View<'a> {
 /// Lets Hyperscan look for the wanted patterns.
 fn search(
     set: &SignatureSet,
-    database: &Database,
-    scratch: &Scratch,
+    (searcher, scratch): (&Searcher, &Scratch),
     wanted: &Wanted,
     (payload, first_wanted): (&[u8], u16),
     best: &mut Best,
 ) {
-    database.scan(payload.get(..SCAN_BYTES).unwrap_or(payload), scratch, |index, end| {
-        if index >= best.index || !wanted.contains(index) {
-            return Search::GoOn;
-        }
-        let signature = set.signatures.get(usize::from(index));
-        if let Some(pattern) = signature.and_then(|signature| signature.payload.searched())
-            && pattern.admits(end)
-        {
-            *best = Best { index, offset: pattern.start(end) };
-        }
-        if best.index == first_wanted { Search::Stop } else { Search::GoOn }
-    });
+    let bytes = payload.get(..SCAN_BYTES).unwrap_or(payload);
+    searcher.scan(
+        (bytes, scratch),
+        |part| part.has_any(&wanted.0),
+        |index, end| {
+            if index >= best.index || !wanted.contains(index) {
+                return Search::GoOn;
+            }
+            let signature = set.signatures.get(usize::from(index));
+            if let Some(pattern) = signature.and_then(|signature| signature.payload.searched())
+                && pattern.admits(end)
+            {
+                *best = Best { index, offset: pattern.start(end) };
+            }
+            if best.index == first_wanted { Search::Stop } else { Search::GoOn }
+        },
+    );
 }
 
 /// The best match so far; the index is the rank.

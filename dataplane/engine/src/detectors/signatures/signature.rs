@@ -2,6 +2,7 @@
 
 use super::expression::{Checks, Lengths, View};
 use super::hex::MaskedBytes;
+use super::lane::Beginning;
 use super::opening::Heads;
 use super::pattern::Pattern;
 use crate::protocols::{Earlier, Probe};
@@ -88,6 +89,8 @@ pub(super) struct Signature {
     pub(super) serves_midstream: bool,
     /// What the payload must be.
     pub(super) payload: Condition,
+    /// How such a payload begins.
+    pub(super) beginning: Beginning,
     /// What one earlier payload of the other direction must have been.
     pub(super) earlier: Option<Box<Condition>>,
     /// Ways it may go.

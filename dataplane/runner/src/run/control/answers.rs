@@ -25,7 +25,7 @@ const BETWEEN_BURSTS: Duration = Duration::from_millis(200);
 /// How long a worker may take to look through its flow table.
 const THROUGH_THE_TABLE: Duration = Duration::from_secs(5);
 /// How long other threads may take.
-const THREADS: Duration = Duration::from_secs(2);
+pub(super) const THREADS: Duration = Duration::from_secs(2);
 
 impl Control {
     /// Carries out a command, whoever asks: the socket lets nobody else in.
@@ -69,7 +69,7 @@ impl Control {
 
     fn port_report(&self) -> Result<PortReport, Reason> {
         let (reply, answer) = bounded(1);
-        let asked = self.ask.send_timeout(Ask(reply), THREADS);
+        let asked = self.ask.send_timeout(Ask::Report(reply), THREADS);
         asked.map_err(|_| unreachable("the thread in charge"))?;
         answer.recv_timeout(THREADS).map_err(|_| unreachable("the thread in charge"))
     }
@@ -104,7 +104,9 @@ impl Control {
             services: count(current.plan.names().services().count()),
             observers: report.observers,
             observers_dropped: report.observers_dropped,
+            failover: self.rescued.as_ref().map(|rescued| Box::new(rescued())),
             workers,
+            confinement: self.confinement.clone(),
             errors,
         }
     }

@@ -14,15 +14,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use api::Config;
 use api::control::Mode;
 use crossbeam_channel::Sender;
+use engine::detectors::signatures::DatabaseCache;
 use engine::{Counters, Names, Plan};
 
-use crate::Log;
-
-use super::RunOptions;
 use super::exporting::Message;
 use super::orders::{Order, Post, Pulse};
 use super::polling::Base;
+use super::shunting::Switches;
 use super::tending::Ask;
+use super::{Rescued, RunOptions};
+use crate::Log;
 use crate::tunnelling::{KeyAnswer, KeyOrder, Slots, TunnelPlan};
 
 pub(super) use listen::{is_ours, listen};
@@ -93,11 +94,17 @@ impl Tunnels {
 /// What the control threads share.
 pub(super) struct Control {
     started: Instant,
+    /// Where the databases of the plan in use are kept.
+    cache: Option<DatabaseCache>,
+    rescued: Option<Rescued>,
+    switches: Switches,
     mode: Mode,
     backend: &'static str,
     /// The workers' time.
     base: Base,
     tunnels: Guarded<Tunnels>,
+    /// What the program gave up.
+    confinement: String,
     workers: Vec<Link>,
     exporter: Sender<Message>,
     ask: Sender<Ask>,
@@ -116,14 +123,19 @@ impl Control {
     pub(super) fn new(
         (config, plan, names): (Config, Arc<Plan>, Names),
         tunnels: Tunnels,
+        (cache, rescued, switches): (Option<DatabaseCache>, Option<Rescued>, Switches),
         (options, backend, base): (&RunOptions, &'static str, Base),
         (workers, exporter, ask): (Vec<Link>, Sender<Message>, Sender<Ask>),
     ) -> Self {
         let digest = api::control::digest(&config);
         Self {
             started: now(),
+            cache,
+            rescued,
+            switches,
             mode: options.mode,
             backend,
+            confinement: options.confinement.clone(),
             base,
             tunnels: Guarded::new(tunnels),
             workers,
@@ -188,13 +200,14 @@ impl Control {
                 worker.changed_ms.store(now_ms, Ordering::Relaxed);
             }
         }
-        if !wrong.is_empty() {
-            let mut errors = self.errors.lock();
-            for one in wrong {
-                if errors.len() < ERRORS_KEPT && !errors.contains(one) {
-                    errors.push(one.clone());
-                }
-            }
+        wrong.iter().for_each(|one| self.note(one));
+    }
+
+    /// Notes for the status what went wrong, once.
+    fn note(&self, wrong: &str) {
+        let mut errors = self.errors.lock();
+        if errors.len() < ERRORS_KEPT && !errors.iter().any(|known| known == wrong) {
+            errors.push(wrong.to_owned());
         }
     }
 

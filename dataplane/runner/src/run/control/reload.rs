@@ -11,13 +11,31 @@ use engine::detectors::signatures::{self, ScannerError, SignatureErrors};
 use engine::{EngineConfig, Names, Plan, Policy, Replacement};
 
 use super::super::exporting::{Message, Outputs};
+#[cfg(feature = "xdp")]
+use super::super::lists;
 use super::super::orders::{Exchange, Order};
-use super::super::settings;
-use super::{Control, now};
+use super::super::tending::{Ask, Following};
+use super::super::{settings, shunting};
+use super::answers::THREADS;
+use super::{Control, Current, now};
 use crate::tunnelling::{TunnelError, TunnelPlan};
 
 /// How long a worker may take to swap: it does so between two bursts. One that is stuck does it when it goes on.
 const SWAP: Duration = Duration::from_secs(2);
+
+/// The outputs of a configuration; none where they are those in use.
+fn next_outputs(before: &Config, config: &Config) -> Result<Option<Outputs>, Reason> {
+    if before.live.output == config.live.output {
+        return Ok(None);
+    }
+    Outputs::open(&config.live.output).map(Some).map_err(|error| Reason::Storage {
+        path: "live.output".to_owned(),
+        message: format!(
+            "{error} (the data plane writes where its outputs were when it started, and below `--writable`: elsewhere \
+             after a restart)"
+        ),
+    })
+}
 
 impl Control {
     /// Takes the live part of a configuration into use. Whatever is wrong with it, what ran before runs on.
@@ -36,14 +54,9 @@ impl Control {
         if !keys.is_empty() {
             return Err(Reason::RestartNeeded { keys });
         }
+        let following = self.following(&before, &config)?;
         let next = self.next_plan(&config, &plan)?;
-        let outputs = match before.live.output == config.live.output {
-            true => None,
-            false => Some(Outputs::open(&config.live.output).map_err(|error| Reason::Storage {
-                path: "live.output".to_owned(),
-                message: error.to_string(),
-            })?),
-        };
+        let outputs = next_outputs(&before, &config)?;
         let engine_config = settings::engine(&config, self.mode, self.workers.len());
         // The exporter learns the names before a worker uses them.
         let names = next.as_ref().map(|next| with_ports(next, &config)).unwrap_or(names);
@@ -66,21 +79,72 @@ impl Control {
             in_use.generation += 1;
         }
         self.log.set_level(config.live.log.level);
-        let mut current = self.current.lock();
-        current.digest = digest(&config);
-        current.config = config;
-        current.plan = next.unwrap_or(plan);
-        current.names = names;
-        current.generation += 1;
+        self.have_ports_follow(&config, following);
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let generation = current.generation;
+        let plan = next.clone().unwrap_or(plan);
+        let signatures_version = plan.signatures().version();
+        let generation =
+            self.remember(Current { digest: digest(&config), config, plan, names, generation: 0 });
+        if let Some((next, cache)) = next.zip(self.cache.as_ref())
+            && let Err(error) = cache.keep(next.signatures())
+        {
+            self.note(&format!("compiled signatures are not kept: {error}"));
+        }
         self.log.tell(LogLevel::Info, &format!("settings in use, generation {generation}, in {took_ms} ms"));
-        Ok(Applied {
-            generation,
-            signatures_version: current.plan.signatures().version(),
-            took_ms,
-            ..Applied::default()
+        Ok(Applied { generation, signatures_version, took_ms, ..Applied::default() })
+    }
+
+    /// Keeps what is in use now; its generation.
+    fn remember(&self, mut next: Current) -> u64 {
+        let mut current = self.current.lock();
+        next.generation = current.generation + 1;
+        let generation = next.generation;
+        let old = core::mem::replace(&mut *current, next);
+        // What was there goes when nobody looks any more, and not while others wait for the lock.
+        drop(current);
+        drop(old);
+        generation
+    }
+
+    /// What the ports are to follow. Errors: lists that cannot be had.
+    fn following(&self, before: &Config, config: &Config) -> Result<Following, Reason> {
+        let lists = &config.live.lists;
+        let others = [lists.other_sources, lists.other_destinations];
+        #[cfg(feature = "xdp")]
+        if self.backend == "af_xdp" && before.live.lists != *lists {
+            let wrong = |problem: String| {
+                let file = "live.lists".to_owned();
+                Reason::Config { mistakes: vec![Mistake { file, problem, ..Mistake::default() }] }
+            };
+            let entries = lists::read(lists).map_err(|error| wrong(error.to_string()))?;
+            if let Some(problem) = lists::overfull(&entries, config.boot.xdp.prefixes) {
+                return Err(wrong(problem));
+            }
+            return Ok(Following { others, lists: Some((lists.clone(), entries)) });
+        }
+        #[cfg(not(feature = "xdp"))]
+        let _ = before;
+        Ok(Following {
+            others,
+            #[cfg(feature = "xdp")]
+            lists: None,
         })
+    }
+
+    /// Has ports and workers shunt flows and keep lists as a configuration says. Lists are long: they are carried out a
+    /// part at a time, by the thread that tends the ports.
+    fn have_ports_follow(&self, config: &Config, following: Following) {
+        self.switches.set(&config.boot, &config.live);
+        let limits = shunting::limits(&config.boot, &config.live.shunt);
+        for link in &self.workers {
+            let _ = link.post.orders.send_timeout(Order::Shunt(limits), SWAP);
+        }
+        let (reply, answer) = bounded(1);
+        let asked = self.ask.send_timeout(Ask::Follow(Box::new(following), reply), THREADS);
+        let wrong = asked.ok().and_then(|()| answer.recv_timeout(THREADS).ok());
+        for one in wrong.unwrap_or_else(|| vec!["the ports do not follow the settings yet".to_owned()]) {
+            self.note(&one);
+        }
     }
 
     /// The plan of a configuration; none where it is the one in use.

@@ -214,8 +214,9 @@ proptest! {
         payloads in proptest::collection::vec(proptest::collection::vec(b'a'..=b'e', 0..12), 1..24),
     ) {
         let Ok(pattern) = pattern::Pattern::parse(&text, (0, SCAN_BYTES)) else { return Ok(()) };
-        let database = Database::compile(&[(0, &pattern)]).unwrap().unwrap();
-        let scratch = database.scratch().unwrap();
+        let expressions = Box::new([database::Expression::of(&pattern)]);
+        let database = Database::compile(expressions).unwrap();
+        let scratch = database::Scratch::for_all([&database]).unwrap().unwrap();
         for payload in payloads {
             let mut is_found = false;
             database.scan(&payload, &scratch, |_, _| { is_found = true; database::Search::Stop });

@@ -1,0 +1,255 @@
+//! What Hyperscan looks for on behalf of a lane: databases that were compiled for it, or for a set before it.
+//!
+//! Compiling is what takes long. A database knows its expressions by their place and nothing of signatures, so that one
+//! serves every set, lane and direction that looks for the same; a set that differs in a few takes the database of
+//! before, leaves out what is gone, and adds a small one for what is new.
+
+use std::sync::Arc;
+
+use super::database::{Database, Expression, Scratch, Search};
+use super::pattern::Pattern;
+
+/// Expressions that are compiled beside a database that has the others; with more, all are compiled anew. So many take
+/// about a tenth of a second.
+const MOST_ADDED: usize = 256;
+/// The rank of an expression that no signature has.
+const NONE: u16 = u16::MAX;
+
+/// A pattern that Hyperscan refuses, by the rank of its signature.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) signature: u16,
+    pub(super) reason: String,
+}
+
+/// The databases of a lane: one, or one and what was added to it.
+#[derive(Debug)]
+pub(super) struct Searcher {
+    parts: Vec<Part>,
+}
+
+/// A database, and whose its expressions are.
+#[derive(Debug)]
+pub(super) struct Part {
+    database: Arc<Database>,
+    /// The rank of the signature at each place.
+    ranks: Box<[u16]>,
+    /// A bit for each rank that it looks for.
+    has: Box<[u64]>,
+}
+
+impl Searcher {
+    /// Calls `on_match` with the rank of each signature whose pattern matches and the end of the match, until that stops
+    /// it. Databases that are not worth it are left out.
+    pub(super) fn scan(
+        &self,
+        (bytes, scratch): (&[u8], &Scratch),
+        is_worth: impl Fn(&Part) -> bool,
+        mut on_match: impl FnMut(u16, usize) -> Search,
+    ) {
+        for part in self.parts.iter().filter(|part| self.parts.len() == 1 || is_worth(part)) {
+            let stopped = part.database.scan(bytes, scratch, |place, end| match part.ranks.get(place) {
+                Some(rank) if *rank != NONE => on_match(*rank, end),
+                _ => Search::GoOn,
+            });
+            if stopped == Search::Stop {
+                return;
+            }
+        }
+    }
+
+    /// The databases.
+    pub(super) fn databases(&self) -> impl Iterator<Item = &Arc<Database>> {
+        self.parts.iter().map(|part| &part.database)
+    }
+}
+
+impl Part {
+    /// The part of `wanted`, which is in order, that a database has; what it has not is left in `wanted`.
+    fn take(database: Arc<Database>, wanted: &mut Vec<(Expression, u16)>) -> Self {
+        let mut ranks = vec![NONE; database.expressions().len()].into_boxed_slice();
+        let mut places = database.expressions().iter().zip(&mut ranks).peekable();
+        wanted.retain(|(expression, rank)| {
+            while places.next_if(|(known, _)| *known < expression).is_some() {}
+            match places.next_if(|(known, _)| *known == expression) {
+                Some((_, place)) => *place = *rank,
+                None => return true,
+            }
+            false
+        });
+        let mut has = Vec::new();
+        for rank in ranks.iter().copied().filter(|rank| *rank != NONE) {
+            let word = usize::from(rank >> 6);
+            if has.len() <= word {
+                has.resize(word + 1, 0);
+            }
+            if let Some(word) = has.get_mut(word) {
+                *word |= 1 << (rank & 63);
+            }
+        }
+        Self { database, ranks, has: has.into_boxed_slice() }
+    }
+
+    /// Whether it looks for one of the ranks whose bits are set.
+    pub(super) fn has_any(&self, ranks: &[u64]) -> bool {
+        self.has.iter().zip(ranks).any(|(own, wanted)| own & wanted != 0)
+    }
+
+    /// Whether it looks for this rank.
+    pub(super) fn has(&self, rank: u16) -> bool {
+        self.has.get(usize::from(rank >> 6)).is_some_and(|word| word >> (rank & 63) & 1 == 1)
+    }
+}
+
+/// Databases at hand while a set is compiled: those of the set before it, of the cache, and its own.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    databases: Vec<Arc<Database>>,
+}
+
+impl Shelf {
+    /// A shelf with these databases, each once.
+    pub(super) fn of(databases: impl IntoIterator<Item = Arc<Database>>) -> Self {
+        let mut shelf = Self::default();
+        for database in databases {
+            if !shelf.databases.iter().any(|known| Arc::ptr_eq(known, &database)) {
+                shelf.databases.push(database);
+            }
+        }
+        shelf
+    }
+
+    /// What looks for these patterns, each with the rank of its signature; none for none. Errors: all that Hyperscan
+    /// refuses.
+    pub(super) fn searcher(
+        &mut self,
+        patterns: &[(u16, &Pattern)],
+    ) -> Result<Option<Searcher>, Vec<Refused>> {
+        let mut wanted: Vec<(Expression, u16)> =
+            patterns.iter().map(|(rank, pattern)| (Expression::of(pattern), *rank)).collect();
+        wanted.sort();
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let mut parts = Vec::new();
+        if self.exactly(&wanted).is_none()
+            && let Some(base) = self.nearest(&wanted)
+        {
+            parts.push(Part::take(base, &mut wanted));
+        }
+        if !wanted.is_empty() {
+            let database = match self.exactly(&wanted) {
+                Some(database) => database,
+                None => self.compiled(&wanted)?,
+            };
+            parts.push(Part::take(database, &mut wanted));
+        }
+        Ok(Some(Searcher { parts }))
+    }
+
+    /// The database of exactly these expressions.
+    fn exactly(&self, wanted: &[(Expression, u16)]) -> Option<Arc<Database>> {
+        let is_it = |database: &&Arc<Database>| {
+            database.expressions().iter().eq(wanted.iter().map(|(expression, _)| expression))
+        };
+        self.databases.iter().find(is_it).cloned()
+    }
+
+    /// The database that has most of these expressions: all but a few, and not too many others.
+    fn nearest(&self, wanted: &[(Expression, u16)]) -> Option<Arc<Database>> {
+        let candidates = self.databases.iter().filter_map(|database| {
+            let shared = shared(database.expressions(), wanted);
+            let missing = wanted.len() - shared;
+            let is_worth =
+                missing <= MOST_ADDED && missing < shared && 2 * shared >= database.expressions().len();
+            is_worth.then_some((shared, database))
+        });
+        candidates.max_by_key(|(shared, _)| *shared).map(|(_, database)| Arc::clone(database))
+    }
+
+    fn compiled(&mut self, wanted: &[(Expression, u16)]) -> Result<Arc<Database>, Vec<Refused>> {
+        let expressions = wanted.iter().map(|(expression, _)| expression.clone()).collect();
+        let database = Database::compile(expressions).map_err(|refusals| {
+            let refused = refusals.into_iter().map(|refusal| Refused {
+                signature: wanted.get(refusal.place).map_or(NONE, |(_, rank)| *rank),
+                reason: refusal.reason,
+            });
+            refused.collect::<Vec<_>>()
+        })?;
+        let database = Arc::new(database);
+        self.databases.push(Arc::clone(&database));
+        Ok(database)
+    }
+}
+
+/// How many expressions two lists in order share.
+fn shared(known: &[Expression], wanted: &[(Expression, u16)]) -> usize {
+    let mut known = known.iter().peekable();
+    let is_shared = |(expression, _): &&(Expression, u16)| {
+        while known.next_if(|other| *other < expression).is_some() {}
+        known.next_if(|other| *other == expression).is_some()
+    };
+    wanted.iter().filter(is_shared).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(words: &[&str]) -> Vec<Pattern> {
+        words.iter().map(|word| Pattern::parse(word, (0, 128)).unwrap()).collect()
+    }
+
+    /// The ranks that are found in a text.
+    fn found(searcher: &Searcher, text: &str) -> Vec<u16> {
+        let scratch = Scratch::for_all(searcher.databases().map(Arc::as_ref)).unwrap().unwrap();
+        let mut found = Vec::new();
+        searcher.scan(
+            (text.as_bytes(), &scratch),
+            |_| true,
+            |rank, _| {
+                found.push(rank);
+                Search::GoOn
+            },
+        );
+        found.sort_unstable();
+        found
+    }
+
+    fn ranked(patterns: &[Pattern], first: u16) -> Vec<(u16, &Pattern)> {
+        (first..).zip(patterns).collect()
+    }
+
+    #[test]
+    fn what_is_new_is_added_what_is_gone_is_not_found_and_the_rest_is_not_compiled_again() {
+        let mut shelf = Shelf::default();
+        let before = patterns(&["alpha", "bravo", "charlie", "delta", "echoes"]);
+        let old = shelf.searcher(&ranked(&before, 10)).unwrap().unwrap();
+        assert_eq!(found(&old, "alpha delta echoes"), [10, 13, 14]);
+        // Other ranks, one gone, one new.
+        let after = patterns(&["foxtrot", "alpha", "bravo", "charlie", "delta"]);
+        let new = shelf.searcher(&ranked(&after, 0)).unwrap().unwrap();
+        assert!(Arc::ptr_eq(&old.parts[0].database, &new.parts[0].database));
+        assert_eq!((new.parts.len(), new.parts[1].database.expressions().len()), (2, 1));
+        assert_eq!(found(&new, "alpha delta echoes foxtrot"), [0, 1, 4]);
+        assert!(new.parts[1].has(0) && !new.parts[0].has(0) && new.parts[0].has_any(&[0b10]));
+        // The same again compiles nothing.
+        let same = shelf.searcher(&ranked(&after, 3)).unwrap().unwrap();
+        assert_eq!((same.parts.len(), shelf.databases.len()), (2, 2));
+        assert_eq!(found(&same, "foxtrot"), [3]);
+        // What has little to do with it is compiled by itself.
+        let other = patterns(&["golfing", "hotels"]);
+        assert_eq!(shelf.searcher(&ranked(&other, 0)).unwrap().unwrap().parts.len(), 1);
+        assert!(shelf.searcher(&[]).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_same_expression_twice_is_found_for_both_signatures() {
+        let mut shelf = Shelf::default();
+        let one = patterns(&["alpha", "bravo", "charlie"]);
+        shelf.searcher(&ranked(&one, 0)).unwrap();
+        let twice = patterns(&["alpha", "alpha", "bravo", "charlie"]);
+        let searcher = shelf.searcher(&ranked(&twice, 0)).unwrap().unwrap();
+        assert_eq!(found(&searcher, "alpha"), [0, 1]);
+    }
+}
