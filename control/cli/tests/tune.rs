@@ -28,8 +28,8 @@ fn nothing_is_proposed_that_was_not_measured_often_enough() {
     let config = folder.path().join("a.toml");
     fs::write(&config, TEXT).unwrap();
     let file = config.display().to_string();
-    // One second is not even a turn for each.
-    let output = tune(folder.path(), &["-c", &file, "--seconds", "1", "-o", "json"]);
+    // Time for a turn or two of the configuration as it is, and not for three of anything else.
+    let output = tune(folder.path(), &["-c", &file, "--seconds", "6", "-o", "json"]);
     let (said, told) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{said}{told}");
     let json: Value = serde_json::from_str(&said).unwrap();

@@ -1,6 +1,5 @@
 //! What a program can do no more: tried by one that gives it up, which is this test's own, started again.
 
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;

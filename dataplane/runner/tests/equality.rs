@@ -55,8 +55,13 @@ fn compare(capture: &Path, folder: &Path, plan: &Arc<Plan>) -> Result<usize, Str
     let _ = fs::remove_file(&link);
     std::os::unix::fs::symlink(fs::canonicalize(capture).unwrap(), &link).unwrap();
     fs::write(&config, configuration(&link, &by_port)).unwrap();
-    let run =
-        Command::new(env!("CARGO_BIN_EXE_wirewarden-dataplane")).arg("-c").arg(&config).output().unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_wirewarden-dataplane"))
+        .arg("-c")
+        .arg(&config)
+        .arg("--cache")
+        .arg(folder.join("cache"))
+        .output()
+        .unwrap();
     if !run.status.success() {
         return Err(format!("{}: {}", run.status, String::from_utf8_lossy(&run.stderr)));
     }

@@ -72,6 +72,8 @@ fn whatever_is_killed_at_whatever_point_of_an_apply_one_of_the_two_runs_and_is_t
         std::thread::sleep(Duration::from_micros(point * 700));
         let both = point % 3 == 2;
         if point % 3 != 0 {
+            // The one that was killed before may not be replaced yet.
+            rig.until("a data plane", |status| status.dataplane.is_some());
             let pid = rig.dataplane().pid;
             assert!(crate::rig::kill(pid, "-KILL"));
         }
