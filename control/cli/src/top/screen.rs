@@ -115,7 +115,7 @@ fn top_line(screen: &Screen, area: Rect, canvas: &mut Canvas<'_>) {
 fn warn(screen: &Screen, area: Rect, canvas: &mut Canvas<'_>) {
     let warnings = screen.view.as_ref().map(|view| view.warnings.as_slice()).unwrap_or_default();
     if let Some(gone) = &screen.gone {
-        canvas.text(area, (0, 0), &format!("{gone}; trying again"), Ink::Bad);
+        canvas.text(area, (0, 0), &format!("trying again: {gone}"), Ink::Bad);
     } else if let Some(refused) = &screen.refused {
         canvas.text(area, (0, 0), &format!("filter {}: {refused}", screen.choices.filter), Ink::Bad);
     } else if let Some(first) = warnings.first() {

@@ -202,7 +202,7 @@ fn a_data_plane_that_has_gone_leaves_old_figures_and_says_so() {
     screen.gone = Some("the data plane does not answer: killed".to_owned());
     let lines = shown(&screen, 80, 24);
     assert!(lines[0].contains("no answer"), "{lines:?}");
-    assert!(lines[6].contains("the data plane does not answer: killed; trying again"), "{lines:?}");
+    assert!(lines[6].contains("trying again: the data plane does not answer: killed"), "{lines:?}");
     assert!(lines.join("").contains("3.00 M packets/s"), "what was known stays");
     let never = Screen { view: None, ..screen };
     assert!(shown(&never, 80, 24).join("").contains("waiting for the first answer"));
