@@ -9,6 +9,9 @@ cd "$(dirname "$0")/.." || exit
 # shellcheck source=scripts/environment.sh
 . scripts/environment.sh
 
+# Built once: what makes a second build quicker would take half the disk.
+export CARGO_INCREMENTAL=0
+
 logs=$CARGO_TARGET_DIR/test-logs
 mkdir -p "$logs"
 rm -f "$logs"/*.log
@@ -37,6 +40,18 @@ step() {
 skip() {
     printf '%-12s skipped: %s\n' "$1" "$2"
     table+=("$(printf '%-12s skipped (%s)' "$1" "$2")")
+}
+
+# GiB that builds, fuzz targets and the tests' own files take together in an empty target directory.
+needed=12
+disk() {
+    local free used
+    free=$(df --output=avail -BG "$CARGO_TARGET_DIR" | tail -n 1 | tr -dc 0-9)
+    used=$(du -s -BG "$CARGO_TARGET_DIR" | tr -dc '0-9\t' | cut -f 1)
+    echo "$CARGO_TARGET_DIR: $used GiB used, $free GiB free"
+    [ $((free + used)) -ge "$needed" ] && return
+    echo "A cold run takes $needed GiB. Make room there, or set CARGO_TARGET_DIR to a folder of a larger disk."
+    return 1
 }
 
 setup() { scripts/setup.sh full; }
@@ -92,6 +107,7 @@ reserve_hugepages() {
     fi
 }
 
+step disk disk
 [ -n "${WIREWARDEN_SKIP_SETUP:-}" ] || step setup setup
 step format formatting
 step lint lint
