@@ -39,6 +39,8 @@ struct Peer {
     endpoint: Endpoint,
     roaming: Roaming,
     tally: Tally,
+    /// Bytes of the largest outer packet around a dummy since somebody asked.
+    largest_dummy: u16,
 }
 
 /// What a gateway counts of one peer, absolute since its start.
@@ -78,7 +80,7 @@ enum Step {
     /// There is nothing to decrypt.
     Done(Opened),
     /// It was authentic.
-    Decrypted { place: usize, peer: PeerId, class: u8, text: Text },
+    Decrypted { place: usize, peer: PeerId, class: u8, text: Text, outer_len: usize },
 }
 
 /// Notices kept until somebody takes them.
@@ -121,7 +123,7 @@ impl<A: Aead> Gateway<A> {
     /// [`TooManyPeers`].
     pub fn add_peer(&mut self, endpoint: Endpoint, roaming: Roaming) -> Result<PeerId, TooManyPeers> {
         let id = u16::try_from(self.peers.len()).map_err(|_| TooManyPeers)?;
-        self.peers.push(Peer { endpoint, roaming, tally: Tally::default() });
+        self.peers.push(Peer { endpoint, roaming, tally: Tally::default(), largest_dummy: 0 });
         Ok(PeerId(id))
     }
 
@@ -135,6 +137,12 @@ impl<A: Aead> Gateway<A> {
     #[must_use]
     pub fn tally(&self, peer: PeerId) -> Tally {
         self.peers.get(usize::from(peer.0)).map(|peer| peer.tally).unwrap_or_default()
+    }
+
+    /// Bytes of the largest outer packet around a dummy of a peer since the last call; none where none came.
+    pub fn take_largest_dummy(&mut self, peer: PeerId) -> Option<u16> {
+        let known = self.peers.get_mut(usize::from(peer.0))?;
+        Some(core::mem::take(&mut known.largest_dummy)).filter(|size| *size > 0)
     }
 
     /// Changes where a peer is, and whether it may move, as a new configuration says.
@@ -232,13 +240,19 @@ impl<A: Aead> Gateway<A> {
                 steps.push(self.decrypt(packet, now));
             }
             for ((packet, result), step) in packets.iter_mut().zip(results).zip(steps) {
-                let peer = match &step {
-                    Ok(Step::Decrypted { peer, .. }) => Some(*peer),
+                let of_peer = match &step {
+                    Ok(Step::Decrypted { peer, outer_len, .. }) => Some((*peer, *outer_len)),
                     _ => None,
                 };
                 *result = self.unwrap(packet, step);
-                if let Some(peer) = peer.and_then(|peer| self.peers.get_mut(usize::from(peer.0))) {
+                if let Some((peer, outer_len)) = of_peer
+                    && let Some(peer) = self.peers.get_mut(usize::from(peer.0))
+                {
                     peer.tally.unwrapped(result, packet.len() as u64);
+                    if *result == Ok(Opened::Dummy) {
+                        peer.largest_dummy =
+                            peer.largest_dummy.max(u16::try_from(outer_len).unwrap_or(u16::MAX));
+                    }
                 }
                 match result {
                     Ok(Opened::Ip(_) | Opened::Ethernet) => {
@@ -304,7 +318,7 @@ impl<A: Aead> Gateway<A> {
         if moved && freshness == Freshness::Newest {
             self.follow(peer, &outer);
         }
-        Ok(Step::Decrypted { place, peer, class: outer.class, text })
+        Ok(Step::Decrypted { place, peer, class: outer.class, text, outer_len: outer.end })
     }
 
     /// The second half of opening.

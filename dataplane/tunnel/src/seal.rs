@@ -158,7 +158,7 @@ impl<A: Aead> OutboundSa<A> {
     /// # Errors
     /// [`SealRefusal`], with the packet as it was.
     pub fn seal_dummy(&mut self, packet: &mut Packet<'_>, len: u16, now: Moment) -> Result<(), SealRefusal> {
-        let text = (usize::from(len) + TRAILER).next_multiple_of(4).min(self.text_max);
+        let text = (usize::from(len) + TRAILER).next_multiple_of(4);
         let number = self.number(packet, 0, text + TAG, now)?;
         let class = match self.config.dscp() {
             DscpMode::Copy => 0,
@@ -166,6 +166,14 @@ impl<A: Aead> OutboundSa<A> {
         };
         self.surround(packet, Plan { len: 0, next: NO_NEXT_HEADER, header: &[], text })?;
         self.encrypt(packet, Framed { class, number })
+    }
+
+    /// Bytes of text that a dummy has whose outer packet is the longest within `size`; none where none is. It may be more than
+    /// the path is known to carry: that is how its MTU is probed.
+    #[must_use]
+    pub fn dummy_len(&self, size: u16) -> Option<u16> {
+        let text = usize::from(size).checked_sub(self.template.len() + TAG)? / 4 * 4;
+        u16::try_from(text.checked_sub(TRAILER)?).ok()
     }
 
     /// Whether a successor is due: the soft limit of packets or of time is reached.

@@ -100,6 +100,9 @@ pub struct TunnelRow {
     /// Why the last of them was.
     #[serde(default)]
     pub last_refusal: Option<String>,
+    /// Bytes of the largest outer packet that is sent to it.
+    #[serde(default)]
+    pub path_mtu: u16,
     /// What the data plane counted for it.
     pub counters: TunnelCounters,
 }
@@ -156,7 +159,7 @@ impl TunnelState {
 pub struct TunnelEvent {
     /// When, milliseconds since the UNIX epoch.
     pub at_ms: u64,
-    /// What: `up`, `rekeyed`, `down`, `expired`, `refused`, `moved`, `credentials`, `dataplane`.
+    /// What: `up`, `rekeyed`, `down`, `expired`, `refused`, `moved`, `mtu`, `credentials`, `dataplane`.
     pub what: String,
     /// With whom, as far as it is known.
     #[serde(default)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use api::config::TunnelConfig;
 use api::control::{Health, Reason, Rotation, TunnelTable};
 use api::tunnel::{Order, PeerName, Report};
-use exchange::channel::Keys;
+use exchange::channel::{Keys, Probe};
 use exchange::credentials::Complaint;
 use exchange::endpoint::{Driver, Endpoint, Event, NotInstalled, Setup};
 use exchange::selftest::Proven;
@@ -20,6 +20,7 @@ use rustls::time_provider::DefaultTimeProvider;
 
 use super::diary::{Diary, Weight};
 use super::orders;
+use super::path_mtu::Told;
 use super::plan::{self, Wanted};
 use super::plane_link::{Heard, PlaneLink};
 use super::running::{Known, Running};
@@ -69,6 +70,7 @@ impl Keyer {
             self.turn();
             let now = Instant::now();
             self.hear(now);
+            self.probe_paths(now);
             if now >= self.next_publish {
                 self.next_publish = now + PUBLISH;
                 self.publish(now);
@@ -134,8 +136,13 @@ impl Keyer {
             Event::Up { peer, epoch, facts } => {
                 let Some(known) = running.peers.get_mut(&peer) else { return };
                 (known.has_old, known.keyless) = (false, None);
-                let name = known.wanted.name;
+                known.path.restart(now);
+                let (name, path) = (known.wanted.name, known.path);
                 self.link.order(&Order::Up { peer: name, epoch }, now);
+                // New SAs begin with what is configured.
+                if path.is_narrower() {
+                    self.link.order(&Order::PathMtu { peer: name, mtu: path.current() }, now);
+                }
                 let how = format!(
                     "epoch {epoch}, {}, {}",
                     facts.group.name(),
@@ -162,7 +169,7 @@ impl Keyer {
                 }
             }
             Event::Down { peer } => self.went_down(peer, now),
-            Event::ProbeSeen { .. } => {}
+            Event::ProbeSeen { peer, probe } => self.probe_seen(peer, probe, now),
             Event::Refused { peer, from, refusal } => {
                 let name = peer.as_ref().and_then(name_of);
                 self.diary.refused(refusal, name.as_ref().map(PeerName::as_str), from, now);
@@ -181,6 +188,32 @@ impl Keyer {
         self.link.order(&Order::Down { peer: name }, now);
         if was_up {
             self.diary.note(Weight::Trouble, "down", Some(name.as_str()), "there are no keys".to_owned());
+        }
+    }
+
+    /// A packet of this size passed on the way to a peer.
+    fn probe_seen(&mut self, peer: PeerId, probe: Probe, now: Instant) {
+        let Some(known) = self.running.as_mut().and_then(|running| running.peers.get_mut(&peer)) else {
+            return;
+        };
+        let name = known.wanted.name;
+        if let Some(mtu) = known.path.seen(probe, now) {
+            self.link.order(&Order::PathMtu { peer: name, mtu }, now);
+            let detail = format!("{mtu} bytes pass on the way");
+            self.diary.note(Weight::Plain, "mtu", Some(name.as_str()), detail);
+        }
+    }
+
+    /// Sends the probes of paths' MTUs that are due, by the data plane and with a word to the peer.
+    fn probe_paths(&mut self, now: Instant) {
+        let Some(running) = &mut self.running else { return };
+        let endpoint = running.driver.endpoint();
+        for (id, known) in running.peers.iter_mut().filter(|(_, known)| known.keyless.is_none()) {
+            let Some((probe, told)) = known.path.due(now) else { continue };
+            endpoint.probe(*id, probe);
+            if told == Told::Again {
+                self.link.order(&Order::MtuProbe { peer: known.wanted.name, size: probe.size }, now);
+            }
         }
     }
 
@@ -271,7 +304,11 @@ impl Keyer {
                     known.counters = counters;
                 }
             }
-            Report::MtuProbeArrived { .. } => {}
+            Report::MtuProbeArrived { peer, size } => {
+                if let Some(peer) = running.peer_of(&peer) {
+                    running.driver.endpoint().probe_arrived(peer, size);
+                }
+            }
         }
     }
 

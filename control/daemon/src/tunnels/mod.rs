@@ -5,6 +5,7 @@ mod diary;
 mod key_socket;
 mod keyer;
 mod orders;
+mod path_mtu;
 mod plan;
 mod plane_link;
 mod running;

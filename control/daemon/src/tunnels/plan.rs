@@ -27,6 +27,8 @@ pub(super) struct WantedPeer {
     pub(super) name: PeerName,
     pub(super) framing: Framing,
     pub(super) limits: SaLimits,
+    /// Bytes of the largest outer packet.
+    pub(super) mtu: u16,
     /// Where its packets go, and what is behind it, for people.
     pub(super) address: Option<String>,
     pub(super) prefixes: Vec<String>,
@@ -114,6 +116,7 @@ fn of_peer(peer: &TunnelPeer, settings: Settings) -> Result<WantedPeer, String> 
         name,
         framing: peer.framing,
         limits,
+        mtu: peer.mtu,
         address: peer.address.map(|address| address.to_string()),
         prefixes: peer.prefixes.iter().map(ToString::to_string).collect(),
         exchange: PeerConfig {

@@ -9,6 +9,7 @@ use exchange::endpoint::{Driver, NotInstalled};
 use exchange::profile::Auth;
 use exchange::session::PeerId;
 
+use super::path_mtu::PathMtu;
 use super::plan::{Wanted, WantedPeer};
 
 /// A key exchange that runs.
@@ -33,11 +34,14 @@ pub(super) struct Known {
     pub(super) counters: PeerCounters,
     /// Since when there have been no keys.
     pub(super) keyless: Option<Instant>,
+    /// How large packets on the way to it may be.
+    pub(super) path: PathMtu,
 }
 
 impl Known {
     fn new(wanted: WantedPeer, now: Instant) -> Self {
         Self {
+            path: PathMtu::new(wanted.mtu, now),
             wanted,
             spis: BTreeMap::new(),
             has_old: false,
@@ -73,6 +77,9 @@ impl Running {
             };
             if *new != known.wanted {
                 endpoint.change(*id, new.exchange.clone(), now).map_err(|error| error.to_string())?;
+                if new.mtu != known.wanted.mtu {
+                    known.path = PathMtu::new(new.mtu, now);
+                }
                 known.wanted = new.clone();
             }
         }

@@ -89,6 +89,7 @@ fn row(known: &Known, status: &PeerStatus, now: Instant) -> TunnelRow {
         failures: status.failures,
         refused: status.refused,
         last_refusal: status.last_refusal.map(|refusal| refusal.name().to_owned()),
+        path_mtu: known.path.current(),
         counters: counters(&known.counters),
     }
 }

@@ -39,6 +39,9 @@ struct Plane {
     ups: Vec<u64>,
     downs: usize,
     wiped: Vec<u64>,
+    /// Bytes of the largest packet that gets through; none is lost by its size where there is none.
+    passes: Option<u16>,
+    path_mtus: Vec<u16>,
 }
 
 type Planes = Arc<[Mutex<Plane>; 2]>;
@@ -77,8 +80,22 @@ fn obey(planes: &Planes, at: usize, order: Order) -> Option<Report> {
         }
         return None;
     }
+    if let Order::MtuProbe { size, .. } = order {
+        // ESP pads to four bytes.
+        let (size, passes) = (size - 3, planes[at].lock().unwrap().passes);
+        let mut plane = planes[1 - at].lock().unwrap();
+        let arrived = Report::MtuProbeArrived { peer: PeerName::new(SIDES[at]).unwrap(), size };
+        if let Some(daemon) = plane.daemon.as_mut().filter(|_| passes.is_none_or(|passes| size <= passes)) {
+            let _ = send(&arrived, daemon);
+        }
+        return None;
+    }
     let mut plane = planes[at].lock().unwrap();
     match order {
+        Order::PathMtu { mtu, .. } => {
+            plane.path_mtus.push(mtu);
+            None
+        }
         Order::Install(install) => {
             let direction = usize::from(install.direction == SaDirection::Outbound);
             let keys = plane.epochs.entry(install.epoch).or_default();
@@ -361,6 +378,32 @@ fn whatever_is_started_anew_there_are_new_keys_and_the_other_side_keeps_its_own_
     sites.report(0, &Report::Wiped { peer: peer(0), epoch, spis: Vec::new() });
     sites.until("keys instead of those that were wiped", |sites| sites.ups(0) > ups);
     sites.until_up();
+}
+
+#[test]
+fn a_path_that_is_narrower_than_configured_is_found_out() {
+    let sites = Sites::start();
+    sites.until_up();
+    let mtu = |sites: &Sites| sites.row(0).path_mtu;
+    // It is as wide as configured at first, and what passed then says nothing of later.
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(mtu(&sites), 1500);
+    sites.planes[0].lock().unwrap().passes = Some(1400);
+    assert!(sites.ask(0, Command::TunnelRotate { peer: None, by: Rotation::Resumption }).is_some());
+    sites.until("narrower", |sites| (1392..=1403).contains(&mtu(sites)));
+    assert_eq!(sites.planes[0].lock().unwrap().path_mtus.last(), Some(&mtu(&sites)));
+    assert_eq!(sites.row(1).path_mtu, 1500, "the other way all passes");
+    // The next SAs know it as well.
+    let (epoch, told) = (sites.row(0).epoch, sites.planes[0].lock().unwrap().path_mtus.len());
+    assert!(sites.ask(0, Command::TunnelRotate { peer: None, by: Rotation::Resumption }).is_some());
+    sites.until("rekeyed", |sites| sites.row(0).epoch > epoch);
+    sites.until("told", |sites| sites.planes[0].lock().unwrap().path_mtus.len() > told);
+    assert_eq!(sites.planes[0].lock().unwrap().path_mtus.last(), Some(&mtu(&sites)));
+    let events = sites.table(0).events;
+    assert!(
+        events.iter().any(|event| event.what == "mtu" && event.peer.as_deref() == Some("east")),
+        "{events:?}"
+    );
 }
 
 #[test]

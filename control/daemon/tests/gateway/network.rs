@@ -65,6 +65,13 @@ impl Network {
         assert!(self.inside(namespace, "sysctl").args(["-q", "-w", &quiet]).status().unwrap().success());
     }
 
+    /// Frames with longer packets are lost between the gateways from now on.
+    pub(crate) fn narrow_wire(&self, mtu: u16) {
+        for interface in ["side0", "side1"] {
+            self.ip("wire", &format!("link set dev {interface} mtu {mtu}"));
+        }
+    }
+
     fn ip(&self, namespace: &str, arguments: &str) -> Output {
         let output = self.inside(namespace, "ip").args(arguments.split(' ')).output().unwrap();
         assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));

@@ -60,6 +60,7 @@ impl Endpoint {
     pub fn remove(&mut self, peer: PeerId, now: Instant) -> Result<(), TlsError> {
         self.drop_keys(peer, now);
         self.local.peers.remove(&peer);
+        self.local.forget_probes(peer);
         self.listen_to_peers()
     }
 

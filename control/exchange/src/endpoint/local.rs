@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) struct Local {
     pub(super) queues: u16,
     /// SPIs of each epoch that is not yet wiped.
     pub(super) spis: BTreeSet<u32>,
-    seen: VecDeque<(PeerId, Probe)>,
+    seen: BTreeMap<PeerId, Arrived>,
 }
 
 impl Local {
@@ -61,7 +61,7 @@ impl Local {
             next_peer: 0,
             queues: 0,
             spis: BTreeSet::new(),
-            seen: VecDeque::new(),
+            seen: BTreeMap::new(),
         })
     }
 
@@ -95,11 +95,16 @@ impl Local {
     }
 
     /// A probe of the path's MTU arrived.
-    pub(super) fn saw(&mut self, peer: PeerId, probe: Probe) {
-        if self.seen.len() == SEEN {
-            self.seen.pop_front();
+    pub(super) fn saw(&mut self, peer: PeerId, size: u16) {
+        if self.peers.contains_key(&peer) {
+            let arrived = self.seen.entry(peer).or_default();
+            arrived.largest = size.max(arrived.largest);
         }
-        self.seen.push_back((peer, probe));
+    }
+
+    /// A peer is no more.
+    pub(super) fn forget_probes(&mut self, peer: PeerId) {
+        self.seen.remove(&peer);
     }
 
     /// Whether the certificates that a peer showed are still trusted.
@@ -109,6 +114,15 @@ impl Local {
         let check = Check { algorithms: &algorithms, usage: KeyUsage::client_auth() };
         self.credentials.trust.check(certificate, intermediates, self.wall(), check)
     }
+}
+
+/// What came of a peer's probes of the path's MTU.
+#[derive(Clone, Copy, Debug, Default)]
+struct Arrived {
+    /// The one that it tells of now.
+    probe: Option<u32>,
+    /// Bytes of the largest that came since.
+    largest: u16,
 }
 
 impl Host for Local {
@@ -176,11 +190,15 @@ impl Host for Local {
     }
 
     fn has_seen(&mut self, peer: PeerId, probe: Probe) -> bool {
-        self.seen.contains(&(peer, probe))
+        let arrived = self.seen.entry(peer).or_default();
+        if arrived.probe != Some(probe.id) {
+            // What came before it was told of was another: the path may have become narrower since.
+            *arrived = Arrived { probe: Some(probe.id), largest: 0 };
+        }
+        // ESP pads to four bytes, so the largest packet within a size may be up to three shorter.
+        arrived.largest.saturating_add(3) >= probe.size
     }
 }
 
-/// Probes of which it is remembered that they arrived.
-const SEEN: usize = 256;
 /// Where there are no peers nobody is let in at all.
 const STRANGER: Duration = Duration::from_secs(5);

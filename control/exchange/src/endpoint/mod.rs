@@ -466,9 +466,9 @@ impl Endpoint {
         }
     }
 
-    /// A probe of the peer's data plane arrived at ours.
-    pub fn probe_arrived(&mut self, peer: PeerId, probe: Probe) {
-        self.local.saw(peer, probe);
+    /// A probe of the peer's data plane arrived at ours, in an outer packet of so many bytes.
+    pub fn probe_arrived(&mut self, peer: PeerId, size: u16) {
+        self.local.saw(peer, size);
     }
 
     /// The SPIs of an epoch are free again, once its SAs are wiped.

@@ -365,7 +365,7 @@ impl Keys {
             else {
                 continue;
             };
-            let Looked { heard: spis, due, moved, counters: counted } = *looked;
+            let Looked { heard: spis, due, moved, probed, counters: counted } = *looked;
             heard.extend(spis);
             let used = |slot: usize| self.epochs.iter().find(|it| it.slot == slot && it.stage == Stage::Up);
             for it in due.into_iter().filter_map(used) {
@@ -374,6 +374,11 @@ impl Keys {
             for (slot, Endpoint { address, port }) in moved {
                 if let Some(peer) = self.plan.as_ref().and_then(|plan| plan.peer(slot)) {
                     reports.push(Report::Roamed { peer: peer.name, remote: Remote { address, port } });
+                }
+            }
+            for (slot, size) in probed {
+                if let Some(peer) = self.plan.as_ref().and_then(|plan| plan.peer(slot)) {
+                    reports.push(Report::MtuProbeArrived { peer: peer.name, size });
                 }
             }
             counters.resize(counters.len().max(counted.len()), PeerCounters::default());

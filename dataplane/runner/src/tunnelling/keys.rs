@@ -107,6 +107,8 @@ pub(crate) struct Looked {
     pub(crate) due: Vec<usize>,
     /// Peers that send from elsewhere.
     pub(crate) moved: Vec<(usize, Endpoint)>,
+    /// Bytes of the largest outer packet around a dummy of a peer, where it is that of a probe of the path's MTU.
+    pub(crate) probed: Vec<(usize, u16)>,
     /// What it counted, by slot.
     pub(crate) counters: Vec<PeerCounters>,
 }
@@ -224,9 +226,9 @@ impl<B: PacketBuf> Tunnelling<B> {
     ) {
         let Some(plan) = self.plan.clone() else { return };
         let Some(sa) = self.gateway.outbound.sa(policy_id(slot)) else { return };
-        let path = sa.config().path;
-        let overhead = path.mtu.saturating_sub(sa.mtu());
-        self.send_dummy(&plan, (slot, None), size.saturating_sub(overhead), ends, now_ns);
+        if let Some(len) = sa.dummy_len(size) {
+            self.send_dummy(&plan, (slot, None), len, ends, now_ns);
+        }
     }
 
     /// Sends a dummy packet on the SA in use, or on one that is pending.
@@ -281,6 +283,8 @@ impl<B: PacketBuf> Tunnelling<B> {
             }
         }
         for (slot, unsealed) in self.unsealed.iter().enumerate() {
+            let largest = self.gateway.take_largest_dummy(peer_id(slot));
+            looked.probed.extend(largest.filter(|size| *size >= LEAST_MTU_PROBE).map(|size| (slot, size)));
             let tally = self.gateway.tally(peer_id(slot));
             looked.counters.push(PeerCounters {
                 rx_packets: tally.opened,
@@ -314,5 +318,7 @@ pub(crate) const fn short(epoch: u64) -> Epoch {
 
 /// Bytes of a probe's text.
 const PROBE: u16 = 64;
+/// Bytes of the smallest outer packet that is a probe of the path's MTU: every IPv4 host takes as many (RFC 791, 3.1).
+const LEAST_MTU_PROBE: u16 = 576;
 const PROBE_EVERY_NS: u64 = 100_000_000;
 const PROBING_NS: u64 = 10_000_000_000;

@@ -209,6 +209,7 @@ fn peers(tunnels: &TunnelTable) -> Table {
         ("keys from", Side::Left),
         ("behind it", Side::Left),
         ("carries", Side::Left),
+        ("mtu", Side::Right),
         ("profile", Side::Left),
         ("proof", Side::Left),
         ("pin", Side::Left),
@@ -223,6 +224,7 @@ fn peers(tunnels: &TunnelTable) -> Table {
             or(&row.exchange, "it calls"),
             row.prefixes.join(" "),
             row.framing.clone(),
+            row.path_mtu.to_string(),
             row.profile.clone(),
             row.auth.clone(),
             // Enough to be told from others; JSON has all of it.
