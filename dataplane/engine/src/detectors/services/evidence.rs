@@ -14,6 +14,7 @@ const TELLING: &[(&str, &[Place])] = &[
     ("quic", HANDSHAKE),
     ("http", &[("", "hostname", ServiceBasis::Host)]),
     ("dns", &[("", "rrname", ServiceBasis::Query), ("queries", "rrname", ServiceBasis::Query)]),
+    ("xmpp", &[("", "to", ServiceBasis::Host)]),
     ("stun", &[("", "realm", ServiceBasis::Realm), ("", "origin", ServiceBasis::Realm)]),
 ];
 
