@@ -10,15 +10,18 @@ pub(super) fn separate(out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `,"name":`. Names are the program's own, in plain characters.
+/// Appends `,"name":` behind another member. Names are the program's own, in plain characters.
 #[inline]
 pub(super) fn key(out: &mut Vec<u8>, name: &str) {
+    out.push(b',');
+    first_key(out, name);
+}
+
+/// Appends `"name":`, the first of an object.
+#[inline]
+pub(super) fn first_key(out: &mut Vec<u8>, name: &str) {
     debug_assert!(is_plain(name.as_bytes()), "{name} would have to be escaped");
-    if matches!(out.last(), Some(b'{' | b'[') | None) {
-        out.push(b'"');
-    } else {
-        out.extend_from_slice(b",\"");
-    }
+    out.push(b'"');
     append(out, name.as_bytes());
     out.extend_from_slice(b"\":");
 }
