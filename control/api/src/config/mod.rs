@@ -16,6 +16,7 @@ mod device;
 mod diff;
 mod errors;
 mod failover;
+mod filters;
 mod live;
 mod nearest;
 mod problem;
@@ -34,6 +35,7 @@ pub use boot::{
 };
 pub use device::{Device, DeviceKind, NotADevice, PciAddress};
 pub use errors::{ConfigError, ConfigErrors};
+pub use filters::RefusedFilter;
 pub use live::{
     Checksums, ClassifyConfig, Compress, DefragConfig, EveOutput, EveRotation, Eviction, FlowConfig,
     FlowTimeouts, LiveConfig, LogConfig, LogLevel, OutputConfig, Overlap, StreamConfig, WhenFull,
