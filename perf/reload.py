@@ -50,7 +50,8 @@ class Client:
     def ask(self, do, **more):
         request = {"version": 1, "id": 1, "command": {"do": do, **more}}
         self.socket.sendall(json.dumps(request).encode() + b"\n")
-        return json.loads(self.lines.readline())
+        told = json.loads(self.lines.readline())
+        return told.get("answer", told)
 
 
 def connected(path, child, patience=60.0):
@@ -184,7 +185,7 @@ def main():
     daemon = None
     try:
         make = release / "make-sample"
-        subprocess.run([make, "random-udp", folder / "load.pcap", "500"], check=True)
+        subprocess.run([make, "random-udp", folder / "load.pcap", "100"], check=True)
         signatures = Signatures(folder / "signatures", make, options.signatures)
 
         def text(turn):
