@@ -116,7 +116,8 @@ class Appliance:
         self.socket.sendall(json.dumps({"version": 1, "id": 1, "command": {"do": do}}).encode() + b"\n")
         told = json.loads(self.lines.readline())
         if "answer" not in told:
-            raise SystemExit(f"{do} was refused: {told}")
+            logs = "".join((self.folder / name).read_text()[-4000:] for name in ("daemon.log", "plane.log"))
+            raise SystemExit(f"{do} was refused: {told}\n{logs}")
         return told["answer"]["reply"]
 
     def received(self):
@@ -185,6 +186,13 @@ class Prometheus:
 
 def conserve(appliance, seconds):
     prometheus = Prometheus(appliance)
+    try:
+        return watch(appliance, prometheus, seconds)
+    finally:
+        prometheus.stop()
+
+
+def watch(appliance, prometheus, seconds):
     result = {"seconds": 0, "not_conserved": [], "metrics_disagree": [], "prometheus_disagree": [], "scrapes_compared": 0}
     result.update({"cli_disagrees": [], "cli_compared": 0})
     seen = []
@@ -221,7 +229,6 @@ def conserve(appliance, seconds):
         seen = seen[-60:]
         result["seconds"] += 1
         time.sleep(max(0.0, 1 - (time.monotonic() - began)))
-    prometheus.stop()
     last = appliance.counters()
     engine = last["workers"][0]["engine"]
     result["received"] = sum(worker["received"] for worker in last["workers"])
