@@ -41,6 +41,31 @@ fn a_file_with_mistakes_is_exit_code_2_and_each_is_told() {
 }
 
 #[test]
+fn filters_of_rules_are_read_and_what_is_wrong_in_them_is_pointed_at() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples/gateway.toml");
+    let good = fs::read_to_string(example).unwrap();
+    assert_eq!(check(&[&written("filters.toml", good.as_bytes())]).status.code(), Some(0));
+    let bad = format!(
+        "{good}\n[[live.tunnel.rules]]\nfilter = \"udp and prot 53\"\nverdict = \"drop\"\n\
+         [[live.tunnel.rules]]\nfilter = \"tcp and bytes > 5\"\nverdict = \"drop\"\n"
+    );
+    let (rules, lines) = (good.matches("[[live.tunnel.rules]]").count(), good.lines().count());
+    let path = written("filters.toml", bad.as_bytes());
+    let output = check(&[&path]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (one, other) = (lines + 3, lines + 6);
+    assert!(text.contains(&format!("{path}:{one}:19: live.tunnel.rules[{rules}].filter: ")), "{text}");
+    assert!(
+        text.contains("    | ") && text.contains("^^^^") && text.contains("did you mean `port`?"),
+        "{text}"
+    );
+    let late =
+        format!("{path}:{other}:19: live.tunnel.rules[{}].filter: `bytes > 5` is only known", rules + 1);
+    assert!(text.contains(&late) && text.contains("docs/filter.md"), "{text}");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_exit_code_3() {
     let output = check(&["there/is/no/such/file.toml"]);
     assert_eq!(output.status.code(), Some(3));

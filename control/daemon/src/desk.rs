@@ -62,7 +62,9 @@ impl Desk {
             Command::Status => Ok(Reply::Status(self.status().await)),
             Command::Counters => Ok(Reply::Counters(self.plane.counters().await?)),
             Command::Tunnels => Ok(Reply::Tunnels(self.tunnels.table())),
-            Command::TunnelRotate { peer } => Ok(Reply::Rotating { peers: self.tunnels.rotate(peer).await? }),
+            Command::TunnelRotate { peer, by } => {
+                Ok(Reply::Rotating { peers: self.tunnels.rotate(peer, by).await? })
+            }
             Command::Flows(_) | Command::Protocols => self.plane.ask(command).await,
             Command::ConfigShow { revision } => Ok(Reply::Config(self.store.lock().await.show(revision)?)),
             Command::ConfigHistory { limit } => {

@@ -589,7 +589,7 @@ impl Engine {
     fn end_due(&mut self, most: usize, batch: &mut RecordBatch) {
         for _ in 0..most {
             let Some(index) = self.flows.next_due(self.now_ns) else { return };
-            if let Some((first, second)) = self.flows.due_after(index) {
+            if let Some((first, second)) = self.flows.prefetch_after(index) {
                 self.inspections.prefetch_parser(first);
                 self.inspections.prefetch(second);
             }

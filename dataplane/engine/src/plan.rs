@@ -11,7 +11,8 @@ use crate::detectors::services::{self, ServiceSet};
 use crate::detectors::signatures::{
     self, DatabaseCache, SignatureErrors, SignatureFile, SignatureProtocol, SignatureSet,
 };
-use crate::protocols::{self, Carrier, FirstByte, Found, Probe, Protocol};
+use crate::protocols::opening::{FirstByte, Fixed, Opening, Start};
+use crate::protocols::{self, Carrier, Found, Probe, Protocol};
 use crate::record::RecordBatch;
 use crate::{Names, ProtocolId, ProtocolName, ServiceBasis, ServiceId};
 
@@ -62,6 +63,10 @@ pub(crate) struct Candidate {
     pub(crate) id: ProtocolId,
     /// Least bytes of payload.
     pub(crate) min_len: u16,
+    /// It is asked on its ports only.
+    is_on_ports: bool,
+    /// What is fixed of the first bytes.
+    fixed: Fixed,
     /// The probe.
     pub(crate) ask: fn(&Probe<'_>) -> Found,
 }
@@ -300,12 +305,11 @@ impl Plan {
         self.by_payload_identifier.get(at).map(|(_, id)| *id)
     }
 
-    /// Asks each probe that wants to see a payload which starts with `first`, those that name one of the ports first,
-    /// each once, until `ask` breaks.
+    /// Asks each probe that wants to see a payload, those that name one of the ports first, each once, until `ask` breaks.
     pub(crate) fn each_candidate(
         &self,
         carrier: Carrier,
-        first: u8,
+        payload: &[u8],
         ports: [u16; 2],
         mut ask: impl FnMut(&Candidate) -> ControlFlow<()>,
     ) {
@@ -314,20 +318,24 @@ impl Plan {
             Carrier::Udp => &self.udp,
             _ => &self.sctp,
         };
-        let wanted = dispatch.by_first_byte.get(usize::from(first)).map_or(&[][..], Vec::as_slice);
+        let Some(first) = payload.first() else { return };
+        let wanted = dispatch.by_first_byte.get(usize::from(*first)).map_or(&[][..], Vec::as_slice);
+        let start = Start::of(payload);
+        let wanted = wanted.iter().filter(|candidate| candidate.fixed.admits(start));
+        let anywhere = wanted.clone().filter(|candidate| !candidate.is_on_ports);
         let named = ports.map(|port| dispatch.naming(port));
         if named.iter().all(|named| named.is_empty()) {
-            let _ = wanted.iter().try_for_each(ask);
+            let _ = { anywhere }.try_for_each(ask);
             return;
         }
         let is_named = |id| named.iter().copied().flatten().any(|&(_, other)| other == id);
         let [hinted, also] = named.map(|named| {
-            named.iter().filter_map(|&(_, id)| wanted.iter().find(|candidate| candidate.id == id))
+            named.iter().filter_map(|&(_, id)| wanted.clone().find(|candidate| candidate.id == id))
         });
         // A protocol that names both ports is asked once.
         let [first, _] = named;
         let also = also.filter(|candidate| first.iter().all(|&(_, other)| other != candidate.id));
-        let rest = wanted.iter().filter(|candidate| !is_named(candidate.id));
+        let rest = anywhere.filter(|candidate| !is_named(candidate.id));
         let _ = hinted.chain(also).chain(rest).try_for_each(&mut ask);
     }
 }
@@ -441,9 +449,9 @@ impl Tables {
         self.add_carriers(protocol, id);
         for carrier in protocol.carriers {
             match carrier {
-                Carrier::Tcp => self.tcp.add(id, protocol),
-                Carrier::Udp => self.udp.add(id, protocol),
-                Carrier::Sctp => self.sctp.add(id, protocol),
+                Carrier::Tcp => self.tcp.add(id, protocol, *carrier),
+                Carrier::Udp => self.udp.add(id, protocol, *carrier),
+                Carrier::Sctp => self.sctp.add(id, protocol, *carrier),
                 Carrier::Ip(_) | Carrier::Ethernet(_) => {}
             }
         }
@@ -476,9 +484,10 @@ impl Default for Dispatch {
 }
 
 impl Dispatch {
-    fn add(&mut self, id: ProtocolId, protocol: &'static Protocol) {
+    fn add(&mut self, id: ProtocolId, protocol: &'static Protocol, carrier: Carrier) {
         let Some(ask) = protocol.probe else { return };
-        let candidate = Candidate { id, min_len: protocol.opening.min_len, ask };
+        let Opening { min_len, is_on_ports, .. } = protocol.opening;
+        let candidate = Candidate { id, min_len, is_on_ports, fixed: protocol.opening.fixed(carrier), ask };
         for (byte, list) in (0..=u8::MAX).zip(self.by_first_byte.iter_mut()) {
             let wanted = match protocol.opening.first {
                 FirstByte::Any => true,

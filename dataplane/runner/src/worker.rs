@@ -29,28 +29,30 @@ impl<Io: PacketIo> Worker<Io> {
         if self.burst.is_empty() {
             return 0;
         }
-        let frames: ArrayVec<Frame<'_>, BURST> = self
-            .burst
-            .bufs()
-            .iter()
-            .zip(self.burst.metas())
-            .map(|(buf, meta)| frame(buf.bytes(), meta))
-            .collect();
+        let frames = frames(&self.burst, |meta| meta.interface);
         let mut verdicts = [Verdict::Forward; BURST];
         self.engine.process(&frames, &mut verdicts, &mut self.batch);
         self.burst.len()
     }
 }
 
-/// Lends a packet to the engine.
+/// Lends the packets of a burst to the engine, on the interface that `interface_of` says.
 #[inline]
-pub(crate) fn frame<'a>(bytes: &'a [u8], meta: &PacketMeta) -> Frame<'a> {
-    Frame {
-        bytes,
-        wire_len: meta.wire_len,
-        timestamp_ns: meta.timestamp_ns,
-        link: LinkType::from_linktype(meta.link_type),
-        interface: meta.interface,
-        checksums_good: meta.checksums == ChecksumOffload::Good,
-    }
+pub(crate) fn frames<B: PacketBuf>(
+    burst: &Burst<B>,
+    interface_of: impl Fn(&PacketMeta) -> u16,
+) -> ArrayVec<Frame<'_>, BURST> {
+    burst
+        .bufs()
+        .iter()
+        .zip(burst.metas())
+        .map(|(buf, meta)| Frame {
+            bytes: buf.bytes(),
+            wire_len: meta.wire_len,
+            timestamp_ns: meta.timestamp_ns,
+            link: LinkType::from_linktype(meta.link_type),
+            interface: interface_of(meta),
+            checksums_good: meta.checksums == ChecksumOffload::Good,
+        })
+        .collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! [`packet`] builds frames with right lengths and checksums, [`conversation`] lets a client and a server talk over
 //! TCP or UDP, [`content`] is what they say, and [`mixed`] and [`load`] are whole captures; [`invented`] has
-//! signatures. Addresses are private or set aside for documentation and benchmarks (RFC 1918, 2544, 3849, 5737),
+//! signatures. [`memory`] looks for what a program should have wiped. Addresses are private or set aside for documentation and benchmarks (RFC 1918, 2544, 3849, 5737),
 //! names those of RFC 2606.
 
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@ pub mod content;
 pub mod conversation;
 pub mod invented;
 pub mod load;
+pub mod memory;
 pub mod mixed;
 pub mod packet;
 pub mod pcap;

@@ -31,6 +31,10 @@ pub struct ExchangeConfig {
     pub rekey_every: Option<Timeout>,
     /// How often there is a full handshake; that of the preset where there is none.
     pub full_handshake_every: Option<Timeout>,
+    /// After how many packets on one SA there are new keys; nothing is sent on it after four times as many.
+    pub rekey_packets: u64,
+    /// How old keys may be that are sent with; that of the preset where there is none.
+    pub expire_after: Option<Timeout>,
     /// Connections in a second from all addresses.
     pub accepts: u32,
     /// Connections in a second from one address.
@@ -52,6 +56,8 @@ impl Default for ExchangeConfig {
             auth: ExchangeAuth::MlDsa,
             rekey_every: None,
             full_handshake_every: None,
+            rekey_packets: 1 << 28,
+            expire_after: None,
             accepts: 200,
             accepts_each: 10,
             half_open: 64,
@@ -144,10 +150,13 @@ pub(super) fn read(section: &Section<'_, '_>) -> ExchangeConfig {
         auth: section.choice("auth", default.auth),
         rekey_every: section.optional_timeout("rekey_every", REKEY),
         full_handshake_every: section.optional_timeout("full_handshake_every", REKEY),
+        rekey_packets: section.integer("rekey_packets", default.rekey_packets, 1000..=1 << 28),
+        expire_after: section.optional_timeout("expire_after", EXPIRE),
         accepts: section.integer("accepts", default.accepts, 1..=100_000),
         accepts_each: section.integer("accepts_each", default.accepts_each, 1..=100_000),
         half_open: section.integer("half_open", default.half_open, 1..=4096),
     }
 }
 
+const EXPIRE: RangeInclusive<Timeout> = Timeout::from_secs(10)..=Timeout::from_secs(7 * 86_400);
 const REKEY: RangeInclusive<Timeout> = Timeout::from_secs(5)..=Timeout::from_secs(86_400);

@@ -17,6 +17,7 @@ mod diff;
 mod errors;
 mod exchange;
 mod failover;
+mod filters;
 mod live;
 mod nearest;
 mod problem;
@@ -36,6 +37,7 @@ pub use boot::{
 pub use device::{Device, DeviceKind, NotADevice, PciAddress};
 pub use errors::{ConfigError, ConfigErrors};
 pub use exchange::{ExchangeAuth, ExchangeBackend, ExchangeConfig, ExchangePreset, ExchangeProfile};
+pub use filters::RefusedFilter;
 pub use live::{
     Checksums, ClassifyConfig, Compress, DefragConfig, EveOutput, EveRotation, Eviction, FlowConfig,
     FlowTimeouts, LiveConfig, LogConfig, LogLevel, OutputConfig, Overlap, StreamConfig, WhenFull,

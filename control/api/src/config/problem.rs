@@ -66,6 +66,7 @@ impl Problem {
         match self {
             Self::UnknownKey { nearest, .. } => nearest.as_deref(),
             Self::Value(BadValue::NotOneOf { nearest, .. }) => *nearest,
+            Self::Value(BadValue::Filter { nearest, .. }) => nearest.as_deref(),
             Self::Rule(
                 BrokenRule::UnknownPeer { nearest, .. }
                 | BrokenRule::NotInline { nearest, .. }
@@ -206,6 +207,14 @@ pub enum BadValue {
         /// As written.
         value: String,
     },
+    /// A filter that its language does not have.
+    #[error("{why}")]
+    Filter {
+        /// What is wrong with it.
+        why: String,
+        /// What could stand there.
+        nearest: Option<String>,
+    },
 }
 
 impl BadValue {
@@ -229,6 +238,8 @@ impl BadValue {
             }
             Self::TimeoutRange { min, max, .. } => format!("write a time from \"{min}\" to \"{max}\""),
             Self::NotPowerOfTwo { next, .. } => format!("write {next}"),
+            Self::Filter { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            Self::Filter { .. } => "docs/filter.md has what a filter may say".to_owned(),
             Self::Empty => "write something between the quotes, or remove the line".to_owned(),
             Self::Name { .. } => {
                 "use 1 to 32 letters, digits, `_`, `-` and `.`, starting with a letter".to_owned()

@@ -592,6 +592,18 @@ pub static SCHEMA: &[Key] = &[
         "How often there is a full handshake.",
     ),
     key(
+        "live.tunnel.exchange.rekey_packets",
+        "1000 to 268435456",
+        "268435456",
+        "Packets on one SA after which there are new keys; after four times as many nothing is sent on it.",
+    ),
+    key(
+        "live.tunnel.exchange.expire_after",
+        "time, 10s to 7d",
+        "(that of the preset)",
+        "How old keys may be that are sent with; twice `rekey_every` at least.",
+    ),
+    key(
         "live.tunnel.exchange.accepts",
         "1 to 100000",
         "200",

@@ -116,6 +116,8 @@ crl = "pki/ca.crl"
 profile = "balanced"
 rekey_every = "5m"
 full_handshake_every = "30m"
+rekey_packets = 1000000
+expire_after = "2h"
 [[live.output.eve]]
 path = "eve.json"
 types = ["flow", "tls"]

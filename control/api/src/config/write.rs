@@ -182,6 +182,8 @@ fn exchange(toml: &mut Toml, exchange: &ExchangeConfig) {
     toml.text("auth", exchange.auth.name());
     toml.optional("rekey_every", exchange.rekey_every.as_ref());
     toml.optional("full_handshake_every", exchange.full_handshake_every.as_ref());
+    toml.plain("rekey_packets", exchange.rekey_packets);
+    toml.optional("expire_after", exchange.expire_after.as_ref());
     toml.plain("accepts", exchange.accepts);
     toml.plain("accepts_each", exchange.accepts_each);
     toml.plain("half_open", exchange.half_open);

@@ -16,11 +16,14 @@ pub enum Command {
     Protocols,
     /// How every tunnel is. Daemon only.
     Tunnels,
-    /// New keys by a full handshake, now. Daemon only.
+    /// New keys, now. Daemon only.
     TunnelRotate {
         /// With this peer; with all of them where there is none.
         #[serde(default)]
         peer: Option<String>,
+        /// How they are negotiated.
+        #[serde(default)]
+        by: Rotation,
     },
     /// The lines of EVE JSON as they are made, until the connection ends.
     Observe(Observe),
@@ -72,6 +75,17 @@ pub enum Command {
         /// TOML; its boot part must be that of the start.
         text: String,
     },
+}
+
+/// How new keys are negotiated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rotation {
+    /// By a full handshake, with certificates.
+    #[default]
+    Handshake,
+    /// By resumption with a fresh key exchange, as when keys are due; by a full handshake where nothing can be resumed.
+    Resumption,
 }
 
 impl Command {

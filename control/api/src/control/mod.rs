@@ -30,7 +30,7 @@ mod status;
 mod tunnels;
 
 pub use client::{Client, ClientError};
-pub use command::{Command, Observe, Tokens};
+pub use command::{Command, Observe, Rotation, Tokens};
 pub use counters::{CounterSnapshot, OutputCounters, PortCounters, QueueCounters, WorkerCounters};
 pub use ending::{LastWords, Loss};
 pub use flows::{CryptoRow, FlowOrder, FlowPage, FlowQuery, FlowRow, ProtocolRow, ProtocolTable, ServiceRow};

@@ -1,5 +1,6 @@
 //! `wirewarden check`: every mistake of a configuration file, each with its line and what mends it.
 
+mod filters;
 mod report;
 
 use std::fs::File;
@@ -40,8 +41,11 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
         Ok(text) => text,
         Err(unread) => return unread.exit(&name),
     };
-    let result = Config::from_toml(&text, &name);
-    let errors = result.as_ref().err();
+    let errors = match Config::from_toml(&text, &name) {
+        Ok(config) => filters::refused(&config, &text, &name),
+        Err(errors) => Some(errors),
+    };
+    let errors = errors.as_ref();
     let printed = match args.output {
         Format::Text => report::text(&name, &text, errors),
         Format::Json => report::json(&name, errors),

@@ -10,7 +10,7 @@ mod serve;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::control::{Apply, Command, FlowOrder, FlowQuery, Reason, Reply, SupervisionState};
+use api::control::{Apply, Command, FlowOrder, FlowQuery, Reason, Reply, Rotation, SupervisionState};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -180,16 +180,18 @@ async fn tunnels(State(desk): State<Arc<Desk>>, Extension(caller): Extension<Cal
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PeerParameter {
+struct RotateParameters {
     peer: Option<String>,
+    #[serde(default)]
+    by: Rotation,
 }
 
 async fn rotate(
     State(desk): State<Arc<Desk>>,
     Extension(caller): Extension<Caller>,
-    Query(wanted): Query<PeerParameter>,
+    Query(wanted): Query<RotateParameters>,
 ) -> Answer {
-    answer(&desk, &caller, Command::TunnelRotate { peer: wanted.peer }).await
+    answer(&desk, &caller, Command::TunnelRotate { peer: wanted.peer, by: wanted.by }).await
 }
 
 #[derive(Deserialize)]

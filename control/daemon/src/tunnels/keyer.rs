@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
 
 use api::config::TunnelConfig;
-use api::control::{Health, Reason, TunnelTable};
+use api::control::{Health, Reason, Rotation, TunnelTable};
 use api::tunnel::{Order, PeerName, Report};
 use exchange::channel::Keys;
 use exchange::credentials::Complaint;
@@ -83,9 +83,9 @@ impl Keyer {
                 self.config = Some(*config);
                 self.configure(now);
             }
-            Wish::Rotate { peer, answer } => {
+            Wish::Rotate { peer, by, answer } => {
                 // Who asked may have gone.
-                let _ = answer.send(self.rotate(peer.as_deref(), now));
+                let _ = answer.send(self.rotate(peer.as_deref(), by, now));
             }
         }
         self.obey(now);
@@ -275,13 +275,16 @@ impl Keyer {
         }
     }
 
-    fn rotate(&mut self, wanted: Option<&str>, now: Instant) -> Result<Vec<String>, Reason> {
+    fn rotate(&mut self, wanted: Option<&str>, by: Rotation, now: Instant) -> Result<Vec<String>, Reason> {
         let running = self.running.as_mut();
         let mut rotated = Vec::new();
         if let Some(Running { driver, peers, .. }) = running {
             let chosen = |known: &Known| wanted.is_none_or(|name| known.wanted.name.as_str() == name);
             for (id, known) in peers.iter().filter(|(_, known)| chosen(known)) {
-                driver.endpoint().rotate(*id, now);
+                match by {
+                    Rotation::Handshake => driver.endpoint().rotate(*id, now),
+                    Rotation::Resumption => driver.endpoint().rekey(*id, now),
+                }
                 rotated.push(known.wanted.name.as_str().to_owned());
             }
         }

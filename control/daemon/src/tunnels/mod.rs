@@ -18,7 +18,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
 use api::config::TunnelConfig;
-use api::control::{Health, Reason, TunnelTable};
+use api::control::{Health, Reason, Rotation, TunnelTable};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
@@ -51,7 +51,7 @@ pub(super) enum Wish {
     /// The configuration is another.
     Configure(Box<TunnelConfig>),
     /// New keys now.
-    Rotate { peer: Option<String>, answer: oneshot::Sender<Result<Vec<String>, Reason>> },
+    Rotate { peer: Option<String>, by: Rotation, answer: oneshot::Sender<Result<Vec<String>, Reason>> },
 }
 
 impl Shared {
@@ -116,9 +116,9 @@ impl Tunnels {
     }
 
     /// New keys now, with one peer or with all: their names.
-    pub(crate) async fn rotate(&self, peer: Option<String>) -> Result<Vec<String>, Reason> {
+    pub(crate) async fn rotate(&self, peer: Option<String>, by: Rotation) -> Result<Vec<String>, Reason> {
         let (answer, answered) = oneshot::channel();
-        self.wish(Wish::Rotate { peer, answer });
+        self.wish(Wish::Rotate { peer, by, answer });
         let gone = Reason::Unreachable {
             what: "the key exchange".to_owned(),
             message: "its thread has ended".to_owned(),

@@ -83,8 +83,13 @@ fn settings(exchange: &ExchangeConfig) -> Result<Settings, String> {
     let rekey_every = exchange.rekey_every.map_or(base.rekey_every, Timeout::duration);
     let full = exchange.full_handshake_every.map_or(base.full_handshake_every, Timeout::duration);
     // Keys that are to last longer than usual must not end before they are replaced.
-    let hard_age = base.hard_age.max(rekey_every + GRACE);
-    Ok(Settings { rekey_every, full_handshake_every: full.max(rekey_every), hard_age, ..base })
+    let hard_age = match exchange.expire_after {
+        Some(age) => age.duration().max(rekey_every * 2),
+        None => base.hard_age.max(rekey_every + GRACE),
+    };
+    let (rekey_packets, hard_packets) = (exchange.rekey_packets, exchange.rekey_packets * HARD);
+    let full_handshake_every = full.max(rekey_every);
+    Ok(Settings { rekey_every, full_handshake_every, hard_age, rekey_packets, hard_packets, ..base })
 }
 
 fn unknown(key: &str) -> String {
@@ -102,7 +107,7 @@ fn of_peer(peer: &TunnelPeer, settings: Settings) -> Result<WantedPeer, String> 
         soft_packets: settings.rekey_packets,
         hard_packets: settings.hard_packets,
         // Renewal by time is the exchange's own; this is for one that missed it.
-        soft_after: settings.rekey_every + LATE,
+        soft_after: (settings.rekey_every + LATE).min(settings.hard_age),
         hard_after: settings.hard_age,
     };
     Ok(WantedPeer {
@@ -186,6 +191,8 @@ fn masked(prefix: &Prefix) -> IpAddr {
 
 /// How much longer than their interval keys may last.
 const GRACE: Duration = Duration::from_secs(30 * 60);
+/// Times as many packets as lead to new keys end an SA.
+const HARD: u64 = 4;
 /// After so long without new keys that are due, the data plane asks for them.
 const LATE: Duration = Duration::from_secs(60);
 
@@ -256,6 +263,11 @@ peer = "lan"
         assert_eq!(plant.auth, Auth::MlDsaAndClassical);
         let slow = settings("rekey_every = \"1d\"");
         assert!(slow.rekey_every < slow.hard_age && slow.rekey_every <= slow.full_handshake_every);
+        let short = settings("rekey_packets = 5000\nexpire_after = \"1m\"\nrekey_every = \"20s\"");
+        assert_eq!((short.rekey_packets, short.hard_packets), (5000, 20_000));
+        assert_eq!(short.hard_age, Duration::from_secs(60));
+        let both = settings("expire_after = \"10s\"\nrekey_every = \"20s\"");
+        assert_eq!(both.hard_age, Duration::from_secs(40), "a rekey that fails may be tried again");
     }
 
     #[test]

@@ -101,18 +101,18 @@ struct Hybrid {
     backend: Backend,
 }
 
-impl SupportedKxGroup for Hybrid {
-    fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
+impl Hybrid {
+    fn begin(&self) -> Result<Started, Error> {
         let classical = self.group.classical().start()?;
         let keys = self.backend.kem().keypair(self.group.kem()).map_err(|_| FAILED())?;
         let share = self.group.join(&keys.public, classical.pub_key()).into_vec();
-        Ok(Box::new(Started {
-            group: self.group,
-            backend: self.backend,
-            classical,
-            secret: keys.secret,
-            share,
-        }))
+        Ok(Started { group: self.group, backend: self.backend, classical, secret: keys.secret, share })
+    }
+}
+
+impl SupportedKxGroup for Hybrid {
+    fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
+        Ok(Box::new(self.begin()?))
     }
 
     fn start_and_complete(&self, client_share: &[u8]) -> Result<CompletedKeyExchange, Error> {
@@ -186,6 +186,8 @@ const FAILED: fn() -> Error = || Error::General("no key pair of ML-KEM could be 
 
 #[cfg(test)]
 mod tests {
+    use sample::memory::{Needle, copies};
+
     use super::*;
 
     #[test]
@@ -242,6 +244,37 @@ mod tests {
             no_point[ecdh_at..ecdh_at + group.classical_len()].fill(0);
             assert!(kx.start_and_complete(&no_point).is_err());
         }
+    }
+
+    #[test]
+    fn nothing_of_an_exchange_stays_in_memory() {
+        for hybrid in [
+            &X25519MLKEM768_LIBOQS,
+            &X25519MLKEM768_AWS_LC,
+            &SECP384R1MLKEM1024_LIBOQS,
+            &SECP384R1MLKEM1024_AWS_LC,
+        ] {
+            let needles = exchanged(hybrid);
+            // What lies on the stack is written over by the next that computes there.
+            let _ = exchanged(hybrid);
+            for (what, needle) in &needles {
+                let found = copies(std::process::id(), std::slice::from_ref(needle)).unwrap();
+                assert_eq!(found, 0, "{what} of {hybrid:?}");
+            }
+        }
+    }
+
+    /// Needles of the private key's two seeds and the shared secret of one exchange, all of which is over.
+    fn exchanged(hybrid: &Hybrid) -> [(&'static str, Needle); 3] {
+        let started = Box::new(hybrid.begin().unwrap());
+        let dk = started.secret.expose();
+        // The decapsulation key begins with the secret vector and ends with the seed z (FIPS 203, algorithm 16).
+        let (vector, seed) = (Needle::of(&dk[..32]), Needle::of(&dk[dk.len() - 32..]));
+        let completed = hybrid.start_and_complete(started.pub_key()).unwrap();
+        let secret = started.complete(&completed.pub_key).unwrap();
+        let bytes = secret.secret_bytes();
+        let kem_half = if hybrid.group == Group::X25519MlKem768 { &bytes[..32] } else { &bytes[48..] };
+        [("the private key", vector), ("the private seed", seed), ("the shared secret", Needle::of(kem_half))]
     }
 
     #[test]

@@ -258,7 +258,6 @@ impl Flows {
             let index = wheel.head(entry);
             let due = self.due(index);
             if due <= now_ns {
-                self.prefetch_after(which, index);
                 return Some(index);
             }
             // Heard since it was hung up: it hangs further on. At least one tick, or this would not end.
@@ -268,21 +267,17 @@ impl Flows {
         }
     }
 
-    /// Asks for what ending the flows behind `index` will touch: the bucket of the second of them, and the slot of the
-    /// third, since those before were asked for when flows before `index` ended.
+    /// The two flows that are due after one that is. Asks for what ending them will touch: the bucket of the second of
+    /// them, and the slot of the third, since those before were asked for when flows before `index` ended.
     #[inline]
-    fn prefetch_after(&self, which: usize, index: SlotIndex) {
-        if let Some((_, second)) = self.table.slot(index).and_then(|slot| self.two_after(which, slot)) {
-            self.table.prefetch_bucket(self.table.hash(&second.key));
-            self.table.prefetch_slot(self.index_after(which, second));
-        }
-    }
-
-    /// The two flows of a wheel that are due after one.
-    #[inline]
-    fn two_after(&self, which: usize, slot: &Slot) -> Option<(&Slot, &Slot)> {
+    pub(crate) fn prefetch_after(&self, index: SlotIndex) -> Option<(&Slot, &Slot)> {
+        let slot = self.table.slot(index)?;
+        let which = wheel_of(slot.phase);
         let first = self.table.slot(self.index_after(which, slot))?;
-        Some((first, self.table.slot(self.index_after(which, first))?))
+        let second = self.table.slot(self.index_after(which, first))?;
+        self.table.prefetch_bucket(self.table.hash(&second.key));
+        self.table.prefetch_slot(self.index_after(which, second));
+        Some((first, second))
     }
 
     /// The flow that hangs behind one, or else first on the next entry that is not empty.
@@ -298,13 +293,6 @@ impl Flows {
         next().unwrap_or(NONE)
     }
 
-    /// The two flows that are due after one that is.
-    #[inline]
-    pub(crate) fn due_after(&self, index: SlotIndex) -> Option<(&Slot, &Slot)> {
-        let slot = self.table.slot(index)?;
-        self.two_after(wheel_of(slot.phase), slot)
-    }
-
     /// The flow of a wheel that is nearest to its timeout, nearly.
     fn oldest(&mut self, which: usize, now_ns: u64) -> Option<SlotIndex> {
         let mut found = None;
@@ -316,7 +304,7 @@ impl Flows {
             let ahead = (u64::from(entry) + ENTRIES as u64 - tick % ENTRIES as u64) % ENTRIES as u64;
             let due = tick_of(self.due(index));
             if due <= tick + ahead || due <= tick_of(now_ns) {
-                self.prefetch_after(which, index);
+                self.prefetch_after(index);
                 return found;
             }
             self.wheels.get_mut(which)?.unlink(self.table.slots_mut(), index);

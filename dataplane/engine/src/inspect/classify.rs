@@ -104,11 +104,10 @@ fn ask_probes<L: Listen>(
     excluded: ProtocolId,
     listener: &mut L,
 ) -> (Option<(u8, ProtocolId)>, bool) {
-    let Some(&first) = probe.payload.first() else { return (None, false) };
     let mut best: Option<(u8, ProtocolId)> = None;
     let mut open = false;
     let ports = [probe.destination_port, probe.source_port];
-    plan.each_candidate(probe.carrier, first, ports, |candidate| {
+    plan.each_candidate(probe.carrier, probe.payload, ports, |candidate| {
         let id = candidate.id;
         if id == excluded {
             listener.probed(id, Answer::Excluded);

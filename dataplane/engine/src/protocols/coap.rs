@@ -13,7 +13,7 @@ pub static COAP: Protocol = Protocol {
     carriers: &[Carrier::Udp, Carrier::Tcp],
     ports: &[5683],
     exposure: Exposure::Cleartext,
-    opening: Opening::any(2),
+    opening: Opening::any(2).in_datagrams([0xc0, 0, 0, 0, 0, 0, 0, 0], [0x40, 0, 0, 0, 0, 0, 0, 0]),
     probe: Some(probe),
     parser: Some(parser),
     events: &["coap", "anomaly"],

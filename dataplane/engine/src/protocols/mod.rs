@@ -70,6 +70,7 @@ pub mod nntp;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
+pub mod opening;
 pub mod openvpn;
 pub mod oracle;
 pub mod pfcp;
@@ -123,6 +124,7 @@ pub mod zeromq;
 
 pub use event_fields::{EVENT_FIELDS, event_fields};
 pub use expected::{Expected, Subject};
+pub use opening::Opening;
 
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -362,46 +364,6 @@ pub struct Protocol {
     pub events: &'static [&'static str],
     /// The specification: RFC number, standard, or vendor document.
     pub source: &'static str,
-}
-
-/// First byte and length that a payload must have to be worth a probe; keeps the probes per packet few.
-#[derive(Clone, Copy, Debug)]
-pub struct Opening {
-    /// Least bytes of payload.
-    pub min_len: u16,
-    /// Values the first byte may have.
-    pub first: FirstByte,
-}
-
-impl Opening {
-    /// Any payload of at least `min_len` bytes.
-    #[must_use]
-    pub const fn any(min_len: u16) -> Self {
-        Self { min_len, first: FirstByte::Any }
-    }
-
-    /// Payloads that start with one of `bytes`.
-    #[must_use]
-    pub const fn one_of(min_len: u16, bytes: &'static [u8]) -> Self {
-        Self { min_len, first: FirstByte::OneOf(bytes) }
-    }
-
-    /// Payloads whose first byte is in `low..=high`.
-    #[must_use]
-    pub const fn range(min_len: u16, low: u8, high: u8) -> Self {
-        Self { min_len, first: FirstByte::Range(low, high) }
-    }
-}
-
-/// Values a first byte may have.
-#[derive(Clone, Copy, Debug)]
-pub enum FirstByte {
-    /// All 256.
-    Any,
-    /// These.
-    OneOf(&'static [u8]),
-    /// From the first to the second, both included.
-    Range(u8, u8),
 }
 
 /// A payload that was seen earlier in the same flow, cut to its first bytes.

@@ -14,7 +14,7 @@ pub static NTP: Protocol = Protocol {
     carriers: &[Carrier::Udp],
     ports: &[PORT],
     exposure: Exposure::Cleartext,
-    opening: Opening::any(8),
+    opening: Opening::any(8).on_ports(),
     probe: Some(probe),
     parser: Some(framed::parser::<Ntp>),
     events: &["ntp", "anomaly"],

@@ -41,6 +41,8 @@ numbered! {
     RSVP = "rsvp", "RSVP", [Carrier::Ip(46)], Cleartext, "RFC 2205";
     GRE = "gre", "GRE", [Carrier::Ip(47)], Unknown, "RFC 2784";
     IPSEC = "ipsec", "IPsec ESP and AH", [Carrier::Ip(50), Carrier::Ip(51)], Encrypted, "RFC 4303, RFC 4302";
+    NHRP = "nhrp", "Next hop resolution", [Carrier::Ip(54)], Cleartext, "RFC 2332";
+    MINIMAL_ENCAPSULATION = "mobile", "Minimal encapsulation", [Carrier::Ip(55)], Unknown, "RFC 2004";
     ICMPV6 = "icmpv6", "ICMPv6", [Carrier::Ip(58)], Cleartext, "RFC 4443";
     IPCOMP = "ipcomp", "IP payload compression", [Carrier::Ip(108)], Cleartext, "RFC 3173";
     PGM = "pgm", "PGM", [Carrier::Ip(113)], Cleartext, "RFC 3208";
@@ -87,5 +89,9 @@ numbered! {
     WSMP = "wsmp", "WAVE short messages", [Carrier::Ethernet(0x88dc)], Cleartext, "IEEE 1609.3";
     BATMAN = "batman_adv", "B.A.T.M.A.N. advanced", [Carrier::Ethernet(0x4305)], Cleartext, "batman-adv, packet formats";
     DECNET = "decnet", "DECnet phase IV", [Carrier::Ethernet(0x6003)], Cleartext, "DECnet DIGITAL Network Architecture phase IV";
+    MOP = "mop", "DECnet maintenance operation", [Carrier::Ethernet(0x6001), Carrier::Ethernet(0x6002)], Cleartext, "DECnet, Maintenance operations functional specification";
+    LAT = "lat", "Local area transport", [Carrier::Ethernet(0x6004)], Cleartext, "Digital Equipment: LAT architecture";
+    COBRANET = "cobranet", "CobraNet", [Carrier::Ethernet(0x8819)], Cleartext, "Cirrus Logic: CobraNet programmer's reference";
+    IEEE_1905 = "ieee1905", "IEEE 1905.1, EasyMesh", [Carrier::Ethernet(0x893a)], Cleartext, "IEEE 1905.1";
     APPLETALK = "appletalk", "AppleTalk", [Carrier::Ethernet(0x809b), Carrier::Ethernet(0x80f3)], Cleartext, "Apple: Inside AppleTalk";
 }

@@ -16,7 +16,7 @@ pub static ORACLE: Protocol = Protocol {
     carriers: &[Carrier::Tcp],
     ports: &[1521, 1526],
     exposure: Exposure::Negotiated,
-    opening: Opening::range(5, 0, 0x10),
+    opening: Opening::range(5, 0, 0x10).in_streams([0, 0, 0, 0, 0xff, 0, 0, 0], [0, 0, 0, 0, 1, 0, 0, 0]),
     probe: Some(probe),
     parser: Some(framed::parser::<Oracle>),
     events: &["oracle", "anomaly"],

@@ -109,8 +109,9 @@ fn stream(tag: &[u8], from: Direction, report: &mut Report<'_, '_>) {
 /// Value of an attribute of a tag.
 fn attribute<'a>(tag: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     for at in memmem::find_iter(tag, name) {
-        let is_start =
-            at.checked_sub(1).and_then(|before| tag.get(before)).is_some_and(u8::is_ascii_whitespace);
+        // Some leave out the white space behind the attribute before it.
+        let before = at.checked_sub(1).and_then(|before| tag.get(before));
+        let is_start = before.is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\''));
         let Some((b'=', quoted)) = tag.get(at + name.len()..)?.split_first() else { continue };
         let Some((quote @ (b'"' | b'\''), value)) = quoted.split_first() else { continue };
         if is_start {
@@ -144,6 +145,13 @@ mod tests {
             ("example.org".into(), "example.org".into())
         );
         assert_eq!(bench.text("xmpp", "namespace"), "jabber:client");
+    }
+
+    #[test]
+    fn the_host_is_read_where_no_space_stands_before_it() {
+        let mut bench = Bench::new(&XMPP);
+        bench.stream(ToServer, b"<stream:stream xmlns='jabber:client' version='1.0'to=\"im.example.org\">");
+        assert_eq!(bench.text("xmpp", "to"), "im.example.org");
     }
 
     #[test]

@@ -16,8 +16,10 @@ pub static BLINK: Protocol = Protocol {
     carriers: &[Carrier::Udp],
     ports: &[4242],
     exposure: Exposure::Cleartext,
-    // Which payloads the probe is shown at all: keeps the probes per packet few.
-    opening: Opening::one_of(5, &[0xb1]),
+    // Which payloads the probe is shown at all, by bits of the first eight bytes: keeps the probes per packet few. Where
+    // nothing is fixed, `.on_ports()` has it asked on its ports alone.
+    opening: Opening::one_of(5, &[0xb1])
+        .in_datagrams([0, 0xff, 0, 0, 0, 0, 0, 0], [0, 0x17, 0, 0, 0, 0, 0, 0]),
     probe: Some(probe),
     parser: Some(|| Box::new(BlinkParser)),
     events: &["blink"],

@@ -161,7 +161,7 @@ fn no_probe_is_surer_of_the_openings_of_another_protocol() {
 }
 
 fn is_opening(protocol: &Protocol, bytes: &[u8]) -> bool {
-    use engine::protocols::FirstByte;
+    use engine::protocols::opening::FirstByte;
     match protocol.opening.first {
         FirstByte::Any => true,
         FirstByte::OneOf(allowed) => allowed.contains(&bytes[0]),

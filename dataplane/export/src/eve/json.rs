@@ -10,17 +10,42 @@ pub(super) fn separate(out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `,"name":`. Names are the program's own, in plain characters.
+/// Appends `,"name":` behind another member. Names are the program's own, in plain characters.
 #[inline]
 pub(super) fn key(out: &mut Vec<u8>, name: &str) {
+    out.push(b',');
+    first_key(out, name);
+}
+
+/// Appends `"name":`, the first of an object.
+#[inline]
+pub(super) fn first_key(out: &mut Vec<u8>, name: &str) {
     debug_assert!(is_plain(name.as_bytes()), "{name} would have to be escaped");
-    if matches!(out.last(), Some(b'{' | b'[') | None) {
-        out.push(b'"');
-    } else {
-        out.extend_from_slice(b",\"");
-    }
-    out.extend_from_slice(name.as_bytes());
+    out.push(b'"');
+    append(out, name.as_bytes());
     out.extend_from_slice(b"\":");
+}
+
+/// Appends bytes. Names and most values are short: those are copied by lengths that the compiler knows, without a call.
+#[inline]
+fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    match bytes.len() {
+        0..4 => bytes.iter().for_each(|byte| out.push(*byte)),
+        4..8 => append_ends::<4>(out, bytes),
+        8..16 => append_ends::<8>(out, bytes),
+        16..=32 => append_ends::<16>(out, bytes),
+        _ => out.extend_from_slice(bytes),
+    }
+}
+
+/// Appends `N` to `2 * N` bytes: the first `N`, and over the end of those the last.
+#[inline]
+fn append_ends<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return };
+    let end = out.len() + bytes.len();
+    out.extend_from_slice(first);
+    out.truncate(end.saturating_sub(N));
+    out.extend_from_slice(last);
 }
 
 /// Appends `,"name":` where the name may have to be escaped.
@@ -115,7 +140,15 @@ pub(super) fn ip(out: &mut Vec<u8>, address: IpAddr) {
 /// Appends bytes as a string of lower-case hexadecimal digits.
 pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    out.extend(bytes.iter().flat_map(|byte| hex_digits(*byte)));
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for chunk in chunks {
+        let mut digits = [[0; 2]; 8];
+        for (pair, byte) in digits.iter_mut().zip(chunk) {
+            *pair = hex_digits(*byte);
+        }
+        out.extend_from_slice(digits.as_flattened());
+    }
+    out.extend(rest.iter().flat_map(|byte| hex_digits(*byte)));
     out.push(b'"');
 }
 
@@ -150,7 +183,7 @@ const fn nibble(value: u8) -> u8 {
 pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     if is_plain(bytes) {
-        out.extend_from_slice(bytes);
+        append(out, bytes);
     } else {
         for chunk in bytes.utf8_chunks() {
             valid(out, chunk.valid());
@@ -167,7 +200,7 @@ pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
 pub(super) fn own(out: &mut Vec<u8>, text: &str) {
     debug_assert!(is_plain(text.as_bytes()), "{text} would have to be escaped");
     out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
+    append(out, text.as_bytes());
     out.push(b'"');
 }
 

@@ -42,17 +42,21 @@ impl Format {
     fn items(&mut self, out: &mut Vec<u8>, batch: &RecordBatch, items: &[Item]) {
         self.open.clear();
         out.push(b'{');
+        let mut is_first = true;
         for item in items {
             if item.value == Datum::Close {
                 out.extend(self.open.pop());
+                is_first = false;
                 continue;
             }
-            if self.open.last() == Some(&b']') {
-                json::separate(out);
-            } else {
-                json::key(out, item.name);
+            match (self.open.last() == Some(&b']'), is_first) {
+                (false, false) => json::key(out, item.name),
+                (false, true) => json::first_key(out, item.name),
+                (true, false) => out.push(b','),
+                (true, true) => {}
             }
             self.value(out, batch, item.value);
+            is_first = matches!(item.value, Datum::Object | Datum::List);
         }
         out.extend(self.open.drain(..).rev());
         out.push(b'}');
@@ -163,15 +167,16 @@ fn classification(out: &mut Vec<u8>, class: &Classification, names: &Names) {
 
 fn tcp(out: &mut Vec<u8>, summary: &FlowSummary) {
     let Some([to_server, to_client]) = summary.tcp_flags else { return };
-    out.extend_from_slice(br#","tcp":{"#);
-    for (name, bits) in
-        [("tcp_flags", to_server | to_client), ("tcp_flags_ts", to_server), ("tcp_flags_tc", to_client)]
-    {
-        json::key(out, name);
-        out.push(b'"');
-        out.extend(json::hex_digits(bits));
-        out.push(b'"');
+    let members: [(&[u8], u8); 3] = [
+        (br#","tcp":{"tcp_flags":""#, to_server | to_client),
+        (br#"","tcp_flags_ts":""#, to_server),
+        (br#"","tcp_flags_tc":""#, to_client),
+    ];
+    for (before, bits) in members {
+        out.extend_from_slice(before);
+        out.extend_from_slice(&json::hex_digits(bits));
     }
+    out.push(b'"');
     for (bit, member) in TCP_BITS {
         if TcpFlags(to_server | to_client).contains(*bit) {
             out.extend_from_slice(member);

@@ -6,11 +6,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::tunnelling::act::end_of;
 use api::config::Timeout;
-use arrayvec::ArrayVec;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use engine::{Counter, Engine, Frame, RecordBatch, Verdict};
 use packet_io::replay::Replay;
-use packet_io::{BURST, Burst, PacketBuf, PacketIo};
+use packet_io::{BURST, Burst, PacketIo};
 
 use super::exporting::Message;
 use super::orders::{Counted, Mailbox, Order, Pulse};
@@ -19,7 +18,7 @@ use super::{Inspect, Loss, Pinning, Shared};
 use crate::tunnelling::act::Ends;
 use crate::tunnelling::plan::Side;
 use crate::tunnelling::{KeyAnswer, KeyOrder, Tunnelling};
-use crate::worker::frame;
+use crate::worker::frames;
 
 /// Records wait this long at most for their batch to fill.
 const HAND_OVER_NS: u64 = 200_000_000;
@@ -225,12 +224,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
             return 0;
         }
         let (peer, interface) = (*peer, *interface);
-        let frames: ArrayVec<Frame<'_>, BURST> = burst
-            .bufs()
-            .iter()
-            .zip(burst.metas())
-            .map(|(buf, meta)| Frame { interface, ..frame(buf.bytes(), meta) })
-            .collect();
+        let frames = frames(burst, |_| interface);
         clock.packets_came(frames.last().map_or(0, |frame| frame.timestamp_ns));
         let mut verdicts = [Verdict::Forward; BURST];
         match self.inspect {
@@ -269,12 +263,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
             Side::Outside => outside,
         });
         if !burst.is_empty() {
-            let frames: ArrayVec<Frame<'_>, BURST> = burst
-                .bufs()
-                .iter()
-                .zip(burst.metas())
-                .map(|(buf, meta)| Frame { interface, ..frame(buf.bytes(), meta) })
-                .collect();
+            let frames = frames(burst, |_| interface);
             clock.packets_came(frames.last().map_or(0, |frame| frame.timestamp_ns));
             match inspect {
                 Inspect::Yes => engine.process(&frames, &mut verdicts, batch),

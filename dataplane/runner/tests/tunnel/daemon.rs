@@ -10,6 +10,8 @@ use api::tunnel::{
     Suite, send, socket_beside,
 };
 
+use sample::memory::{Needle, copies};
+
 use crate::plant::End;
 
 /// A connection to the key socket of a data plane.
@@ -18,6 +20,8 @@ pub(crate) struct Keys {
     out: UnixStream,
     end: End,
     seen: Vec<Report>,
+    /// The ciphers' keys of all SAs that were given.
+    given: Vec<Needle>,
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,7 +30,18 @@ impl Keys {
     pub(crate) fn connect(control: &Path, end: End) -> Self {
         let stream = UnixStream::connect(socket_beside(control)).expect("the key socket");
         stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
-        Self { out: stream.try_clone().unwrap(), incoming: Incoming::new(stream), end, seen: Vec::new() }
+        Self {
+            out: stream.try_clone().unwrap(),
+            incoming: Incoming::new(stream),
+            end,
+            seen: Vec::new(),
+            given: Vec::new(),
+        }
+    }
+
+    /// How many copies of keys that it was given a data plane has in its memory, and of how many keys.
+    pub(crate) fn copies_in(&self, pid: u32) -> (usize, usize) {
+        (copies(pid, &self.given).unwrap(), self.given.len())
     }
 
     fn peer(&self) -> PeerName {
@@ -80,8 +95,8 @@ impl Keys {
             // Both ends name and key the SAs alike, by who sends.
             let sender: u8 = if from == End::East { 1 } else { 2 };
             let low = u32::try_from(epoch).unwrap();
-            let mut key = [seed ^ sender; 36];
-            key[0] = low.to_be_bytes()[3];
+            let key = key_of(seed ^ sender, low);
+            self.given.push(Needle::of(&key[..32]));
             let install = Install {
                 peer: self.peer(),
                 epoch,
@@ -152,6 +167,15 @@ impl Keys {
             _ => None,
         })
     }
+}
+
+/// A key that is in no memory by chance.
+fn key_of(seed: u8, epoch: u32) -> [u8; 36] {
+    let mut state = (u64::from(seed) << 32 | u64::from(epoch)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    core::array::from_fn(|_| {
+        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        state.to_be_bytes()[0]
+    })
 }
 
 /// Whether the peer was heard on an epoch by now.

@@ -68,8 +68,14 @@ fn what_goes_between_two_gateways_is_sealed_whatever_happens() {
     assert!(plant.ping("10.2.0.2", 3));
     drop(load);
 
+    assert!(keys_west.copies_in(west.pid()).0 > 0, "the search finds keys that are in use");
     keys_west.down();
     assert!(!plant.ping("10.2.0.2", 2), "wiped");
+    keys_east.down();
+    for (plane, keys) in [(&east, &keys_east), (&west, &keys_west)] {
+        let (copies, given) = keys.copies_in(plane.pid());
+        assert!(copies == 0 && given >= 2, "{copies} copies of {given} keys after they were wiped");
+    }
     let seen = capture.stop();
     for (plane, reason) in [(east, "seal_no_sa"), (west, "open_unknown_spi")] {
         let summary = plane.stop();
@@ -86,7 +92,7 @@ fn rekey_under_load(plant: &Plant, (east, west): (&mut daemon::Keys, &mut daemon
     let load = plant.counted_load("10.2.0.2");
     for epoch in 2..=5 {
         bring_up((east, west), epoch);
-        sleep(Duration::from_millis(200));
+        sleep(Duration::from_millis(500));
         for side in [&mut *east, &mut *west] {
             assert_eq!(side.wipe(epoch - 1), 1, "one inbound SA of the old epoch");
         }

@@ -317,6 +317,10 @@ impl Plane {
         assert!(matches!(reply, Reply::Applied(_)), "{reply:?}");
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -5,7 +5,7 @@ mod check;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use api::control::{Command, Health, Reply, TunnelRow, TunnelState, TunnelTable};
+use api::control::{Command, Health, Reply, Rotation, TunnelRow, TunnelState, TunnelTable};
 use clap::{Args, Subcommand, ValueHint};
 
 use super::config::when;
@@ -46,6 +46,9 @@ enum TunnelCommand {
     Rotate {
         /// With this peer; with all of them without
         peer: Option<String>,
+        /// By resumption with a fresh key exchange, as when keys are due, without certificates
+        #[arg(long)]
+        resume: bool,
     },
     /// Look at everything that keys need: identity, authority, revocation list, clock, profile, each peer; and say what mends it
     #[command(after_help = CHECK)]
@@ -73,7 +76,8 @@ Examples:
 const ROTATE: &str = "\
 Examples:
   wirewarden tunnel rotate
-  wirewarden tunnel rotate west.plant.example";
+  wirewarden tunnel rotate west.plant.example
+  wirewarden tunnel rotate --resume";
 
 const CHECK: &str = "\
 Examples:
@@ -95,8 +99,10 @@ fn run(args: &TunnelArgs, no_color: bool) -> Result<Exit, Told> {
     }
     let mut talk = Talk::open(&args.reach, no_color)?;
     match &args.command {
-        TunnelCommand::Rotate { peer } => {
-            let Reply::Rotating { peers } = talk.ask(Command::TunnelRotate { peer: peer.clone() })? else {
+        TunnelCommand::Rotate { peer, resume } => {
+            let by = if *resume { Rotation::Resumption } else { Rotation::Handshake };
+            let Reply::Rotating { peers } = talk.ask(Command::TunnelRotate { peer: peer.clone(), by })?
+            else {
                 return odd();
             };
             let mut table = Table::new(&[]);

@@ -22,7 +22,7 @@ use networks::{Network, Networks};
 pub(crate) const FOLDER: &str = "guesses/";
 const FILE_KEYS: &[&str] = &["port", "network"];
 const PORT_KEYS: &[&str] = &["protocol", "tcp", "udp", "sctp", "confidence"];
-const NETWORK_KEYS: &[&str] = &["service", "addresses", "tcp", "udp", "sctp"];
+const NETWORK_KEYS: &[&str] = &["service", "addresses", "tcp", "udp", "sctp", "udp_range"];
 /// A port alone is weak: more than this is for those who looked.
 const MOST_CONFIDENCE: u32 = 40;
 const USUAL_CONFIDENCE: u32 = 20;
@@ -44,6 +44,8 @@ pub struct GuessTable {
     networks: Networks,
     /// Networks whose owner says what a port of theirs is for, ascending by carrier and port.
     port_networks: Vec<((u8, u16), Networks)>,
+    /// The same for ranges of UDP ports, ascending.
+    range_networks: Vec<((u16, u16), Networks)>,
 }
 
 impl GuessTable {
@@ -58,6 +60,7 @@ impl GuessTable {
             ports: BTreeMap::new(),
             networks: BTreeMap::new(),
             port_networks: BTreeMap::new(),
+            range_networks: BTreeMap::new(),
         };
         for file in below(files, FOLDER) {
             let mut problems = Problems::new(&file.path);
@@ -70,10 +73,14 @@ impl GuessTable {
             return Err(SignatureErrors(errors));
         }
         let of_ports = table.port_networks.iter();
+        let of_ranges = table.range_networks.iter();
         Ok(Self {
             ports: table.ports.into_iter().collect(),
             networks: Networks::compile(&table.networks),
             port_networks: of_ports.map(|(port, networks)| (*port, Networks::compile(networks))).collect(),
+            range_networks: of_ranges
+                .map(|(range, networks)| (*range, Networks::compile(networks)))
+                .collect(),
         })
     }
 
@@ -93,7 +100,13 @@ impl GuessTable {
             let at = self.port_networks.binary_search_by_key(&key, |(key, _)| *key).ok()?;
             self.port_networks.get(at)?.1.owner(address)
         };
-        of_port().or_else(|| self.networks.owner(address))
+        let of_range = || {
+            let is_udp = carrier == Carrier::Udp;
+            let mut ranges =
+                self.range_networks.iter().filter(|((first, last), _)| (*first..=*last).contains(&port));
+            ranges.find_map(|(_, networks)| networks.owner(address)).filter(|_| is_udp)
+        };
+        of_port().or_else(of_range).or_else(|| self.networks.owner(address))
     }
 
     /// All ports of a protocol, with their carriers.
@@ -118,6 +131,7 @@ struct Assembly<'n> {
     ports: BTreeMap<(u8, u16), PortGuess>,
     networks: BTreeMap<Network, ServiceId>,
     port_networks: BTreeMap<(u8, u16), BTreeMap<Network, ServiceId>>,
+    range_networks: BTreeMap<(u16, u16), BTreeMap<Network, ServiceId>>,
 }
 
 impl Assembly<'_> {
@@ -190,13 +204,11 @@ impl Assembly<'_> {
                 }
             })
             .collect();
-        let ports = ports_of(section, problems);
-        let of_ports = ports.iter().map(|port| Some(*port));
-        let any_port = ports.is_empty().then_some(None);
-        for port in of_ports.chain(any_port) {
-            let table = match port {
-                Some(port) => self.port_networks.entry(port).or_default(),
-                None => &mut self.networks,
+        for place in places_of(section, problems) {
+            let table = match place {
+                Place::Port(port) => self.port_networks.entry(port).or_default(),
+                Place::UdpRange(range) => self.range_networks.entry(range).or_default(),
+                Place::Anywhere => &mut self.networks,
             };
             for (line, value, network) in &networks {
                 let before = table.insert(*network, service).filter(|_| !file.overrides);
@@ -207,6 +219,33 @@ impl Assembly<'_> {
             }
         }
     }
+}
+
+/// Where networks count.
+enum Place {
+    Port((u8, u16)),
+    UdpRange((u16, u16)),
+    Anywhere,
+}
+
+/// The ports and the range that a section names; anywhere if none.
+fn places_of(section: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Place> {
+    let mut places: Vec<Place> = ports_of(section, problems).into_iter().map(Place::Port).collect();
+    if let Some(numbers) = section.numbers("udp_range", (1, 65_535), problems) {
+        let ports: Vec<u16> = numbers.iter().filter_map(|port| u16::try_from(*port).ok()).collect();
+        match *ports {
+            [first, last] if first < last => places.push(Place::UdpRange((first, last))),
+            _ => {
+                let (key, wanted) = ("udp_range".to_owned(), "the first port and the last, `[10001, 20000]`");
+                problems
+                    .add(section.line_of("udp_range"), Problem::WrongType { key, found: "array", wanted });
+            }
+        }
+    }
+    if places.is_empty() {
+        places.push(Place::Anywhere);
+    }
+    places
 }
 
 /// The ports that a section names, with the numbers of their carriers.
@@ -302,6 +341,28 @@ mod tests {
         ] {
             let found = table.of_server(Carrier::Tcp, address.parse().unwrap(), 443);
             assert_eq!(found.map_or(0, |service| service.0), owner, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_udp_ports_says_more_of_a_network_too() {
+        let one = "[[network]]\nservice = \"One\"\naddresses = [\"198.51.100.0/24\"]\n";
+        let two = "[[network]]\nservice = \"Two\"\naddresses = [\"198.51.0.0/16\"]\nudp_range = ";
+        let table_of = |range: &str| table(&format!("{one}{two}{range}\n"));
+        let ranged = table_of("[1000, 2000]").unwrap();
+        for (carrier, address, port, owner) in [
+            (Carrier::Udp, "198.51.100.1", 1000, 2),
+            (Carrier::Udp, "198.51.7.1", 2000, 2),
+            (Carrier::Udp, "198.51.100.1", 2001, 1),
+            (Carrier::Tcp, "198.51.100.1", 1500, 1),
+            (Carrier::Udp, "198.51.7.1", 999, 0),
+            (Carrier::Udp, "203.0.113.1", 1500, 0),
+        ] {
+            let found = ranged.of_server(carrier, address.parse().unwrap(), port);
+            assert_eq!(found.map_or(0, |service| service.0), owner, "{address} {port}");
+        }
+        for wrong in ["[2000, 1000]", "[1000]", "[1, 2, 3]"] {
+            assert_eq!(table_of(wrong).unwrap_err().0.len(), 1, "{wrong}");
         }
     }
 

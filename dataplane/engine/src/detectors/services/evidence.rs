@@ -4,26 +4,42 @@ use super::ServiceSet;
 use crate::ServiceBasis;
 use crate::record::{Body, Datum, Item, Record, RecordBatch};
 
-/// Where the events of a type name somebody: the outermost object or list around the value (none is empty), the field,
-/// and what it is.
-type Place = (&'static str, &'static str, ServiceBasis);
+/// What a text of an event tells, by the outermost object or list around it (empty for none) and its own name.
+type Places = fn(&str, &str) -> Option<ServiceBasis>;
 
-/// Types of events that name somebody, and where.
-const TELLING: &[(&str, &[Place])] = &[
-    ("tls", HANDSHAKE),
-    ("quic", HANDSHAKE),
-    ("http", &[("", "hostname", ServiceBasis::Host)]),
-    ("dns", &[("", "rrname", ServiceBasis::Query), ("queries", "rrname", ServiceBasis::Query)]),
-    ("stun", &[("", "realm", ServiceBasis::Realm), ("", "origin", ServiceBasis::Realm)]),
-];
+/// Where the events of a type name somebody. Every event passes here: comparing with what is written out is a comparison
+/// of numbers, comparing with a table a call for each name.
+fn places_of(kind: &str) -> Option<Places> {
+    match kind {
+        "tls" | "quic" => Some(handshake),
+        "http" => Some(|within, field| match (within, field) {
+            ("", "hostname") => Some(ServiceBasis::Host),
+            _ => None,
+        }),
+        "dns" => Some(|within, field| match (within, field) {
+            ("" | "queries", "rrname") => Some(ServiceBasis::Query),
+            _ => None,
+        }),
+        "xmpp" => Some(|within, field| match (within, field) {
+            ("", "to") => Some(ServiceBasis::Host),
+            _ => None,
+        }),
+        "stun" => Some(|within, field| match (within, field) {
+            ("", "realm" | "origin") => Some(ServiceBasis::Realm),
+            _ => None,
+        }),
+        _ => None,
+    }
+}
 
-const HANDSHAKE: &[Place] = &[
-    ("", "sni", ServiceBasis::ServerName),
-    ("client_alpns", "", ServiceBasis::Alpn),
-    ("server_alpns", "", ServiceBasis::Alpn),
-    ("", "subject", ServiceBasis::Certificate),
-    ("subjectaltname", "", ServiceBasis::Certificate),
-];
+fn handshake(within: &str, field: &str) -> Option<ServiceBasis> {
+    match (within, field) {
+        ("", "sni") => Some(ServiceBasis::ServerName),
+        ("client_alpns" | "server_alpns", "") => Some(ServiceBasis::Alpn),
+        ("", "subject") | ("subjectaltname", "") => Some(ServiceBasis::Certificate),
+        _ => None,
+    }
+}
 
 /// Objects and lists that are followed into each other.
 const DEEPEST: usize = 8;
@@ -42,7 +58,7 @@ pub(crate) fn of_events(
 
 fn of_event(set: &ServiceSet, batch: &RecordBatch, record: &Record) -> Option<(usize, ServiceBasis)> {
     let Body::Event(kind) = record.body else { return None };
-    let (_, places) = TELLING.iter().find(|(name, _)| *name == kind)?;
+    let places = places_of(kind)?;
     let items = batch.items(record);
     let mut path = Path::default();
     let mut indirect = Indirect::default();
@@ -96,13 +112,11 @@ impl Path {
     }
 
     /// What a text here tells.
-    fn basis(&self, places: &[Place], field: &str) -> Option<ServiceBasis> {
+    fn basis(&self, places: Places, field: &str) -> Option<ServiceBasis> {
         if self.beyond > 0 {
             return None;
         }
-        let within = self.names.first().copied().unwrap_or_default();
-        let here = |place: &&Place| place.0 == within && place.1 == field;
-        places.iter().find(here).map(|(.., basis)| *basis)
+        places(self.names.first().copied().unwrap_or_default(), field)
     }
 }
 

@@ -140,6 +140,10 @@ fn questions_hosts_realms_and_alpn_ids_tell() {
         batch.event(0, flow(), "stun").text("realm", b"two.example");
     });
     assert_eq!(realm, Some(("Two".to_owned(), ServiceBasis::Realm)));
+    let stream = told(|batch| {
+        batch.event(0, flow(), "xmpp").text("to", b"im.two.example");
+    });
+    assert_eq!(stream, Some(("Two".to_owned(), ServiceBasis::Host)));
 }
 
 fn builtin() -> ServiceSet {

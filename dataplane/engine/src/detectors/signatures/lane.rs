@@ -1,9 +1,11 @@
-//! Dispatch: which signatures a payload is worth, by its first bytes, and what Hyperscan looks for.
+//! Dispatch: which signatures a payload is worth, by its first bytes and its length, and what Hyperscan looks for.
 //!
-//! A lane holds the signatures of one carrier and direction in at most 128 buckets. A table for each of the first four
-//! bytes has a bit for each bucket that the byte allows: four look-ups and three ANDs leave the few buckets whose
-//! members are looked at. A member tells by length and by the bits of the first eight bytes whether its signature is
-//! evaluated, and most payloads never reach Hyperscan.
+//! A lane holds the signatures of one carrier and direction in blocks of 512. A block has a table for each of the first
+//! sixteen bytes and one for the length; a row of a table has a bit for each signature that the value allows. The AND of
+//! seventeen rows, each a cache line that is asked for while the others are on their way, leaves the few signatures
+//! that are evaluated, and most payloads never reach Hyperscan.
+
+use arrayvec::ArrayVec;
 
 use super::opening::{ByteSet, HEAD, Heads};
 use super::pattern::Pattern;
@@ -14,11 +16,12 @@ use crate::record::Direction;
 
 /// Lanes: three carriers, two directions.
 pub(super) const LANES: usize = 6;
-const BUCKETS: usize = 128;
-/// A bit for each bucket.
-type BucketSet = u128;
-/// Bytes from the start of a payload that have a table.
-const TABLES: usize = 4;
+/// Signatures of a block.
+const BLOCK: usize = 512;
+/// Tables of a block: one for each of the first bytes, and one for the length.
+const TABLES: usize = HEAD + 1;
+/// Rows of a table.
+const VALUES: usize = 256;
 
 /// The lane of a carrier and direction; none for carriers that have no payloads to scan.
 pub(super) const fn lane_of(carrier: Carrier, direction: Direction) -> Option<usize> {
@@ -37,88 +40,46 @@ pub(super) const fn lane_of(carrier: Carrier, direction: Direction) -> Option<us
 /// The signatures of one carrier and direction.
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// For each of the first bytes and each value: the buckets it allows.
-    tables: Box<[[BucketSet; 256]; TABLES]>,
-    /// Members of each bucket, best rank first.
-    buckets: Vec<Box<[Member]>>,
+    /// In order of rank.
+    blocks: Vec<Block>,
     /// What Hyperscan looks for, where a member has a pattern.
     pub(super) searcher: Option<Searcher>,
 }
 
-/// What rules a signature out at a glance.
-#[derive(Clone, Copy, Debug, Default)]
-struct Glance {
-    min_len: u32,
-    max_len: u32,
-    /// The bits of the first bytes that are fixed, and their values; the first byte is the lowest.
-    mask: u64,
-    value: u64,
+/// Up to [`BLOCK`] signatures.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// The rows of the first byte, then those of the second, and so on; those of the length are the last.
+    rows: Box<[Row]>,
+    /// The signature of each bit, best rank first.
+    members: Box<[u16]>,
 }
 
-impl Glance {
-    fn new(heads: &Heads, condition: &Condition) -> Self {
-        let (mut mask, mut value) = ([0; HEAD], [0; HEAD]);
-        for ((mask, value), set) in mask.iter_mut().zip(&mut value).zip(heads.sets()) {
-            (*mask, *value) = set.common_bits();
-        }
-        let (min_len, max_len) = condition.lengths();
-        Self { min_len, max_len, mask: u64::from_le_bytes(mask), value: u64::from_le_bytes(value) }
-    }
-}
+/// A bit for each signature of a block: one cache line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(64))]
+struct Row([u64; BLOCK / 64]);
 
-/// How the payloads of a signature begin: worked out once, for every lane and every set that it is in.
-#[derive(Clone, Debug, Default)]
+/// How the payloads of a signature begin, and how long they are: worked out once, for every lane and every set that it
+/// is in.
+#[derive(Clone, Debug)]
 pub(super) struct Beginning {
     heads: Heads,
-    glance: Glance,
-    /// Sorts so that like ones are neighbours: by how much, and by what, each byte admits.
-    order: [(u32, u8); HEAD],
+    /// Classes of lengths, see [`class_of`].
+    lengths: ByteSet,
 }
 
 impl Beginning {
     pub(super) fn of(condition: &Condition) -> Self {
-        let heads = condition.heads();
-        let least = |set: ByteSet| (0..=u8::MAX).find(|value| set.contains(*value)).unwrap_or(0);
-        let mut order = [(0, 0); HEAD];
-        for (place, set) in order.iter_mut().zip(heads.sets()) {
-            *place = (set.count(), least(set));
-        }
-        Self { glance: Glance::new(&heads, condition), heads, order }
+        let (least, most) = condition.lengths();
+        let lengths = ByteSet::of(|class| class_of(least) <= class && class <= class_of(most));
+        Self { heads: condition.heads(), lengths }
     }
 }
 
-/// A signature in its bucket.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
-    /// The signature: its rank.
-    pub(super) index: u16,
-    glance: Glance,
-}
-
-impl Member {
-    /// Whether a payload of this length that starts like this may match.
-    #[inline]
-    pub(super) const fn may_match(&self, len: u32, start: Start) -> bool {
-        let own = &self.glance;
-        (start.bytes ^ own.value) & own.mask & start.known == 0 && own.min_len <= len && len <= own.max_len
-    }
-}
-
-/// The first bytes of a payload, the first the lowest, and which of them there are.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Start {
-    bytes: u64,
-    known: u64,
-}
-
-impl Start {
-    pub(super) fn of(payload: &[u8]) -> Self {
-        if let Some(bytes) = payload.first_chunk() {
-            return Self { bytes: u64::from_le_bytes(*bytes), known: u64::MAX };
-        }
-        let bytes = payload.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        Self { bytes, known: (1 << (8 * payload.len())) - 1 }
-    }
+/// The row of a length: its own, or the last for all that are long.
+fn class_of(len: u32) -> u8 {
+    u8::try_from(len).unwrap_or(u8::MAX)
 }
 
 impl Lane {
@@ -130,60 +91,90 @@ impl Lane {
             .filter_map(|(index, signature)| Some((*index, signature.payload.searched()?)))
             .collect();
         let searcher = shelf.searcher(&patterns)?;
-        let mut tables = Box::new([[0; 256]; TABLES]);
-        let mut buckets = Vec::new();
-        for (bucket, group) in grouped(members).into_iter().enumerate() {
-            let all = group.iter().map(|(_, signature)| signature.beginning.heads);
-            let heads = all.reduce(|heads, more| heads.or(&more)).unwrap_or_default();
-            for (table, set) in tables.iter_mut().zip(heads.sets()) {
-                admit(table, set, 1 << bucket);
+        Ok(Self { blocks: members.chunks(BLOCK).map(Block::build).collect(), searcher })
+    }
+
+    /// The blocks, best rank first.
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+}
+
+impl Block {
+    fn build(members: &[(u16, &Signature)]) -> Self {
+        let mut rows = vec![Row::default(); TABLES * VALUES].into_boxed_slice();
+        for (table, rows) in rows.chunks_exact_mut(VALUES).enumerate() {
+            // Nearly every signature allows nearly every byte everything: those are written once.
+            let mut of_all = Row::default();
+            let mut few: Vec<(usize, ByteSet)> = Vec::new();
+            for (bit, (_, signature)) in members.iter().enumerate() {
+                let Beginning { heads, lengths } = &signature.beginning;
+                match heads.sets().nth(table).unwrap_or(*lengths) {
+                    ByteSet::ALL => of_all.insert(bit),
+                    set => few.push((bit, set)),
+                }
             }
-            let member = |(index, signature): &(u16, &Signature)| Member {
-                index: *index,
-                glance: signature.beginning.glance,
-            };
-            buckets.push(group.iter().map(member).collect());
+            rows.fill(of_all);
+            for (bit, set) in few {
+                for (value, row) in (0..=u8::MAX).zip(rows.iter_mut()) {
+                    if set.contains(value) {
+                        row.insert(bit);
+                    }
+                }
+            }
         }
-        Ok(Self { tables, buckets, searcher })
+        Self { rows, members: members.iter().map(|(index, _)| *index).collect() }
     }
 
-    /// A bit for each bucket that the first bytes allow.
-    pub(super) fn candidates(&self, payload: &[u8]) -> BucketSet {
-        let all = if self.buckets.is_empty() { 0 } else { BucketSet::MAX };
-        self.tables
-            .iter()
-            .zip(payload)
-            .fold(all, |buckets, (table, byte)| buckets & table.get(usize::from(*byte)).copied().unwrap_or(0))
-    }
-
-    /// The signatures of a bucket, best rank first.
-    pub(super) fn members(&self, bucket: u32) -> &[Member] {
-        usize::try_from(bucket)
-            .ok()
-            .and_then(|bucket| self.buckets.get(bucket))
-            .map_or(&[], |members| members)
+    /// The signatures that may match a payload of this length on the wire, best rank first.
+    #[inline]
+    pub(super) fn candidates(&self, payload: &[u8], len: u32) -> Candidates<'_> {
+        let own = payload.iter().take(HEAD).copied().enumerate();
+        let rows: ArrayVec<&Row, TABLES> = own
+            .chain([(HEAD, class_of(len))])
+            .filter_map(|(table, value)| self.rows.get(table * VALUES + usize::from(value)))
+            .collect();
+        let mut left = Row([u64::MAX; BLOCK / 64]);
+        for row in rows {
+            for (word, allowed) in left.0.iter_mut().zip(row.0) {
+                *word &= allowed;
+            }
+        }
+        Candidates { members: &self.members, left, word: 0 }
     }
 }
 
-/// At most [`BUCKETS`] groups, in order of rank; with more signatures than that, those that start alike share one.
-fn grouped<'s>(members: &[(u16, &'s Signature)]) -> Vec<Vec<(u16, &'s Signature)>> {
-    let mut all = members.to_vec();
-    let size = all.len().div_ceil(BUCKETS).max(1);
-    if size > 1 {
-        all.sort_by(|(a, one), (b, other)| (&one.beginning.order, a).cmp(&(&other.beginning.order, b)));
+impl Row {
+    fn insert(&mut self, bit: usize) {
+        if let Some(word) = self.0.get_mut(bit / 64) {
+            *word |= 1 << (bit % 64);
+        }
     }
-    let mut groups: Vec<Vec<_>> = all.chunks(size).map(<[_]>::to_vec).collect();
-    for group in &mut groups {
-        group.sort_by_key(|(index, _)| *index);
-    }
-    groups.sort_by_key(|group| group.first().map(|(index, _)| *index));
-    groups
 }
 
-fn admit(table: &mut [BucketSet; 256], set: ByteSet, bucket: BucketSet) {
-    for (value, buckets) in (0..=u8::MAX).zip(table.iter_mut()) {
-        if set.contains(value) {
-            *buckets |= bucket;
+/// What is left of a block's signatures.
+#[derive(Debug)]
+pub(super) struct Candidates<'l> {
+    members: &'l [u16],
+    left: Row,
+    /// Words before this one are used up.
+    word: usize,
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = u16;
+
+    #[inline]
+    fn next(&mut self) -> Option<u16> {
+        loop {
+            let word = self.left.0.get_mut(self.word)?;
+            if *word != 0 {
+                let bit = 64 * self.word + usize::try_from(word.trailing_zeros()).unwrap_or(0);
+                *word &= *word - 1;
+                // Bits beyond the members are in no row that is not of all.
+                return self.members.get(bit).copied();
+            }
+            self.word += 1;
         }
     }
 }

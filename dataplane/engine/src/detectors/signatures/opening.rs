@@ -1,7 +1,7 @@
 //! Which first bytes a payload must have to be worth a signature.
 
 /// Bytes from the start of a payload that are known of a signature before anything of it is evaluated.
-pub(super) const HEAD: usize = 8;
+pub(super) const HEAD: usize = 16;
 
 /// A set of byte values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +44,6 @@ impl ByteSet {
     /// How many values are in the set.
     pub(super) fn count(self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).sum()
-    }
-
-    /// The bits that all values of the set have in common, and how they are set.
-    pub(super) fn common_bits(self) -> (u8, u8) {
-        let values = (0..=u8::MAX).filter(|value| self.contains(*value));
-        let (ones, zeros) =
-            values.fold((u8::MAX, u8::MAX), |(ones, zeros), value| (ones & value, zeros & !value));
-        (ones ^ zeros, ones & !zeros)
     }
 
     /// Whether a value is in both.
@@ -118,18 +110,5 @@ impl Heads {
     /// The sets, first byte first.
     pub(super) fn sets(&self) -> impl Iterator<Item = ByteSet> {
         self.0.into_iter()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn common_bits_are_those_that_never_differ() {
-        assert_eq!(ByteSet::ALL.common_bits(), (0, 0));
-        assert_eq!(ByteSet::of(|value| value == 0x16).common_bits(), (0xff, 0x16));
-        assert_eq!(ByteSet::of(|value| (0x40..0x50).contains(&value)).common_bits(), (0xf0, 0x40));
-        assert_eq!(ByteSet::of(|value| matches!(value, 0x81 | 0x83)).common_bits(), (0xfd, 0x81));
     }
 }

@@ -321,7 +321,7 @@ fn first_bytes(hir: &Hir, offset: usize) -> Heads {
 
 /// Adds the bytes that `hir` may have at each position if it starts at one of `starts` (a bit for each position, the
 /// last for all beyond the head) and returns where it may end.
-fn walk(hir: &Hir, starts: u16, sets: &mut [ByteSet; HEAD]) -> u16 {
+fn walk(hir: &Hir, starts: u32, sets: &mut [ByteSet; HEAD]) -> u32 {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => starts,
         HirKind::Literal(literal) => literal.0.iter().fold(starts, |at, byte| {
@@ -339,7 +339,7 @@ fn walk(hir: &Hir, starts: u16, sets: &mut [ByteSet; HEAD]) -> u16 {
     }
 }
 
-fn walk_repetition(repetition: &Repetition, starts: u16, sets: &mut [ByteSet; HEAD]) -> u16 {
+fn walk_repetition(repetition: &Repetition, starts: u32, sets: &mut [ByteSet; HEAD]) -> u32 {
     let mut ends = if repetition.min == 0 { starts } else { 0 };
     let mut at = starts;
     let most = repetition.max.unwrap_or(u32::MAX);
@@ -354,13 +354,13 @@ fn walk_repetition(repetition: &Repetition, starts: u16, sets: &mut [ByteSet; HE
     ends
 }
 
-fn step(set: ByteSet, starts: u16, sets: &mut [ByteSet; HEAD]) -> u16 {
+fn step(set: ByteSet, starts: u32, sets: &mut [ByteSet; HEAD]) -> u32 {
     for (index, own) in sets.iter_mut().enumerate() {
         if starts >> index & 1 == 1 {
             own.unite(set);
         }
     }
-    let beyond = 1_u16 << HEAD;
+    let beyond = 1_u32 << HEAD;
     (starts << 1 | starts & beyond) & (beyond << 1).wrapping_sub(1)
 }
 

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::database::{Scratch, Search};
 use super::expression::View;
-use super::lane::{Start, lane_of};
+use super::lane::lane_of;
 use super::pattern::SCAN_BYTES;
 use super::searcher::Searcher;
 use super::signature::Signature;
@@ -107,38 +107,30 @@ impl Scanner {
 
     fn scan_lane(&mut self, set: &SignatureSet, probe: &Probe<'_>, lane_index: usize, best: &mut Best) {
         let Some(lane) = set.lanes.get(lane_index) else { return };
-        let mut buckets = lane.candidates(probe.payload);
-        if buckets == 0 || probe.payload.is_empty() {
+        if probe.payload.is_empty() {
             return;
         }
-        let (view, start) = (view_of(probe), Start::of(probe.payload));
+        let view = view_of(probe);
         let is_guess = lane_of(probe.carrier, probe.from) != Some(lane_index);
         let mut first_wanted = u16::MAX;
-        while buckets != 0 {
-            let bucket = buckets.trailing_zeros();
-            buckets &= buckets - 1;
-            for member in lane.members(bucket) {
-                let index = member.index;
-                if index >= best.index {
-                    break;
-                }
-                if !member.may_match(view.len, start) {
-                    continue;
-                }
-                let Some(signature) = set.signatures.get(usize::from(index)) else { continue };
-                if (is_guess && !signature.serves_midstream)
-                    || !signature.admits(view, probe)
-                    || !self.earlier_holds(set, index, signature, probe)
-                {
-                    continue;
-                }
-                if signature.payload.searched().is_some() {
-                    self.wanted.insert(index);
-                    first_wanted = first_wanted.min(index);
-                } else {
-                    *best = Best { index, offset: signature.offset() };
-                    break;
-                }
+        let candidates = lane.blocks().iter().flat_map(|block| block.candidates(probe.payload, view.len));
+        for index in candidates {
+            if index >= best.index {
+                break;
+            }
+            let Some(signature) = set.signatures.get(usize::from(index)) else { continue };
+            if (is_guess && !signature.serves_midstream)
+                || !signature.admits(view, probe)
+                || !self.earlier_holds(set, index, signature, probe)
+            {
+                continue;
+            }
+            if signature.payload.searched().is_some() {
+                self.wanted.insert(index);
+                first_wanted = first_wanted.min(index);
+            } else {
+                *best = Best { index, offset: signature.offset() };
+                break;
             }
         }
         if first_wanted == u16::MAX {

@@ -35,7 +35,10 @@ pub static DNS: Protocol = Protocol {
     carriers: &[Carrier::Udp, Carrier::Tcp],
     ports: &[53],
     exposure: Exposure::Cleartext,
-    opening: Opening::any(12),
+    // The reserved bit of the flags, and at most four questions (behind the length in a stream).
+    opening: Opening::any(12)
+        .in_datagrams([0, 0, 0, 0x40, 0xff, 0xf8, 0, 0], [0; 8])
+        .in_streams([0, 0, 0, 0, 0, 0x40, 0xff, 0xf8], [0; 8]),
     probe: Some(probe::dns),
     parser: Some(dns_parser),
     events: &["dns", "anomaly"],
@@ -50,7 +53,7 @@ pub static MDNS: Protocol = Protocol {
     carriers: &[Carrier::Udp],
     ports: &[5353],
     exposure: Exposure::Cleartext,
-    opening: Opening::any(12),
+    opening: Opening::any(12).on_ports(),
     probe: Some(probe::mdns),
     parser: Some(mdns_parser),
     events: &["mdns", "anomaly"],
@@ -65,7 +68,7 @@ pub static LLMNR: Protocol = Protocol {
     carriers: &[Carrier::Udp, Carrier::Tcp],
     ports: &[5355],
     exposure: Exposure::Cleartext,
-    opening: Opening::any(12),
+    opening: Opening::any(12).on_ports(),
     probe: Some(probe::llmnr),
     parser: Some(llmnr_parser),
     events: &["llmnr", "anomaly"],

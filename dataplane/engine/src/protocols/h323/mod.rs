@@ -20,7 +20,8 @@ pub static H323: Protocol = Protocol {
     carriers: &[Carrier::Tcp, Carrier::Udp, Carrier::Sctp],
     ports: &[1718, 1719, 1720],
     exposure: Exposure::Cleartext,
-    opening: Opening::one_of(1, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 17, 18, 19]),
+    opening: Opening::one_of(1, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 17, 18, 19])
+        .in_streams([0xff, 0xff, 0, 0, 0, 0, 0, 0], [3, 0, 0, 0, 0, 0, 0, 0]),
     probe: Some(probe),
     parser: Some(framed::parser::<H323Flow>),
     events: &["h323", "anomaly"],

@@ -27,7 +27,7 @@ pub static PROTOCOL: Protocol = Protocol {
     carriers: &[Carrier::Udp, Carrier::Tcp],
     ports: &[500, 4500],
     exposure: Exposure::Encrypted,
-    opening: Opening::any(9),
+    opening: Opening::any(9).in_streams([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0], *b"IKETCP\0\0"),
     probe: Some(probe::probe),
     parser: Some(|| Box::<parser::IkeParser>::default()),
     events: &["ike"],

@@ -23,7 +23,7 @@ pub static MODBUS: Protocol = Protocol {
     carriers: &[Carrier::Tcp, Carrier::Udp],
     ports: &[PORT],
     exposure: Exposure::Cleartext,
-    opening: Opening::any(4),
+    opening: Opening::any(4).in_datagrams([0, 0, 0xff, 0xff, 0, 0, 0, 0], [0; 8]),
     probe: Some(probe),
     parser: Some(framed::parser::<Modbus>),
     events: &["modbus", "anomaly"],

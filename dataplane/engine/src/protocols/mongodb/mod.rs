@@ -21,7 +21,7 @@ pub static MONGODB: Protocol = Protocol {
     carriers: &[Carrier::Tcp],
     ports: &[27017],
     exposure: Exposure::Cleartext,
-    opening: Opening::any(16),
+    opening: Opening::any(16).in_streams([0, 0, 0, 0xfc, 0, 0, 0, 0], [0; 8]),
     probe: Some(probe),
     parser: Some(framed::parser::<parser::MongoDb>),
     events: &["mongodb", "anomaly"],

@@ -21,7 +21,8 @@ pub static MYSQL: Protocol = Protocol {
     ports: &[3306],
     exposure: Exposure::Negotiated,
     // The length of a greeting.
-    opening: Opening::range(5, 0x24, 0xff),
+    opening: Opening::range(5, 0x24, 0xff)
+        .in_streams([0, 0xfe, 0xff, 0xff, 0xff, 0, 0, 0], [0, 0, 0, 0, 10, 0, 0, 0]),
     probe: Some(probe),
     parser: Some(framed::parser::<parser::MySql>),
     events: &["mysql", "anomaly"],

@@ -23,7 +23,7 @@ pub static PROTOCOL: Protocol = Protocol {
     ports: &[1194],
     exposure: Exposure::Encrypted,
     // Opcodes 1 to 11 with a key id; in a stream a length comes first.
-    opening: Opening::range(14, 0x00, 0x5f),
+    opening: Opening::range(14, 0x00, 0x5f).in_streams([0xf8, 0, 0x07, 0, 0, 0, 0, 0], [0; 8]),
     probe: Some(probe::probe),
     parser: Some(|| Box::<parser::OpenVpnParser>::default()),
     events: &["openvpn", "tls"],

@@ -31,7 +31,9 @@ pub static RTP: Protocol = Protocol {
     ports: &[5004],
     exposure: Exposure::Unknown,
     // In a stream the first byte is that of a length (RFC 4571).
-    opening: Opening::any(12),
+    opening: Opening::any(12)
+        .in_datagrams([0xc0, 0, 0, 0, 0, 0, 0, 0], [0x80, 0, 0, 0, 0, 0, 0, 0])
+        .in_streams([0, 0, 0xc0, 0, 0, 0, 0, 0], [0, 0, 0x80, 0, 0, 0, 0, 0]),
     probe: Some(probe::rtp),
     parser: Some(|| Box::new(Multiplex::new(Start::Media))),
     events: &["rtp", "stun", "tls"],

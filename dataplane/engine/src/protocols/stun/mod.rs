@@ -23,7 +23,7 @@ pub static PROTOCOL: Protocol = Protocol {
     ports: &[3478, 3479, 5349, 19302],
     exposure: Exposure::Cleartext,
     // In a stream the first byte may be that of a length (RFC 4571, [MS-TURN] 2.2.1).
-    opening: Opening::any(20),
+    opening: Opening::any(20).in_datagrams([0xc0, 0, 0, 0, 0, 0, 0, 0], [0; 8]),
     probe: Some(probe::probe),
     parser: Some(|| Box::new(Multiplex::new(Start::Stun))),
     events: &["stun", "tls", "rtp"],

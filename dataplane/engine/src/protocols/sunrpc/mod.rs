@@ -26,7 +26,9 @@ pub static SUNRPC: Protocol = Protocol {
     ports: &[111, 2049],
     exposure: Exposure::Negotiated,
     // Calls begin with a number that can be anything; the probe's first look is at two words that cannot.
-    opening: Opening::any(4),
+    opening: Opening::any(4)
+        .in_datagrams([0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], [0; 8])
+        .in_streams([0x7e, 0, 0, 0, 0, 0, 0, 0], [0; 8]),
     probe: Some(probe),
     parser: Some(framed::parser::<Rpc>),
     events: &["sunrpc", "nfs", "anomaly"],

@@ -246,4 +246,73 @@ mod tests {
             assert_eq!(&alpn_ends(name), ends, "{name:?}");
         }
     }
+
+    /// A list with its length in front, in two bytes.
+    fn vector16(content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).unwrap();
+        [&length.to_be_bytes()[..], content].concat()
+    }
+
+    fn codes(values: &[u16]) -> Vec<u8> {
+        values.iter().flat_map(|value| value.to_be_bytes()).collect()
+    }
+
+    /// The hello that FoxIO's description of JA4 takes apart ("JA4: TLS client fingerprint", example and raw form):
+    /// `t13d1516h2_002f,0035,..._0005,000a,..._0403,0804,...`. GREASE stands in every list, and nothing in order.
+    fn published_hello(server_name: &[u8], alpn: &[u8]) -> Vec<u8> {
+        let suites = [
+            0x3a3a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014,
+            0x009c, 0x009d, 0x002f, 0x0035,
+        ];
+        let schemes = codes(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601]);
+        let mut extensions = Vec::new();
+        let mut extension = |kind: u16, content: &[u8]| {
+            extensions.extend(kind.to_be_bytes());
+            extensions.extend(vector16(content));
+        };
+        extension(0x6a6a, b"");
+        extension(0x0000, server_name);
+        for kind in [0x0017, 0xff01, 0x000a, 0x000b, 0x0023] {
+            let content: &[u8] = match kind {
+                0xff01 => b"\0",
+                0x000a => b"\0\x02\0\x1d",
+                0x000b => b"\x01\0",
+                _ => b"",
+            };
+            extension(kind, content);
+        }
+        extension(0x0010, &vector16(alpn));
+        extension(0x0005, b"\x01\0\0\0\0");
+        extension(0x000d, &vector16(&schemes));
+        extension(0x0012, b"");
+        extension(0x0033, &vector16(b"\0\x1d\0\x01\x05"));
+        extension(0x002d, b"\x01\x01");
+        extension(0x002b, b"\x06\x2a\x2a\x03\x04\x03\x03");
+        extension(0x001b, b"\x02\0\x02");
+        extension(0x4469, b"");
+        extension(0x0015, &[0; 40]);
+        let head = [&[3, 3][..], &[7; 32], &[0]].concat();
+        [head, vector16(&codes(&suites)), vec![1, 0], vector16(&extensions)].concat()
+    }
+
+    fn ja4_of(body: &[u8], transport: Transport) -> String {
+        let hello =
+            ClientHello::parse(body, crate::protocols::tls::hello::Carriage::Stream).expect("a hello");
+        String::from_utf8(ja4(&hello, transport, &mut Vec::new(), &mut Vec::new()).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_published_example_of_ja4_comes_out() {
+        let name = vector16(b"\0\0\x0bexample.org");
+        let body = published_hello(&name, b"\x02h2\x08http/1.1");
+        assert_eq!(ja4_of(&body, Transport::Tls), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+        assert_eq!(ja4_of(&body, Transport::Quic), "q13d1516h2_8daaf6152771_e5627efa2ab1");
+    }
+
+    #[test]
+    fn an_address_for_a_name_is_still_a_name_for_ja4() {
+        let name = vector16(b"\0\0\x09192.0.2.1");
+        let body = published_hello(&name, b"\x08http/1.1");
+        assert_eq!(ja4_of(&body, Transport::Tls), "t13d1516h1_8daaf6152771_e5627efa2ab1");
+    }
 }
