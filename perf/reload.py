@@ -74,6 +74,12 @@ def reply(answer):
 
 def counters(client):
     taken = reply(client.ask("counters"))
+    for _ in range(20):
+        # A worker that others starve may not answer in time; then its counters are of no one moment, and say so.
+        if all(worker["exact"] for worker in taken["workers"]):
+            break
+        time.sleep(0.15)
+        taken = reply(client.ask("counters"))
     for worker in taken["workers"]:
         engine = worker["engine"]
         dropped = sum(count for name, count in engine.items() if name.startswith("drop."))
@@ -205,6 +211,11 @@ def main():
         result["bad_set_refused"] = refused(client, signatures, text)
         client.ask("stop")
         time.sleep(1)
+    except (OSError, SystemExit, ValueError):
+        for name in ("daemon.log", "plane.log"):
+            if (folder / name).is_file():
+                print((folder / name).read_text()[-4000:], file=sys.stderr)
+        raise
     finally:
         if daemon:
             daemon.terminate()
