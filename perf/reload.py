@@ -212,6 +212,8 @@ def main():
         client.ask("stop")
         time.sleep(1)
     except (OSError, SystemExit, ValueError):
+        # The daemon has to notice why, too.
+        time.sleep(3)
         for name in ("daemon.log", "plane.log"):
             if (folder / name).is_file():
                 print((folder / name).read_text()[-4000:], file=sys.stderr)
