@@ -143,6 +143,8 @@ class Appliance:
         try:
             self.ask("stop")
             time.sleep(1)
+        except SystemExit as refused:
+            print(refused, file=sys.stderr)
         finally:
             self.daemon.terminate()
             self.daemon.wait(timeout=30)

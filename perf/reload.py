@@ -220,6 +220,11 @@ def main():
         raise
     finally:
         if daemon:
+            # A data plane outlives its daemon, this one too where something went wrong.
+            try:
+                Client(folder / "run" / "dataplane.sock", 10.0).ask("stop")
+            except (OSError, ValueError):
+                pass
             daemon.terminate()
             daemon.wait(timeout=30)
         shutil.rmtree(folder, ignore_errors=True)
