@@ -50,7 +50,8 @@ class Client:
     def ask(self, do, **more):
         request = {"version": 1, "id": 1, "command": {"do": do, **more}}
         self.socket.sendall(json.dumps(request).encode() + b"\n")
-        return json.loads(self.lines.readline())
+        told = json.loads(self.lines.readline())
+        return told.get("answer", told)
 
 
 def connected(path, child, patience=60.0):
@@ -73,6 +74,12 @@ def reply(answer):
 
 def counters(client):
     taken = reply(client.ask("counters"))
+    for _ in range(20):
+        # A worker that others starve may not answer in time; then its counters are of no one moment, and say so.
+        if all(worker["exact"] for worker in taken["workers"]):
+            break
+        time.sleep(0.15)
+        taken = reply(client.ask("counters"))
     for worker in taken["workers"]:
         engine = worker["engine"]
         dropped = sum(count for name, count in engine.items() if name.startswith("drop."))
@@ -184,7 +191,7 @@ def main():
     daemon = None
     try:
         make = release / "make-sample"
-        subprocess.run([make, "random-udp", folder / "load.pcap", "500"], check=True)
+        subprocess.run([make, "random-udp", folder / "load.pcap", "100"], check=True)
         signatures = Signatures(folder / "signatures", make, options.signatures)
 
         def text(turn):
@@ -204,6 +211,13 @@ def main():
         result["bad_set_refused"] = refused(client, signatures, text)
         client.ask("stop")
         time.sleep(1)
+    except (OSError, SystemExit, ValueError):
+        # The daemon has to notice why, too.
+        time.sleep(3)
+        for name in ("daemon.log", "plane.log"):
+            if (folder / name).is_file():
+                print((folder / name).read_text()[-4000:], file=sys.stderr)
+        raise
     finally:
         if daemon:
             daemon.terminate()

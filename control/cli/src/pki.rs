@@ -36,17 +36,24 @@ pub(crate) struct PkiArgs {
 #[derive(Debug, Subcommand)]
 enum PkiCommand {
     /// Make an authority: its keys, its certificate and an empty revocation list
+    #[command(after_help = "Example:\n  wirewarden pki init 'Plant CA' --classical ed25519")]
     Init(InitArgs),
     /// Make a peer's keys and the first certificate for them
+    #[command(after_help = "Example:\n  wirewarden pki issue west.plant.example")]
     Issue(IssueArgs),
     /// Make new keys and a new certificate for a peer, from two thirds of the old one's life on
+    #[command(after_help = "Example:\n  wirewarden pki renew west.plant.example")]
     Renew(RenewArgs),
     /// Revoke the certificate that a peer has now; without a name only make the revocation list anew
+    #[command(after_help = "Example:\n  wirewarden pki revoke west.plant.example")]
     Revoke {
         /// The peer
         name: Option<String>,
     },
     /// Tell what is in certificates, and the hash by which their keys are pinned
+    #[command(
+        after_help = "Example:\n  wirewarden pki show /etc/wirewarden/pki/west.plant.example.crt --json"
+    )]
     Show {
         /// Certificates (PEM)
         #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]

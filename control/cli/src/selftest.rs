@@ -24,6 +24,7 @@ pub(crate) struct SelftestArgs {
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum SelftestCommand {
     /// ML-KEM and ML-DSA against NIST's vectors, on each library and across both, and what they must refuse
+    #[command(after_help = "Example:\n  wirewarden selftest crypto --json")]
     Crypto,
 }
 

@@ -23,17 +23,24 @@ pub(crate) struct XdpArgs {
 #[derive(Debug, Subcommand)]
 enum XdpCommand {
     /// Every XDP program on an interface, ours or not, and who holds it
+    #[command(after_help = "Example:\n  wirewarden xdp show --json")]
     Show,
     /// What our program did with packets, by verdict and reason
+    #[command(after_help = "Example:\n  wirewarden xdp counters eth1")]
     Counters {
         /// The interface
         interface: String,
     },
     /// The lists of prefixes, and changes to them while the program runs
+    #[command(
+        after_help = "Example:\n  wirewarden xdp lists eth1 --deny-source 192.0.2.0/24 --allow-source 192.0.2.7"
+    )]
     Lists(ListsArgs),
     /// How fast one source may send, and the share of flows that is taken
+    #[command(after_help = "Example:\n  wirewarden xdp limits eth1 --rate 10000")]
     Limits(LimitsArgs),
     /// Settled flows that the kernel counts
+    #[command(after_help = "Example:\n  wirewarden xdp shunts eth1 --json")]
     Shunts {
         /// The interface
         interface: String,
@@ -42,6 +49,7 @@ enum XdpCommand {
         most: usize,
     },
     /// Take our program off an interface: all its packets go to the host
+    #[command(after_help = "Example:\n  wirewarden xdp detach eth1")]
     Detach {
         /// The interface
         interface: String,

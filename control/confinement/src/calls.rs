@@ -94,3 +94,9 @@ pub(crate) fn confine(programs: Programs, maps: bool) -> Result<(), CallsError> 
     apply_filter_all_threads(&program)?;
     Ok(())
 }
+
+/// Whether the kernel filters system calls.
+pub(crate) fn is_available() -> bool {
+    let known = std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail");
+    known.is_ok_and(|known| known.split_whitespace().any(|action| action == "errno"))
+}

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use landlock::{
-    ABI, AccessFs, BitFlags, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
-    path_beneath_rules,
+    ABI, AccessFs, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, path_beneath_rules,
 };
 
 use crate::{Part, Programs};
@@ -31,4 +31,10 @@ pub(crate) fn confine(writable: &[PathBuf], programs: Programs) -> Result<Part, 
         RulesetStatus::PartiallyEnforced => Part::InPart,
         RulesetStatus::NotEnforced => Part::Off("this kernel has no Landlock".to_owned()),
     })
+}
+
+/// Whether the kernel has Landlock: rules can be made, and are thrown away.
+pub(crate) fn is_available() -> bool {
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    rules.handle_access(AccessFs::WriteFile).and_then(Ruleset::create).is_ok()
 }

@@ -1,5 +1,6 @@
 //! What a program gives up when it starts, so that whoever takes it over gets little: by Landlock the files that it may
-//! write and the programs that it may start, by seccomp system calls that it never makes.
+//! write and the programs that it may start, by seccomp system calls that it never makes, and capabilities that it does not
+//! need.
 //!
 //! The system calls are those that make a program into another, change the machine, or reach into other programs. It is a
 //! list of what is denied: drivers make calls that no test of ours sees, and systemd's unit has the list of what is
@@ -7,20 +8,24 @@
 //! ever; so this is done before there are others.
 //!
 //! ```no_run
-//! use confinement::{Confinement, Files, Programs};
+//! use confinement::{Capabilities, Confinement, Files, Kept, Programs};
 //!
 //! let files = Files::Below(vec!["/var/lib/wirewarden".into()]);
-//! let on = Confinement { files, programs: Programs::None, maps: true };
+//! let capabilities = Kept::only(Capabilities::NET_RAW);
+//! let on = Confinement { files, programs: Programs::None, maps: true, capabilities };
 //! println!("{}", on.enter());
 //! ```
 
 #![forbid(unsafe_code)]
 
 mod calls;
+mod capabilities;
 mod files;
 
 use core::fmt;
 use std::path::PathBuf;
+
+pub use capabilities::{Capabilities, Kept, for_files, names};
 
 /// What a program keeps.
 #[derive(Clone, Debug)]
@@ -31,6 +36,8 @@ pub struct Confinement {
     pub programs: Programs,
     /// Whether it may use maps and programs of eBPF.
     pub maps: bool,
+    /// Capabilities.
+    pub capabilities: Kept,
 }
 
 /// Where a program may write.
@@ -69,6 +76,8 @@ pub struct InForce {
     pub landlock: Part,
     /// System calls.
     pub seccomp: Part,
+    /// The capabilities that are left, or why none were given up.
+    pub capabilities: Result<Capabilities, String>,
 }
 
 impl Confinement {
@@ -83,7 +92,8 @@ impl Confinement {
         };
         let seccomp = calls::confine(self.programs, self.maps);
         let seccomp = seccomp.map_or_else(|error| Part::Off(error.to_string()), |()| Part::On);
-        InForce { landlock, seccomp }
+        let capabilities = self.capabilities.keep().map_err(|error| error.to_string());
+        InForce { landlock, seccomp, capabilities }
     }
 }
 
@@ -91,13 +101,14 @@ impl InForce {
     /// Nothing is, because somebody said so.
     #[must_use]
     pub fn nothing(why: &str) -> Self {
-        Self { landlock: Part::Off(why.to_owned()), seccomp: Part::Off(why.to_owned()) }
+        let off = Part::Off(why.to_owned());
+        Self { landlock: off.clone(), seccomp: off, capabilities: Err(why.to_owned()) }
     }
 
     /// Whether all of it is in force.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.landlock == Part::On && self.seccomp == Part::On
+        self.landlock == Part::On && self.seccomp == Part::On && self.capabilities.is_ok()
     }
 }
 
@@ -113,7 +124,17 @@ impl fmt::Display for Part {
 
 impl fmt::Display for InForce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { landlock, seccomp } = self;
-        write!(f, "Landlock {landlock}, seccomp {seccomp}")
+        let Self { landlock, seccomp, capabilities } = self;
+        write!(f, "Landlock {landlock}, seccomp {seccomp}, capabilities ")?;
+        match capabilities {
+            Ok(left) => f.write_str(&names(*left)),
+            Err(why) => write!(f, "all ({why})"),
+        }
     }
+}
+
+/// Whether this kernel can do it: files by Landlock, system calls by seccomp. Nothing is given up.
+#[must_use]
+pub fn is_available() -> (bool, bool) {
+    (files::is_available(), calls::is_available())
 }

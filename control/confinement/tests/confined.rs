@@ -1,10 +1,11 @@
 //! What a program can do no more: tried by one that gives it up, which is this test's own, started again.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
-use confinement::{Confinement, Files, Programs};
+use confinement::{Capabilities, Confinement, Files, Kept, Programs};
 
 const ROLE: &str = "WIREWARDEN_CONFINED_FOLDER";
 
@@ -14,8 +15,9 @@ fn role() {
     let Some(folder) = std::env::var_os(ROLE) else { return };
     let folder = Path::new(&folder);
     let writable = vec![folder.join("own"), folder.join("not there")];
-    let in_force =
-        Confinement { files: Files::Below(writable), programs: Programs::None, maps: false }.enter();
+    let capabilities = Kept::only(Capabilities::CHOWN);
+    let files = Files::Below(writable);
+    let in_force = Confinement { files, programs: Programs::None, maps: false, capabilities }.enter();
     println!("\nin force: {in_force}");
     let told = |what: &str, tried: std::io::Result<()>| {
         println!("{what}: {}", tried.map_or_else(|error| error.kind().to_string(), |()| "done".to_owned()));
@@ -27,9 +29,18 @@ fn role() {
     told("read other", fs::read(folder.join("there")).map(drop));
     told("start", Command::new("true").status().map(drop));
     told("kernel", fs::write("/proc/self/comm", "confined"));
-    let thread = std::thread::spawn(|| fs::write("/tmp/wirewarden-confined", "x"));
-    told("in a thread", thread.join().unwrap());
+    told("in a thread", thread_of(|| fs::write("/tmp/wirewarden-confined", "x")));
+    let foreign = thread_of(|| fs::read(folder.join("foreign/file")).map(drop));
+    told("read another's", foreign);
+    let give_away = || chown(folder.join("there"), Some(65_534), None);
+    told("give away", give_away());
+    told("give away without", Kept::only(Capabilities::empty()).keep().and_then(|_| give_away()));
     told("listen", std::net::TcpListener::bind("127.0.0.1:0").map(drop));
+}
+
+fn thread_of<T: Send>(what: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(what).join())
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 #[test]
@@ -37,6 +48,12 @@ fn files_elsewhere_and_other_programs_are_out_of_reach() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("own")).unwrap();
     fs::write(folder.path().join("there"), "x").unwrap();
+    // What another user keeps for itself: root reads it by a capability only.
+    let foreign = folder.path().join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("file"), "x").unwrap();
+    fs::set_permissions(&foreign, fs::Permissions::from_mode(0o700)).unwrap();
+    let is_root = chown(&foreign, Some(65_534), None).is_ok();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "role", "--nocapture", "--test-threads=1"])
         .env(ROLE, folder.path())
@@ -55,4 +72,13 @@ fn files_elsewhere_and_other_programs_are_out_of_reach() {
         assert!(lines(&[&format!("{what}: {denied}")]), "{what}: {said}");
     }
     assert!(!folder.path().join("other").exists());
+    if !is_root {
+        println!("SKIPPED in part: only root has capabilities to give up");
+        return;
+    }
+    assert!(lines(&["in force: Landlock on, seccomp on, capabilities chown"]), "{said}");
+    assert!(lines(&["give away: done"]), "{said}");
+    for what in ["read another's", "give away without"] {
+        assert!(lines(&[&format!("{what}: {denied}")]), "{what}: {said}");
+    }
 }

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod clock;
+mod connections;
 mod desk;
 mod files;
 mod guard;
@@ -28,7 +29,7 @@ use std::time::Instant;
 
 use api::control::{DAEMON_SOCKET, DATAPLANE_SOCKET, RUN_DIRECTORY, Reason};
 use clap::Parser;
-use confinement::{Confinement, Files, InForce, Programs};
+use confinement::{Capabilities, Confinement, Files, InForce, Kept, Programs};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
@@ -111,7 +112,7 @@ struct Args {
     #[arg(long, value_name = "WHO")]
     viewer: Vec<Who>,
 
-    /// Give nothing up at the start: neither Landlock nor seccomp. The reason is logged and shown in the status
+    /// Give nothing up: no Landlock, no seccomp, every capability kept. The reason is logged and shown in the status
     #[arg(long, value_name = "REASON")]
     unconfined: Option<String>,
 
@@ -168,17 +169,44 @@ fn confine(args: &Args) -> InForce {
     if let Some(why) = &args.unconfined {
         return InForce::nothing(why);
     }
+    let mut paths = vec![args.state.clone(), args.run.clone()];
+    paths.extend([&args.tls_certificate, &args.tls_key].into_iter().flatten().cloned());
+    let own = OWN_CAPABILITIES | confinement::for_files(&paths);
     if !args.external {
         let why = "the data plane that it starts would be bound, too: see --external".to_owned();
-        return Confinement { files: Files::Anywhere(why), programs: Programs::Any, maps: true }.enter();
+        let capabilities = Kept { own, handed_on: HANDED_ON };
+        return Confinement {
+            files: Files::Anywhere(why),
+            programs: Programs::Any,
+            maps: true,
+            capabilities,
+        }
+        .enter();
     }
     for folder in [&args.state, &args.run] {
         // What is wrong with it is told where it is used.
         let _ = std::fs::create_dir_all(folder);
     }
     let files = Files::Below(vec![args.state.clone(), args.run.clone()]);
-    Confinement { files, programs: Programs::None, maps: false }.enter()
+    let capabilities = Kept::only(own | Capabilities::KILL);
+    Confinement { files, programs: Programs::None, maps: false, capabilities }.enter()
 }
+
+/// What the daemon itself uses: ports below 1,024 for HTTP and for tunnels, which a live change may add, and memory that is
+/// never swapped, because keys are in it. Of one that watches a data plane of another user, also the means to end it.
+const OWN_CAPABILITIES: Capabilities = Capabilities::NET_BIND_SERVICE.union(Capabilities::IPC_LOCK);
+
+/// What a data plane may need that the daemon starts, whatever its ports will be; it gives up itself what it does not.
+const HANDED_ON: Capabilities = Capabilities::NET_ADMIN
+    .union(Capabilities::NET_RAW)
+    .union(Capabilities::BPF)
+    .union(Capabilities::IPC_LOCK)
+    .union(Capabilities::SYS_RESOURCE)
+    .union(Capabilities::SYS_RAWIO)
+    .union(Capabilities::SYS_ADMIN)
+    .union(Capabilities::DAC_OVERRIDE)
+    .union(Capabilities::DAC_READ_SEARCH)
+    .union(Capabilities::FOWNER);
 
 /// Descriptors enough for every connection that is allowed: the usual limit of 1,024 is less.
 fn allow_descriptors() {

@@ -11,13 +11,13 @@ use api::control::{BadRequest, Command, MAX_REQUEST, Message, Reason, Request, R
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::connections::{Connections, Place};
 use crate::desk::{Caller, Desk};
 use crate::roles::{Accounts, Peer, Roles};
 
-/// Connections at once.
+/// Connections at once; the oldest that asks nothing makes room.
 const CONNECTIONS: usize = 128;
 /// Somebody who says nothing for so long is let go.
 const IDLE: Duration = Duration::from_secs(300);
@@ -52,7 +52,7 @@ impl Bound {
 
     /// Answers until the program ends.
     pub(crate) async fn serve(self, desk: Arc<Desk>, roles: Roles) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let connections = Connections::new(CONNECTIONS);
         let own = rustix::process::geteuid().as_raw();
         loop {
             let stream = match self.listener.accept().await {
@@ -64,16 +64,20 @@ impl Bound {
                 }
             };
             let caller = caller_of(&stream, own, &roles);
-            let place = Arc::clone(&places).try_acquire_owned();
+            // Who may not ask anything takes nobody's place.
+            let place = caller.as_ref().ok().and_then(|_| connections.place());
             let desk = Arc::clone(&desk);
             tokio::spawn(async move {
                 match (caller, place) {
                     (Err(reason), _) => refuse(stream, reason).await,
-                    (_, Err(_)) => {
-                        let message = format!("{CONNECTIONS} connections are open");
+                    (_, None) => {
+                        let message = format!("{CONNECTIONS} connections are busy");
                         refuse(stream, Reason::Busy { message }).await;
                     }
-                    (Ok(caller), Ok(_place)) => _ = Session::new(stream, desk, caller).run().await,
+                    (Ok(caller), Some(place)) => tokio::select! {
+                        _ = Session::new(stream, desk, caller).run(&place) => {}
+                        () = place.open.leave.notified() => {}
+                    },
                 }
             });
         }
@@ -113,7 +117,7 @@ impl Session {
         Self { reader: BufReader::new(reader), writer, desk, caller }
     }
 
-    async fn run(mut self) -> io::Result<()> {
+    async fn run(mut self, place: &Place) -> io::Result<()> {
         let mut line = Vec::new();
         loop {
             let read = timeout(IDLE, read_line(&mut self.reader, &mut line)).await;
@@ -126,6 +130,7 @@ impl Session {
                 }
                 Ok(Ok(Read::Line)) => {}
             }
+            place.open.set_busy(true);
             match Request::from_line(&line) {
                 Err(BadRequest { id, reason }) => self.write(&Message::failed(id, reason)).await?,
                 Ok(Request { id, command: command @ Command::Observe(_), .. }) => {
@@ -139,6 +144,7 @@ impl Session {
                     self.write(&message).await?;
                 }
             }
+            place.open.set_busy(false);
         }
     }
 

@@ -1,27 +1,66 @@
-//! What the data plane gives up before it opens a port: writing elsewhere than where its settings say, other programs, and
-//! system calls that it never makes.
+//! What the data plane gives up before it opens a port: writing elsewhere than where its settings say, other programs,
+//! system calls that it never makes, and capabilities that its ports do not need. Once they are open, it gives up more
+//! (`runner::Privileges`).
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use api::Config;
-use api::config::Device;
-use confinement::{Confinement, Files, InForce, Programs};
+use api::config::{BootConfig, Device, Failover};
+use confinement::{Capabilities, Confinement, Files, InForce, Kept, Programs};
+use runner::{OPENING_INTERFACES, Privileges};
 
 use crate::Args;
 
-/// Gives it up; tells what is in force.
-pub(crate) fn enter(args: &Args, config: &Config) -> InForce {
+/// Gives it up; tells what is in force, and what is given up later.
+pub(crate) fn enter(args: &Args, config: &Config) -> (String, Privileges) {
     if let Some(why) = &args.unconfined {
-        return InForce::nothing(why);
+        return (InForce::nothing(why).to_string(), Privileges::Untouched);
     }
     if let Some(cache) = &args.cache {
         // Later its parent could not be written to. What is wrong with it is told where it is opened.
         let _ = DirBuilder::new().mode(0o700).create(cache);
     }
-    let files = Files::Below(writable(args, config));
-    Confinement { files, programs: Programs::None, maps: true }.enter()
+    let writable = writable(args, config);
+    let mut used = writable.clone();
+    used.push(folder_of(&args.config));
+    used.extend(config.live.classify.signatures_dir.clone());
+    let files = confinement::for_files(&used);
+    let capabilities = Kept::only(files | of_ports(&config.boot));
+    let confinement =
+        Confinement { files: Files::Below(writable), programs: Programs::None, maps: true, capabilities };
+    (confinement.enter().to_string(), Privileges::GivenUp { files })
+}
+
+/// What it takes to open the ports.
+fn of_ports(boot: &BootConfig) -> Capabilities {
+    let mut needed = Capabilities::empty();
+    for port in &boot.ports {
+        needed |= match &port.device {
+            Device::File(_) => Capabilities::empty(),
+            Device::Interface(_) => OPENING_INTERFACES,
+            // Registers are reached, and addresses of memory looked up, where no IOMMU stands between.
+            Device::Pci(_) => OPENING_INTERFACES | Capabilities::SYS_RAWIO | Capabilities::SYS_ADMIN,
+            Device::Vdev(text) if text.starts_with("net_af_xdp") => {
+                OPENING_INTERFACES | Capabilities::SYS_ADMIN
+            }
+            Device::Vdev(text) if is_of_the_kernel(text) => OPENING_INTERFACES,
+            Device::Vdev(_) => Capabilities::empty(),
+        };
+    }
+    if boot.failover == Failover::Kernel && boot.on_interfaces().is_some() {
+        needed |= OPENING_INTERFACES;
+    }
+    // Memory of DPDK may be locked.
+    needed | Capabilities::IPC_LOCK
+}
+
+/// Whether a virtual device reaches into the kernel's network.
+fn is_of_the_kernel(text: &str) -> bool {
+    let driver = text.split(',').next().unwrap_or_default();
+    let makes = ["net_tap", "net_tun", "net_af_packet", "net_virtio_user"];
+    makes.iter().any(|prefix| driver.starts_with(prefix)) || text.contains("iface=")
 }
 
 /// Where it may write.
@@ -67,6 +106,20 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+
+    #[test]
+    fn capabilities_go_by_the_devices() {
+        let needed = |device: &str| {
+            let text = format!("version = 1\n[[boot.ports]]\nname = \"a\"\ndevice = \"{device}\"\n");
+            of_ports(&Config::from_toml(&text, "").unwrap().boot)
+        };
+        assert_eq!(needed("net_pcap0,rx_pcap=/a.pcap"), Capabilities::IPC_LOCK);
+        assert_eq!(needed("/a.pcap"), Capabilities::IPC_LOCK);
+        assert_eq!(needed("eth1"), OPENING_INTERFACES);
+        assert_eq!(needed("net_pcap0,rx_iface=eth1"), OPENING_INTERFACES);
+        assert!(needed("0000:03:00.0").contains(Capabilities::SYS_RAWIO));
+        assert!(!needed("net_tap0,iface=x").contains(Capabilities::SYS_ADMIN));
+    }
 
     #[test]
     fn it_may_write_where_its_settings_say() {

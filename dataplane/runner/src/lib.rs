@@ -12,5 +12,5 @@ mod worker;
 pub use inspect::{InspectError, InspectOptions, InspectReport, inspect};
 pub use log::Log;
 pub use mem_sys::restart_with_huge_heap;
-pub use run::{LoadError, RunError, RunOptions, RunReport, load, run};
+pub use run::{LoadError, OPENING_INTERFACES, Privileges, RunError, RunOptions, RunReport, load, run};
 pub use tunnelling::TunnelError;

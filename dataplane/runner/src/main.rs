@@ -57,7 +57,7 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     writable: Vec<PathBuf>,
 
-    /// Give nothing up at the start: neither Landlock nor seccomp. The reason is logged and shown in the status.
+    /// Give nothing up: no Landlock, no seccomp, every capability kept. The reason is logged and shown in the status.
     #[arg(long, value_name = "REASON")]
     unconfined: Option<String>,
 }
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
         log.tell(LogLevel::Warn, "safe mode: packets are counted and passed on, and nothing reads them");
     }
     let mode = if is_safe { Mode::Safe } else { Mode::Normal };
-    let confinement = confined::enter(&args, &config).to_string();
+    let (confinement, privileges) = confined::enter(&args, &config);
     tell(&format!("confinement: {confinement}"));
     let on_kernel = on_kernel(&args, &config, &tell);
     let options = RunOptions {
@@ -100,6 +100,7 @@ fn main() -> ExitCode {
         cache: args.cache.clone(),
         on_kernel,
         confinement,
+        privileges,
         reopen: signals.reopen,
         log: log.clone(),
     };

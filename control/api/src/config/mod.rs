@@ -15,6 +15,7 @@ mod boot;
 mod device;
 mod diff;
 mod errors;
+mod exchange;
 mod failover;
 mod filters;
 mod live;
@@ -35,6 +36,7 @@ pub use boot::{
 };
 pub use device::{Device, DeviceKind, NotADevice, PciAddress};
 pub use errors::{ConfigError, ConfigErrors};
+pub use exchange::{ExchangeAuth, ExchangeBackend, ExchangeConfig, ExchangePreset, ExchangeProfile};
 pub use filters::RefusedFilter;
 pub use live::{
     Checksums, ClassifyConfig, Compress, DefragConfig, EveOutput, EveRotation, Eviction, FlowConfig,
@@ -47,8 +49,8 @@ pub use steering::{
     ListAction, ListOf, ListsConfig, NotAPrefix, Prefix, PrefixList, ShuntConfig, ShuntPorts, ShuntTaps,
 };
 pub use tunnel::{
-    ExchangeAuth, ExchangeBackend, ExchangeConfig, ExchangePreset, ExchangeProfile, Framing, Keyless,
-    LinkFrames, MacAddress, NotAMac, Roaming, Treatment, TunnelConfig, TunnelPeer, TunnelRule,
+    Framing, Keyless, LinkFrames, MacAddress, NotAMac, Roaming, Treatment, TunnelConfig, TunnelPeer,
+    TunnelRule,
 };
 pub use units::{ByteSize, NotASize, NotATimeout, Timeout};
 pub use xdp::{Neighbours, XdpConfig, XdpCopy, XdpFrameSize, XdpMode};

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use toml::de::DeValue;
 
+use crate::config::exchange::{self, ExchangeConfig};
 use crate::config::reader::{Entry, Section, shortened};
-use crate::config::{BadValue, BootConfig, BrokenRule, Choice, PortMode, Prefix, Timeout, nearest};
+use crate::config::{BadValue, BootConfig, BrokenRule, Choice, PortMode, Prefix, nearest};
 
 /// Tunnels over one pair of inline ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,134 +178,6 @@ impl Choice for Roaming {
     const ALL: &'static [(&'static str, Self)] = &[("fixed", Self::Fixed), ("follow", Self::Follow)];
 }
 
-/// How keys are agreed on with all peers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExchangeConfig {
-    /// Where the daemon listens; none where it only calls.
-    pub listen: Option<SocketAddr>,
-    /// Our private keys, each followed by its certificate (`NAME.pem`).
-    pub identity: Option<PathBuf>,
-    /// Certificates of authorities that peers' certificates may be of.
-    pub ca: Option<PathBuf>,
-    /// Their revocation lists; one that is needed and has expired refuses everybody.
-    pub crl: Option<PathBuf>,
-    /// The library that computes.
-    pub backend: ExchangeBackend,
-    /// Intervals, deadlines and profile of a kind of network.
-    pub preset: ExchangePreset,
-    /// Groups and signatures; those of the preset where there is none.
-    pub profile: Option<ExchangeProfile>,
-    /// How peers prove who they are.
-    pub auth: ExchangeAuth,
-    /// How often there are new keys; that of the preset where there is none.
-    pub rekey_every: Option<Timeout>,
-    /// How often there is a full handshake; that of the preset where there is none.
-    pub full_handshake_every: Option<Timeout>,
-    /// After how many packets on one SA there are new keys; nothing is sent on it after four times as many.
-    pub rekey_packets: u64,
-    /// How old keys may be that are sent with; that of the preset where there is none.
-    pub expire_after: Option<Timeout>,
-    /// Connections in a second from all addresses.
-    pub accepts: u32,
-    /// Connections in a second from one address.
-    pub accepts_each: u32,
-    /// Handshakes under way at once.
-    pub half_open: u16,
-}
-
-impl Default for ExchangeConfig {
-    fn default() -> Self {
-        Self {
-            listen: None,
-            identity: None,
-            ca: None,
-            crl: None,
-            backend: ExchangeBackend::Liboqs,
-            preset: ExchangePreset::Enterprise,
-            profile: None,
-            auth: ExchangeAuth::MlDsa,
-            rekey_every: None,
-            full_handshake_every: None,
-            rekey_packets: 1 << 28,
-            expire_after: None,
-            accepts: 200,
-            accepts_each: 10,
-            half_open: 64,
-        }
-    }
-}
-
-/// The library that computes post-quantum primitives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangeBackend {
-    /// liboqs.
-    Liboqs,
-    /// AWS-LC.
-    AwsLc,
-}
-
-impl Choice for ExchangeBackend {
-    const ALL: &'static [(&'static str, Self)] = &[("liboqs", Self::Liboqs), ("aws-lc", Self::AwsLc)];
-}
-
-/// Intervals, deadlines and profile of a kind of network (`docs/gateway.md`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangePreset {
-    /// Offices and data centres.
-    Enterprise,
-    /// Hospitals.
-    Healthcare,
-    /// Plants; layer 2.
-    Industrial,
-    /// Vehicles.
-    Automotive,
-    /// Aircraft.
-    Aviation,
-    /// Carriers.
-    Telecom,
-}
-
-impl Choice for ExchangePreset {
-    const ALL: &'static [(&'static str, Self)] = &[
-        ("enterprise", Self::Enterprise),
-        ("healthcare", Self::Healthcare),
-        ("industrial", Self::Industrial),
-        ("automotive", Self::Automotive),
-        ("aviation", Self::Aviation),
-        ("telecom", Self::Telecom),
-    ];
-}
-
-/// Groups and signatures (`docs/gateway.md`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangeProfile {
-    /// SecP384r1MLKEM1024 and ML-DSA-87.
-    Cnsa2,
-    /// X25519MLKEM768 and ML-DSA-65.
-    Balanced,
-    /// X25519MLKEM768 and ML-DSA-44.
-    Constrained,
-}
-
-impl Choice for ExchangeProfile {
-    const ALL: &'static [(&'static str, Self)] =
-        &[("cnsa2", Self::Cnsa2), ("balanced", Self::Balanced), ("constrained", Self::Constrained)];
-}
-
-/// How peers prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangeAuth {
-    /// By ML-DSA.
-    MlDsa,
-    /// By ML-DSA and by Ed25519 or ECDSA.
-    MlDsaAndClassical,
-}
-
-impl Choice for ExchangeAuth {
-    const ALL: &'static [(&'static str, Self)] =
-        &[("mldsa", Self::MlDsa), ("mldsa+classical", Self::MlDsaAndClassical)];
-}
-
 /// An Ethernet address of one station.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MacAddress(pub [u8; 6]);
@@ -379,7 +250,7 @@ pub(super) fn read(section: &Section<'_, '_>, boot: &BootConfig) -> TunnelConfig
         otherwise: section.choice("otherwise", default.otherwise),
         rules: rules.iter().filter_map(|rule| read_rule(rule, &peers)).collect(),
         peers,
-        exchange: read_exchange(&section.section("exchange")),
+        exchange: exchange::read(&section.section("exchange")),
     };
     ports(section, &config, boot);
     let has = |address: &&IpAddr| config.local.iter().any(|local| local.is_ipv4() == address.is_ipv4());
@@ -438,28 +309,6 @@ fn read_peer(section: &Section<'_, '_>, local: &[IpAddr]) -> Option<TunnelPeer> 
     })
 }
 
-fn read_exchange(section: &Section<'_, '_>) -> ExchangeConfig {
-    let default = ExchangeConfig::default();
-    let choice = |key: &str| section.has(key);
-    ExchangeConfig {
-        listen: parsed(section, "listen", "192.0.2.1:4510"),
-        identity: section.path("identity", "pki/west.pem"),
-        ca: section.path("ca", "pki/ca.crt"),
-        crl: section.path("crl", "pki/ca.crl"),
-        backend: section.choice("backend", default.backend),
-        preset: section.choice("preset", default.preset),
-        profile: choice("profile").then(|| section.choice("profile", ExchangeProfile::Cnsa2)),
-        auth: section.choice("auth", default.auth),
-        rekey_every: section.optional_timeout("rekey_every", REKEY),
-        full_handshake_every: section.optional_timeout("full_handshake_every", REKEY),
-        rekey_packets: section.integer("rekey_packets", default.rekey_packets, 1000..=1 << 28),
-        expire_after: section.optional_timeout("expire_after", EXPIRE),
-        accepts: section.integer("accepts", default.accepts, 1..=100_000),
-        accepts_each: section.integer("accepts_each", default.accepts_each, 1..=100_000),
-        half_open: section.integer("half_open", default.half_open, 1..=4096),
-    }
-}
-
 /// The ports that the tunnel is between.
 fn ports(section: &Section<'_, '_>, config: &TunnelConfig, boot: &BootConfig) {
     let Some(outside) = &config.outside else {
@@ -499,7 +348,7 @@ fn peer_names(sections: &[Section<'_, '_>], peers: &[Option<TunnelPeer>]) {
 }
 
 /// A value that is written as text.
-fn parsed<T: FromStr>(section: &Section<'_, '_>, key: &str, example: &'static str) -> Option<T> {
+pub(super) fn parsed<T: FromStr>(section: &Section<'_, '_>, key: &str, example: &'static str) -> Option<T> {
     let text = section.text(key, example)?;
     let value = text.parse().ok();
     if value.is_none() {
@@ -568,8 +417,6 @@ const MAX_KEYS: usize = 4;
 /// Prefixes of a side: pairs of both sides are an SA's selectors, of which there are sixteen.
 const MAX_PREFIXES: usize = 16;
 const MAX_INSIDE: usize = 8;
-const EXPIRE: RangeInclusive<Timeout> = Timeout::from_secs(10)..=Timeout::from_secs(7 * 86_400);
-const REKEY: RangeInclusive<Timeout> = Timeout::from_secs(5)..=Timeout::from_secs(86_400);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::PeerName;
+use super::order::Remote;
 
 /// Bytes of the longest message, its length included.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -183,6 +184,16 @@ impl Fields<'_> {
         self.bytes(&value.to_be_bytes());
     }
 
+    pub(super) fn flag(&mut self, value: bool) {
+        self.u8(u8::from(value));
+    }
+
+    /// Always 19 bytes.
+    pub(super) fn remote(&mut self, remote: Remote) {
+        self.address(remote.address);
+        self.u16(remote.port);
+    }
+
     /// Always 33 bytes.
     pub(super) fn peer(&mut self, peer: &PeerName) {
         self.u8(peer.len);
@@ -229,6 +240,18 @@ impl Cursor<'_> {
 
     pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(|bytes| u64::from_be_bytes(*bytes))
+    }
+
+    pub(super) fn flag(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    pub(super) fn remote(&mut self) -> Option<Remote> {
+        Some(Remote { address: self.address()?, port: self.u16()? })
     }
 
     pub(super) fn peer(&mut self) -> Option<PeerName> {

@@ -250,11 +250,9 @@ impl Install {
         to.u64(self.limits.hard_packets);
         to.u64(millis(self.limits.soft_after));
         to.u64(millis(self.limits.hard_after));
-        to.u8(u8::from(self.remote.is_some()));
+        to.flag(self.remote.is_some());
         let nowhere = Remote { address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), port: 0 };
-        let remote = self.remote.unwrap_or(nowhere);
-        to.address(remote.address);
-        to.u16(remote.port);
+        to.remote(self.remote.unwrap_or(nowhere));
         to.bytes(self.key.expose());
     }
 
@@ -279,12 +277,7 @@ impl Install {
             soft_after: Duration::from_millis(from.u64()?),
             hard_after: Duration::from_millis(from.u64()?),
         };
-        let has_remote = match from.u8()? {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
-        let remote = Remote { address: from.address()?, port: from.u16()? };
+        let (has_remote, remote) = (from.flag()?, from.remote()?);
         let key = SaKeyMaterial::copied(from.array()?);
         let remote = has_remote.then_some(remote);
         Some(Self { peer, epoch, direction, queue, spi, framing, suite, limits, remote, key })

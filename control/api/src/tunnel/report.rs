@@ -1,7 +1,5 @@
 //! What the data plane reports.
 
-use std::net::IpAddr;
-
 use super::message::{Cursor, Fields, Message};
 use super::order::Remote;
 use super::{MAX_PEERS, MAX_QUEUES, PeerName, VERSION};
@@ -205,7 +203,7 @@ impl Message for Report {
                 for one in kept {
                     to.peer(&one.peer);
                     to.u64(one.epoch);
-                    to.u8(u8::from(one.is_up));
+                    to.flag(one.is_up);
                 }
             }
             Self::Installed { peer, epoch }
@@ -229,8 +227,7 @@ impl Message for Report {
             }
             Self::Roamed { peer, remote } => {
                 to.peer(peer);
-                to.address(remote.address);
-                to.u16(remote.port);
+                to.remote(*remote);
             }
             Self::Counters { peer, counters } => {
                 to.peer(peer);
@@ -262,10 +259,7 @@ impl Message for Report {
                 let spis = (0..count).map(|_| from.u32()).collect::<Option<Vec<u32>>>()?;
                 Self::Wiped { peer, epoch, spis }
             }
-            ROAMED => {
-                let address: IpAddr = from.address()?;
-                Self::Roamed { peer, remote: Remote { address, port: from.u16()? } }
-            }
+            ROAMED => Self::Roamed { peer, remote: from.remote()? },
             COUNTERS => Self::Counters { peer, counters: PeerCounters::read(from)? },
             MTU_PROBE_ARRIVED => Self::MtuProbeArrived { peer, size: from.u16()? },
             _ => return None,
@@ -282,12 +276,7 @@ fn read_hello(from: &mut Cursor<'_>) -> Option<Report> {
     let mut installed = Vec::with_capacity(usize::from(count));
     for _ in 0..count {
         let (peer, epoch) = (from.peer()?, from.u64()?);
-        let is_up = match from.u8()? {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
-        installed.push(InstalledEpoch { peer, epoch, is_up });
+        installed.push(InstalledEpoch { peer, epoch, is_up: from.flag()? });
     }
     Some(Report::Hello { queues, installed })
 }
@@ -308,33 +297,37 @@ impl PeerCounters {
         ]
     }
 
+    /// From the values in that order.
+    const fn of(values: [u64; 9]) -> Self {
+        let [rx_packets, rx_bytes, tx_packets, tx_bytes, replay_drops, auth_drops, inner_drops, rest @ ..] =
+            values;
+        let [keyless_drops, seal_drops] = rest;
+        Self {
+            rx_packets,
+            rx_bytes,
+            tx_packets,
+            tx_bytes,
+            replay_drops,
+            auth_drops,
+            inner_drops,
+            keyless_drops,
+            seal_drops,
+        }
+    }
+
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
-        Some(Self {
-            rx_packets: from.u64()?,
-            rx_bytes: from.u64()?,
-            tx_packets: from.u64()?,
-            tx_bytes: from.u64()?,
-            replay_drops: from.u64()?,
-            auth_drops: from.u64()?,
-            inner_drops: from.u64()?,
-            keyless_drops: from.u64()?,
-            seal_drops: from.u64()?,
-        })
+        let mut values = [0; 9];
+        for value in &mut values {
+            *value = from.u64()?;
+        }
+        Some(Self::of(values))
     }
 
     /// The same with what another queue counted.
     #[must_use]
-    pub const fn plus(&self, other: &Self) -> Self {
-        Self {
-            rx_packets: self.rx_packets.wrapping_add(other.rx_packets),
-            rx_bytes: self.rx_bytes.wrapping_add(other.rx_bytes),
-            tx_packets: self.tx_packets.wrapping_add(other.tx_packets),
-            tx_bytes: self.tx_bytes.wrapping_add(other.tx_bytes),
-            replay_drops: self.replay_drops.wrapping_add(other.replay_drops),
-            auth_drops: self.auth_drops.wrapping_add(other.auth_drops),
-            inner_drops: self.inner_drops.wrapping_add(other.inner_drops),
-            keyless_drops: self.keyless_drops.wrapping_add(other.keyless_drops),
-            seal_drops: self.seal_drops.wrapping_add(other.seal_drops),
-        }
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut values = self.values();
+        values.iter_mut().zip(other.values()).for_each(|(value, more)| *value = value.wrapping_add(more));
+        Self::of(values)
     }
 }

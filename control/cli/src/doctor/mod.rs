@@ -2,6 +2,7 @@
 //!
 //! Every probe reads files under a root folder and changes nothing; what `--fix` changes is in [`repair`].
 
+mod confined;
 mod cores;
 mod devices;
 mod drivers;
@@ -137,6 +138,9 @@ static PROBES: &[Probe] = &[
     cores::clock,
     kernel::af_xdp,
     kernel::capabilities,
+    confined::landlock,
+    confined::seccomp,
+    confined::running,
 ];
 
 #[cfg(test)]

@@ -108,6 +108,12 @@ const FILES: &[(&str, &str)] = &[
     ("proc/net/protocols", "protocol size\nXDP 1088\n"),
     ("proc/sys/net/core/bpf_jit_enable", "1"),
     ("sys/kernel/btf/vmlinux", "types"),
+    ("sys/kernel/security/lsm", "lockdown,capability,landlock,yama,apparmor"),
+    ("proc/sys/kernel/seccomp/actions_avail", "kill_process kill_thread trap errno trace log allow"),
+    ("proc/41/comm", "wirewardend"),
+    ("proc/41/status", "Name:\twirewardend\nSeccomp:\t2\nCapEff:\t0000000000004400\n"),
+    ("proc/42/comm", "bash"),
+    ("proc/42/status", "Name:\tbash\nSeccomp:\t0\n"),
     ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never"),
     ("sys/kernel/iommu_groups/0/type", "DMA"),
     ("sys/module/vfio_pci/refcnt", "0"),
@@ -231,6 +237,14 @@ static FAULTS: &[Fault] = &[
         Status::Fail, "CONFIG_XDP_SOCKETS"),
     ("interpreted programs", |m| { m.write("proc/sys/net/core/bpf_jit_enable", "0"); }, None, "af_xdp",
         Status::Warn, "sudo sysctl -w net.core.bpf_jit_enable=1"),
+    ("a kernel without Landlock", |m| { m.write("sys/kernel/security/lsm", "capability,yama"); }, None, "landlock",
+        Status::Warn, "put landlock first in lsm="),
+    ("a kernel without seccomp", |m| { m.remove("proc/sys/kernel/seccomp"); }, None, "seccomp", Status::Warn,
+        "CONFIG_SECCOMP_FILTER"),
+    ("a data plane that gave nothing up", |m| { m.write("proc/43/comm", "wirewarden-data")
+        .write("proc/43/status", "Seccomp:\t0\nCapEff:\t000001ffffffffff\n"); }, None, "confined", Status::Warn,
+        "process 43, runs unconfined, capabilities 000001ffffffffff | take --unconfined out of its command line, and: \
+         sudo systemctl restart wirewarden-dataplane"),
     ("few privileges", |m| { m.write("proc/self/status", "CapEff:\t0000000000003000"); }, None, "privileges",
         Status::Warn, "missing: cap_ipc_lock, cap_sys_rawio, cap_sys_nice, cap_bpf | run as root"),
 ];

@@ -36,12 +36,14 @@ pub(crate) struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// What is wrong with a file, and whether it needs a restart
+    #[command(after_help = "Example:\n  wirewarden config check new.toml")]
     Check {
         /// The configuration
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// The running configuration, or an earlier one
+    #[command(after_help = "Examples:\n  wirewarden config show\n  wirewarden config show 7 --full")]
     Show {
         /// Its number in the history
         revision: Option<u64>,
@@ -50,6 +52,7 @@ enum ConfigCommand {
         full: bool,
     },
     /// What a file would change, or what changed since a revision
+    #[command(after_help = "Examples:\n  wirewarden config diff new.toml\n  wirewarden config diff 7 9")]
     Diff {
         /// A file, or a number of the history
         what: String,
@@ -57,6 +60,7 @@ enum ConfigCommand {
         to: Option<u64>,
     },
     /// Take a file into use
+    #[command(after_help = "Example:\n  wirewarden config apply new.toml --confirm 10m -m 'longer timeouts'")]
     Apply {
         /// The configuration
         #[arg(value_hint = ValueHint::FilePath)]
@@ -72,13 +76,16 @@ enum ConfigCommand {
         comment: String,
     },
     /// Keep what was applied with --confirm
+    #[command(after_help = "Example:\n  wirewarden config confirm")]
     Confirm,
     /// Take an earlier configuration into use; without a number, take back what is not confirmed
+    #[command(after_help = "Examples:\n  wirewarden config rollback\n  wirewarden config rollback 7")]
     Rollback {
         /// Its number in the history
         revision: Option<u64>,
     },
     /// Who changed what when
+    #[command(after_help = "Example:\n  wirewarden config history -n 5")]
     History {
         /// Entries at most
         #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]

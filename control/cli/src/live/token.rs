@@ -25,6 +25,7 @@ pub(crate) struct TokenArgs {
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Make a token; it is shown once
+    #[command(after_help = "Example:\n  wirewarden token create prometheus --role viewer --expires-days 365")]
     Create {
         /// What it is called
         name: String,
@@ -36,8 +37,10 @@ enum TokenCommand {
         expires_days: Option<u32>,
     },
     /// Those that there are
+    #[command(after_help = "Example:\n  wirewarden token list -o json")]
     List,
     /// One is no longer good
+    #[command(after_help = "Example:\n  wirewarden token revoke prometheus")]
     Revoke {
         /// What it is called
         name: String,

@@ -1,6 +1,5 @@
 //! The HTTP interface: what the socket answers, for tools that speak HTTP.
 
-mod connections;
 mod events;
 mod gate;
 mod limits;

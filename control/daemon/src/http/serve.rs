@@ -19,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::connections::{Connections, Place};
 use super::gate::Origin;
+use crate::connections::{Connections, Place};
 
 /// Connections at once.
 const CONNECTIONS: usize = 1024;

@@ -153,6 +153,41 @@ fn a_full_disk_refuses_changes_and_still_takes_back_what_is_not_confirmed() {
     let _ = Process::new("umount").arg("-l").arg(&state).status();
 }
 
+#[test]
+fn a_read_only_disk_refuses_changes_takes_back_and_keeps_no_daemon_from_starting() {
+    let Some(mut rig) = Rig::prepared(&[]) else { return };
+    let state = rig.path("state");
+    fs::create_dir(&state).unwrap();
+    let disk = |options: &str| {
+        let mut mount = Process::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&state).stderr(std::process::Stdio::null());
+        mount.status().is_ok_and(|status| status.success())
+    };
+    if !disk("size=1m") {
+        eprintln!("SKIPPED: cannot mount a tmpfs");
+        return;
+    }
+    rig.start_daemon();
+    rig.wait_for(SupervisionState::Running);
+    rig.apply(rig.timeout(7), Some(3)).unwrap();
+    assert!(disk("remount,ro,size=1m"));
+    rig.until("taken back in the data plane", |_| rig.dataplane().config == digest(&rig.text("")));
+    let pid = rig.dataplane().pid;
+    assert!(rig.apply(rig.timeout(8), None).is_err(), "what cannot be kept is not taken into use");
+    assert_eq!(rig.dataplane().config, digest(&rig.text("")));
+    rig.kill_daemon();
+    rig.start_daemon();
+    rig.wait_for(SupervisionState::Running);
+    rig.until("still taken back", |_| rig.dataplane().config == digest(&rig.text("")));
+    assert_eq!(rig.dataplane().pid, pid, "and the data plane runs on");
+    assert!(disk("remount,rw,size=1m"));
+    rig.until("noted", |_| rig.runs(&rig.text("")) && rig.daemon().pending.is_none());
+    // The one that was taken back may still be on its way.
+    rig.until("applied", |_| rig.apply(rig.timeout(9), None).is_ok());
+    rig.until("changed", |_| rig.runs(&rig.timeout(9)));
+    let _ = Process::new("umount").arg("-l").arg(&state).status();
+}
+
 fn digest(text: &str) -> String {
     api::control::digest(&api::Config::from_toml(text, "").unwrap())
 }

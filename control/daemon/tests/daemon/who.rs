@@ -4,8 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command as Process;
+use std::time::{Duration, Instant};
 
 use api::control::Command;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::rig::Rig;
 
@@ -71,5 +73,27 @@ fn half_a_request_and_an_endless_one_do_no_harm() {
         written += chunk.len();
     }
     assert!(written < 1 << 24, "ended at the limit, not after {written} bytes");
+    assert!(rig.ask(Command::Status).is_ok());
+}
+
+#[test]
+fn ten_thousand_who_say_nothing_keep_nobody_out() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    let own = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: own.maximum, ..own }).unwrap();
+    let mut idle = Vec::new();
+    for number in 0..10_000 {
+        match UnixStream::connect(rig.path("run/control.sock")) {
+            Ok(stream) => idle.push(stream),
+            Err(error) => {
+                eprintln!("SKIPPED in part: {number} idle clients, and then {error}");
+                break;
+            }
+        }
+    }
+    let asked = Instant::now();
+    assert!(rig.ask(Command::Status).is_ok());
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    drop(idle);
     assert!(rig.ask(Command::Status).is_ok());
 }

@@ -139,6 +139,8 @@ impl RotatingFile {
     /// Tells the time of day, between two writes of whole lines: the file may be ended, or found to be gone.
     pub(crate) fn tend(&mut self, now_s: u64) -> io::Result<()> {
         self.now_s = now_s;
+        // A clock that was set back makes nobody wait longer.
+        self.not_before_s = self.not_before_s.min(now_s.saturating_add(AGAIN_S));
         self.may_seek_room = true;
         if !self.is_regular {
             return Ok(());

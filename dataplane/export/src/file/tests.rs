@@ -96,6 +96,28 @@ fn a_file_is_ended_at_its_time_but_not_an_empty_one() {
 }
 
 #[test]
+fn a_rotation_that_failed_is_tried_again_soon_whatever_the_clock_is_set_to() {
+    for jump in [-7_200_i64, 3_600] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eve.json");
+        let rotation = Rotation { every_s: Some(3600), ..Rotation::default() };
+        let mut sink = Sink::rotating(&path, &rotation).unwrap();
+        sink.tend(10_799).unwrap();
+        put(&mut sink, 1, 20).unwrap();
+        sink.drain().unwrap();
+        // Nothing can be moved there.
+        fs::create_dir(rotated::name(&path, 10_800, 1)).unwrap();
+        assert!(sink.tend(10_800).is_err());
+        let set_to = 10_800_u64.wrapping_add_signed(jump);
+        sink.tend(set_to).unwrap();
+        sink.tend(set_to + AGAIN_S).unwrap();
+        let tally = sink.file_tally();
+        assert_eq!((tally.rotations, tally.errors), (1, 1), "the clock was set by {jump} s");
+        assert_eq!(written(&path), [1]);
+    }
+}
+
+#[test]
 fn only_so_many_files_and_bytes_are_kept_and_those_compressed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("eve.json");

@@ -14,6 +14,7 @@ mod observers;
 mod orders;
 mod polling;
 mod ports;
+mod privileges;
 mod scan;
 mod settings;
 mod shunting;
@@ -40,6 +41,7 @@ use control::{Control, ControlError};
 use exporting::{Exporting, Message, Outputs};
 use orders::{Pulse, mailbox};
 use polling::{Base, Lane, Manner, Poller, Wiring};
+pub use privileges::{OPENING_INTERFACES, Privileges};
 use tending::{Ask, Ports};
 
 use crate::tunnelling::{Mesh, TunnelError, Tunnelling};
@@ -230,6 +232,8 @@ pub struct RunOptions {
     pub on_kernel: Option<PortLoss>,
     /// What the program gave up before, for the status.
     pub confinement: String,
+    /// What it gives up once its ports are open.
+    pub privileges: Privileges,
 }
 
 /// Whether packets are looked into.
@@ -509,6 +513,17 @@ pub(crate) struct Lanes<Io: PacketIo> {
 }
 
 impl Start<'_> {
+    /// Gives up what open ports do not need; the options, with what is left for the status.
+    fn settled(&self, backend: Backend) -> RunOptions {
+        let mut options = self.options.clone();
+        let is_alone = options.control.is_none();
+        if let Some(left) = options.privileges.settle(backend, &self.config.boot, is_alone) {
+            (self.tell)(&format!("after the start: {left}"));
+            options.confinement = format!("{}; after the start {left}", options.confinement);
+        }
+        options
+    }
+
     /// Starts the workers and stays until they are done.
     fn workers<Io: PacketIo<Buf: PacketBuf + Send> + polling::Source + Send>(
         &self,
@@ -519,6 +534,7 @@ impl Start<'_> {
     ) -> Result<RunReport, RunError> {
         let boot = &self.config.boot;
         self.given.settle(boot.main_core, &boot.cores);
+        let options = self.settled(backend);
         let workers = lanes.workers.len().max(1);
         let shared = Shared { busy: AtomicU64::new(workers as u64), ..Shared::default() };
         let counters: Vec<_> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
@@ -531,7 +547,7 @@ impl Start<'_> {
         let (ask, asks) = bounded::<Ask>(ASKS_WAITING);
         let outputs = Outputs::open(&self.config.live.output)?;
         let ways = (receiver, give_back);
-        let exporting = Exporting::new(outputs, names.clone(), counters.clone(), ways, self.options);
+        let exporting = Exporting::new(outputs, names.clone(), counters.clone(), ways, &options);
         let inspect = if self.options.mode == Mode::Safe { Inspect::CountOnly } else { Inspect::Yes };
         let base = Base::start();
         let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle, base };
@@ -562,14 +578,15 @@ impl Start<'_> {
             (self.config.clone(), Arc::clone(self.plan), names),
             control::Tunnels::new(slots, tunnels),
             (self.cache.clone(), ports.rescued(), lanes.switches),
-            (self.options, backend.name(), base),
+            (&options, backend.name(), base),
             (links, sender.clone(), ask),
         ));
         if let Some(path) = &self.options.control {
             control::listen(&control, path)?;
             keys::listen(&control, &api::tunnel::socket_beside(path))?;
         }
-        let crew = Crew { shared: &shared, control: &control, asks, stop: self.stop, tell: self.tell };
+        let leave = (options.privileges, backend);
+        let crew = Crew { shared: &shared, control: &control, asks, stop: self.stop, tell: self.tell, leave };
         let errors = thread::scope(|scope| {
             crew.supervise(scope, (exporting, sender), pollers, (pinning, &boot.cores), ports)
         })?;
@@ -600,6 +617,8 @@ struct Crew<'a> {
     asks: Receiver<Ask>,
     stop: &'a AtomicBool,
     tell: &'a dyn Fn(&str),
+    /// What workers give up, on which backend.
+    leave: (Privileges, Backend),
 }
 
 impl Crew<'_> {
@@ -620,12 +639,15 @@ impl Crew<'_> {
             .name("exporter".into())
             .spawn_scoped(scope, move || exporting.run())
             .map_err(RunError::Thread)?;
+        let (privileges, backend) = self.leave;
         let mut threads = Vec::new();
         for (index, poller) in pollers.into_iter().enumerate() {
             let core = cores.get(index).copied();
-            let started = thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn_scoped(scope, move || poller.run(shared, pinning, core));
+            let started =
+                thread::Builder::new().name(format!("worker-{index}")).spawn_scoped(scope, move || {
+                    privileges.work(backend);
+                    poller.run(shared, pinning, core)
+                });
             match started {
                 Ok(thread) => threads.push(thread),
                 Err(refused) => {

@@ -9,34 +9,34 @@ use tokio::sync::Notify;
 use crate::guard::Guarded;
 
 /// Connections of one listener.
-pub(super) struct Connections {
+pub(crate) struct Connections {
     most: usize,
     all: Guarded<(u64, BTreeMap<u64, Arc<Open>>)>,
 }
 
 /// One connection.
-pub(super) struct Open {
+pub(crate) struct Open {
     /// It is in the middle of an answer.
     busy: AtomicBool,
     /// It has to make room.
-    pub(super) leave: Notify,
+    pub(crate) leave: Notify,
 }
 
 /// A connection's place; given back when dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     connections: Arc<Connections>,
     number: u64,
-    pub(super) open: Arc<Open>,
+    pub(crate) open: Arc<Open>,
 }
 
 impl Connections {
-    pub(super) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, all: Guarded::default() })
     }
 
     /// A place for a new connection. Where all are taken, the oldest that asks nothing makes room; none where all are
     /// busy.
-    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn place(self: &Arc<Self>) -> Option<Place> {
         let mut all = self.all.lock();
         if all.1.len() >= self.most {
             let idle = all
@@ -57,7 +57,7 @@ impl Connections {
 }
 
 impl Open {
-    pub(super) fn set_busy(&self, busy: bool) {
+    pub(crate) fn set_busy(&self, busy: bool) {
         self.busy.store(busy, Ordering::Relaxed);
     }
 }
