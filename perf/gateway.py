@@ -43,6 +43,7 @@ def arguments():
     parser.add_argument("--handshakes", type=int, default=10)
     parser.add_argument("--megabytes", type=int, default=1024, help="of the stream, at least")
     parser.add_argument("--reorder", type=float, default=0.02, help="part of the frames that come late")
+    parser.add_argument("--mtus", default="1280,1500,4000,9000", help="of the paths, for `ways` (1280,1500,4000,9000)")
     parser.add_argument("--keep", action="store_true", help="leave the folder with logs and captures")
     return parser.parse_args()
 
@@ -94,7 +95,7 @@ def rekeys(args, folder):
 def ways(args, folder):
     results = []
     for outside in (4, 6):
-        for mtu in (1280, 1500, 4000, 9000):
+        for mtu in map(int, args.mtus.split(",")):
             # IPv6 needs 1,280 bytes inside.
             inner = [4] if mtu < 1364 else [4, 6]
             with Sites(args, folder, outside=outside, mtu=mtu, link_mtu=max(mtu, 1500)) as sites:
