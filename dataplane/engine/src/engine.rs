@@ -517,7 +517,7 @@ impl Engine {
             batch,
             limits: &self.config.stream,
             max_payloads: self.config.max_payloads,
-            identity,
+            identity: &identity,
             trace: self.trace.as_deref_mut(),
         };
         let segment = Segment {
@@ -697,7 +697,7 @@ impl Engine {
             batch,
             limits: &self.config.stream,
             max_payloads: self.config.max_payloads,
-            identity,
+            identity: &identity,
             trace: self.trace.as_deref_mut(),
         };
         if let Some(inspection) = self.inspections.existing(slot) {

@@ -376,9 +376,31 @@ impl EventWriter<'_> {
         let kept = bytes.get(..room).unwrap_or(bytes);
         self.cut |= kept.len() < bytes.len();
         let start = position(self.batch.text.len());
-        self.batch.text.extend_from_slice(kept);
+        append(&mut self.batch.text, kept);
         (start, position(self.batch.text.len()))
     }
+}
+
+/// Appends bytes. Names and most values are short: those are copied by lengths that the compiler knows, without a call.
+#[inline]
+pub fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    match bytes.len() {
+        0..4 => bytes.iter().for_each(|byte| out.push(*byte)),
+        4..8 => append_ends::<4>(out, bytes),
+        8..16 => append_ends::<8>(out, bytes),
+        16..=32 => append_ends::<16>(out, bytes),
+        _ => out.extend_from_slice(bytes),
+    }
+}
+
+/// Appends `N` to `2 * N` bytes: the first `N`, and over the end of those the last.
+#[inline]
+fn append_ends<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return };
+    let end = out.len() + bytes.len();
+    out.extend_from_slice(first);
+    out.truncate(end.saturating_sub(N));
+    out.extend_from_slice(last);
 }
 
 impl Drop for EventWriter<'_> {

@@ -126,11 +126,12 @@ pub(super) fn effective_capabilities(host: &Host) -> Option<u64> {
 pub(super) const CAP_IPC_LOCK: u32 = 14;
 
 /// Capabilities by their bits (linux/capability.h).
-const CAPABILITIES: [(u32, &str); 6] = [
+const CAPABILITIES: [(u32, &str); 7] = [
     (12, "cap_net_admin"),
     (13, "cap_net_raw"),
     (CAP_IPC_LOCK, "cap_ipc_lock"),
     (17, "cap_sys_rawio"),
     (23, "cap_sys_nice"),
+    (38, "cap_perfmon"),
     (39, "cap_bpf"),
 ];

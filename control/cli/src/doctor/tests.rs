@@ -246,7 +246,7 @@ static FAULTS: &[Fault] = &[
         "process 43, runs unconfined, capabilities 000001ffffffffff | take --unconfined out of its command line, and: \
          sudo systemctl restart wirewarden-dataplane"),
     ("few privileges", |m| { m.write("proc/self/status", "CapEff:\t0000000000003000"); }, None, "privileges",
-        Status::Warn, "missing: cap_ipc_lock, cap_sys_rawio, cap_sys_nice, cap_bpf | run as root"),
+        Status::Warn, "missing: cap_ipc_lock, cap_sys_rawio, cap_sys_nice, cap_perfmon, cap_bpf | run as root"),
 ];
 
 fn free_pages(machine: &Machine, node: u8, pages: u32) {

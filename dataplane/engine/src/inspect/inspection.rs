@@ -36,7 +36,7 @@ pub(crate) struct Workspace<'a> {
     pub(crate) batch: &'a mut RecordBatch,
     pub(crate) limits: &'a StreamLimits,
     pub(crate) max_payloads: u8,
-    pub(crate) identity: FlowIdentity,
+    pub(crate) identity: &'a FlowIdentity,
     pub(crate) trace: Option<&'a mut (dyn Trace + 'static)>,
 }
 
@@ -45,7 +45,7 @@ impl Workspace<'_> {
     #[inline]
     fn tell(&mut self, step: Step<'_>) {
         if let Some(trace) = &mut self.trace {
-            trace.step(&self.identity, step);
+            trace.step(self.identity, step);
         }
     }
 
@@ -54,7 +54,7 @@ impl Workspace<'_> {
         let Some(trace) = self.trace.as_deref_mut() else {
             return classify(self.plan, self.scanner, probe, (excluded, packet), &mut ());
         };
-        let mut listener = Listener { trace, flow: &self.identity };
+        let mut listener = Listener { trace, flow: self.identity };
         listener.begin(self.plan, self.scanner, probe);
         let opinion = classify(self.plan, self.scanner, probe, (excluded, packet), &mut listener);
         if !matches!(opinion, Opinion::Is(_)) {
@@ -216,7 +216,7 @@ impl Inspection {
     pub(crate) fn conclude(&mut self, slot: &mut Slot, now_ns: u64, cx: &mut Workspace<'_>) {
         cx.tell(Step::Settled);
         let first = cx.batch.records().len();
-        let mut output = Output::new(cx.batch, &cx.identity, now_ns);
+        let mut output = Output::new(cx.batch, cx.identity, now_ns);
         if let Some(running) = &mut self.parser {
             running.parser.finish(&mut output);
         }
@@ -541,7 +541,7 @@ impl Inspection {
         let (protocol, from, shown, after_gap) = (running.id, input.from, input.bytes.len(), input.after_gap);
         cx.counters.add(Counter::InspectedBytes, input.bytes.len() as u64);
         let first = cx.batch.records().len();
-        let mut output = Output::new(cx.batch, &cx.identity, input.now_ns);
+        let mut output = Output::new(cx.batch, cx.identity, input.now_ns);
         let progress = running.parser.read(input, &mut output);
         let notes = output.notes();
         for expected in output.take_expected() {

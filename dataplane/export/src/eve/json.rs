@@ -3,6 +3,8 @@
 use core::net::IpAddr;
 use std::io::Write;
 
+use engine::record::append;
+
 /// Appends a comma unless this is the first member of its object or list.
 pub(super) fn separate(out: &mut Vec<u8>) {
     if !matches!(out.last(), Some(b'{' | b'[') | None) {
@@ -24,28 +26,6 @@ pub(super) fn first_key(out: &mut Vec<u8>, name: &str) {
     out.push(b'"');
     append(out, name.as_bytes());
     out.extend_from_slice(b"\":");
-}
-
-/// Appends bytes. Names and most values are short: those are copied by lengths that the compiler knows, without a call.
-#[inline]
-fn append(out: &mut Vec<u8>, bytes: &[u8]) {
-    match bytes.len() {
-        0..4 => bytes.iter().for_each(|byte| out.push(*byte)),
-        4..8 => append_ends::<4>(out, bytes),
-        8..16 => append_ends::<8>(out, bytes),
-        16..=32 => append_ends::<16>(out, bytes),
-        _ => out.extend_from_slice(bytes),
-    }
-}
-
-/// Appends `N` to `2 * N` bytes: the first `N`, and over the end of those the last.
-#[inline]
-fn append_ends<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) {
-    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return };
-    let end = out.len() + bytes.len();
-    out.extend_from_slice(first);
-    out.truncate(end.saturating_sub(N));
-    out.extend_from_slice(last);
 }
 
 /// Appends `,"name":` where the name may have to be escaped.
@@ -75,7 +55,7 @@ pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
             let [a, b] = two(rest % 100);
             out.extend_from_slice(&[digit(rest / 100), a, b, c, d]);
         }
-        _ => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        _ => append(out, itoa::Buffer::new().format(value).as_bytes()),
     }
 }
 
@@ -118,17 +98,37 @@ pub(super) fn flag(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
+/// Each octet in decimal digits with a point behind it, and how many characters that is.
+#[expect(clippy::cast_possible_truncation, clippy::indexing_slicing, reason = "computed while compiling")]
+static DOTTED: [([u8; 4], u8); 256] = {
+    let mut all = [([b'.'; 4], 0); 256];
+    let mut octet = 0;
+    while octet < all.len() {
+        let (h, t, o) = (octet / 100, octet / 10 % 10, octet % 10);
+        let digits = [b'0' + h as u8, b'0' + t as u8, b'0' + o as u8];
+        let [hundreds, tens, ones] = digits;
+        all[octet] = match octet {
+            0..10 => ([ones, b'.', 0, 0], 2),
+            10..100 => ([tens, ones, b'.', 0], 3),
+            _ => ([hundreds, tens, ones, b'.'], 4),
+        };
+        octet += 1;
+    }
+    all
+};
+
 /// Appends an address as a string.
 pub(super) fn ip(out: &mut Vec<u8>, address: IpAddr) {
     out.push(b'"');
     match address {
         IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            unsigned(out, a.into());
-            for octet in [b, c, d] {
-                out.push(b'.');
-                unsigned(out, octet.into());
+            for octet in v4.octets() {
+                let Some((text, len)) = DOTTED.get(usize::from(octet)) else { continue };
+                let end = out.len() + usize::from(*len);
+                out.extend_from_slice(text);
+                out.truncate(end);
             }
+            out.pop();
         }
         IpAddr::V6(v6) => {
             let _ = write!(out, "{v6}");

@@ -48,7 +48,7 @@ pub enum AfXdpError {
 fn mend(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EPERM) => {
-            "; needs CAP_NET_RAW: run as root or `setcap cap_net_admin,cap_net_raw,cap_bpf=ep`"
+            "; needs CAP_NET_RAW: run as root or `setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon=ep`"
         }
         Some(libc::ENOBUFS) => "; raise the limit of locked memory (`ulimit -l`) or add cap_ipc_lock",
         Some(libc::EBUSY) => "; another AF_XDP socket is bound to this queue",

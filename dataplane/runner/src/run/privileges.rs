@@ -75,10 +75,12 @@ fn is_before_5_19(release: &str) -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (5, 19)
 }
 
-/// To open sockets of AF_XDP and load a program onto an interface. Memory for them counts as locked.
+/// To open sockets of AF_XDP and load a program onto an interface: without `perfmon` the kernel's verifier refuses
+/// arithmetic with pointers to packets. Memory for sockets and maps counts as locked.
 pub const OPENING_INTERFACES: Capabilities = Capabilities::NET_ADMIN
     .union(Capabilities::NET_RAW)
     .union(Capabilities::BPF)
+    .union(Capabilities::PERFMON)
     .union(Capabilities::IPC_LOCK)
     .union(Capabilities::SYS_RESOURCE);
 
