@@ -43,7 +43,7 @@ skip() {
 }
 
 # GiB that builds, fuzz targets and the tests' own files take together in an empty target directory.
-needed=12
+needed=8
 disk() {
     local free used
     free=$(df --output=avail -BG "$CARGO_TARGET_DIR" | tail -n 1 | tr -dc 0-9)
