@@ -200,6 +200,7 @@ const OWN_CAPABILITIES: Capabilities = Capabilities::NET_BIND_SERVICE.union(Capa
 const HANDED_ON: Capabilities = Capabilities::NET_ADMIN
     .union(Capabilities::NET_RAW)
     .union(Capabilities::BPF)
+    .union(Capabilities::PERFMON)
     .union(Capabilities::IPC_LOCK)
     .union(Capabilities::SYS_RESOURCE)
     .union(Capabilities::SYS_RAWIO)
