@@ -34,20 +34,9 @@ import time
 import urllib.request
 from pathlib import Path
 
+import plane
+
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGURATION = """
-version = 1
-[boot]
-cores = [0]
-main_core = 1
-flow_memory = "64MiB"
-[boot.memory]
-hugepages = false
-mib = 256
-[[boot.ports]]
-name = "load"
-device = "net_pcap0,rx_pcap={capture},infinite_rx=1"
-"""
 CONNECTIONS = 16
 RECEIVED = "wirewarden_worker_received_packets_total"
 
@@ -87,7 +76,7 @@ class Appliance:
             self.cli = None
         subprocess.run([release / "make-sample", "random-udp", folder / "good.pcap", "100"], check=True)
         spoil(folder / "good.pcap", folder / "load.pcap")
-        (folder / "first.toml").write_text(CONFIGURATION.format(capture=folder / "load.pcap"))
+        (folder / "first.toml").write_text(plane.CONFIGURATION.format(capture=folder / "load.pcap"))
         command = [release / "wirewardend", "-c", folder / "first.toml", "--state", folder / "state", "--run", folder / "run"]
         command += ["--listen", f"127.0.0.1:{self.http}", "--dataplane-log", folder / "plane.log", "--rate-limit", "100000"]
         self.daemon = subprocess.Popen(command, stderr=open(folder / "daemon.log", "ab"))
@@ -101,9 +90,7 @@ class Appliance:
         folder, until = self.folder, time.monotonic() + 60
         while True:
             try:
-                self.socket = socket.socket(socket.AF_UNIX)
-                self.socket.connect(str(folder / "run" / "control.sock"))
-                self.lines = self.socket.makefile("rb")
+                self.client = plane.Client(folder / "run" / "control.sock")
                 if self.ask("status").get("dataplane"):
                     return
             except OSError:
@@ -113,12 +100,11 @@ class Appliance:
             time.sleep(0.05)
 
     def ask(self, do):
-        self.socket.sendall(json.dumps({"version": 1, "id": 1, "command": {"do": do}}).encode() + b"\n")
-        told = json.loads(self.lines.readline())
-        if "answer" not in told:
+        told = self.client.ask(do)
+        if "reply" not in told:
             logs = "".join((self.folder / name).read_text()[-4000:] for name in ("daemon.log", "plane.log"))
             raise SystemExit(f"{do} was refused: {told}\n{logs}")
-        return told["answer"]["reply"]
+        return told["reply"]
 
     def received(self):
         return sum(worker["received"] for worker in self.counters()["workers"])

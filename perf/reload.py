@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -22,43 +21,19 @@ import tempfile
 import time
 from pathlib import Path
 
+import plane
+
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGURATION = """
-version = 1
-[boot]
-cores = [0]
-main_core = 1
-flow_memory = "64MiB"
-[boot.memory]
-hugepages = false
-mib = 256
-[[boot.ports]]
-name = "load"
-device = "net_pcap0,rx_pcap={capture},infinite_rx=1"
-[live.classify]
+CONFIGURATION = plane.CONFIGURATION + """[live.classify]
 signatures_dir = "{signatures}"
 """
-
-
-class Client:
-    def __init__(self, path, patience=60.0):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(patience)
-        self.socket.connect(str(path))
-        self.lines = self.socket.makefile("rb")
-
-    def ask(self, do, **more):
-        request = {"version": 1, "id": 1, "command": {"do": do, **more}}
-        self.socket.sendall(json.dumps(request).encode() + b"\n")
-        told = json.loads(self.lines.readline())
-        return told.get("answer", told)
 
 
 def connected(path, child, patience=60.0):
     until = time.monotonic() + patience
     while time.monotonic() < until:
         try:
-            return Client(path)
+            return plane.Client(path)
         except OSError:
             if child.poll() is not None:
                 raise SystemExit(f"it ended with {child.returncode}")
@@ -222,7 +197,7 @@ def main():
         if daemon:
             # A data plane outlives its daemon, this one too where something went wrong.
             try:
-                Client(folder / "run" / "dataplane.sock", 10.0).ask("stop")
+                plane.Client(folder / "run" / "dataplane.sock", 10.0).ask("stop")
             except (OSError, ValueError):
                 pass
             daemon.terminate()

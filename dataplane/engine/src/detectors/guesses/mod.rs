@@ -101,10 +101,9 @@ impl GuessTable {
             self.port_networks.get(at)?.1.owner(address)
         };
         let of_range = || {
-            let is_udp = carrier == Carrier::Udp;
-            let mut ranges =
-                self.range_networks.iter().filter(|((first, last), _)| (*first..=*last).contains(&port));
-            ranges.find_map(|(_, networks)| networks.owner(address)).filter(|_| is_udp)
+            let ranges = self.range_networks.iter().filter(|_| carrier == Carrier::Udp);
+            let mut around = ranges.filter(|((first, last), _)| (*first..=*last).contains(&port));
+            around.find_map(|(_, networks)| networks.owner(address))
         };
         of_port().or_else(of_range).or_else(|| self.networks.owner(address))
     }
