@@ -1,5 +1,5 @@
 use core::mem::ManuallyDrop;
-use core::ops::Range;
+use core::ops::{BitOrAssign, Range};
 use core::ptr::NonNull;
 use core::slice;
 
@@ -58,11 +58,11 @@ impl Mbuf {
         unsafe { dpdk_sys::dpdk_shim_pktmbuf_linearize(self.0.as_ptr()) == 0 }
     }
 
-    /// Whether it is in one buffer, and no device or driver said anything about it: hash, checksums or time.
+    /// What there is to say about it besides its bytes.
     #[inline]
-    pub(super) fn is_plain(&self) -> bool {
+    pub(super) fn said(&self) -> Said {
         let raw = self.raw();
-        raw.nb_segs == 1 && raw.ol_flags == 0
+        Said { segments: raw.nb_segs, flags: raw.ol_flags }
     }
 
     /// Hash by the port's RSS, 0 where it gave none.
@@ -181,6 +181,28 @@ impl Drop for Mbuf {
         // SAFETY: `Mbuf` is not `Clone` and is only made from a buffer whose reference was handed to us, so this is
         // the one release of that reference.
         unsafe { dpdk_sys::dpdk_shim_pktmbuf_free(self.0.as_ptr()) }
+    }
+}
+
+/// What drivers said of packets: all that they said of any of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    segments: u16,
+    flags: u64,
+}
+
+impl Said {
+    /// Whether each packet is in one buffer, and no device or driver said anything of any: hash, checksums or time.
+    pub(super) fn nothing(self) -> bool {
+        self.segments <= 1 && self.flags == 0
+    }
+}
+
+impl BitOrAssign for Said {
+    #[inline]
+    fn bitor_assign(&mut self, other: Self) {
+        self.segments |= other.segments;
+        self.flags |= other.flags;
     }
 }
 

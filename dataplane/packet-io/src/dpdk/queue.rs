@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dpdk_sys::rte_mbuf;
 
-use super::mbuf::{Mbuf, Packets, TimestampPlace, fill, forget_first};
+use super::mbuf::{Mbuf, Packets, Said, TimestampPlace, fill, forget_first};
 use super::pool::MbufPool;
 use super::port::Started;
 use super::ring::{Consumer, Producer, RingDrops};
@@ -166,30 +166,40 @@ impl Lane {
         let place = burst.metas.as_mut_ptr().wrapping_add(before).cast::<MaybeUninit<PacketMeta>>();
         // SAFETY: there is room for as many metas as packets, and `before` of them are there.
         let metas = unsafe { slice::from_raw_parts_mut(place, arrived.len()) };
-        let (mut bytes, mut several) = (0, false);
-        for (packet, meta) in arrived.iter().zip(metas) {
+        let (mut bytes, mut said) = (0, Said::default());
+        let mut describe = |packet: &Mbuf, meta: &mut MaybeUninit<PacketMeta>| {
             let meta = meta.write(self.plain);
             meta.wire_len = packet.len();
             bytes += u64::from(packet.len());
-            if !packet.is_plain() {
-                several |= packet.segments() > 1;
-                self.describe_offloads(packet, meta);
-            }
+            said |= packet.said();
+        };
+        // Four at a time: half of the instructions were those of the loop.
+        let ((packets, packet), (places, place)) = (arrived.as_chunks::<4>(), metas.as_chunks_mut::<4>());
+        for (packets, places) in packets.iter().zip(places) {
+            packets.iter().zip(places).for_each(|(packet, meta)| describe(packet, meta));
         }
+        packet.iter().zip(place).for_each(|(packet, meta)| describe(packet, meta));
         // SAFETY: each of them was just written.
         unsafe { burst.metas.set_len(burst.bufs.len()) };
-        if several { make_contiguous(burst, before) } else { (bytes, 0) }
+        if said.nothing() { (bytes, 0) } else { self.describe_offloads(burst, before, bytes) }
     }
 
-    /// What the device or driver says of a packet besides its bytes.
-    #[inline]
-    fn describe_offloads(&self, packet: &Mbuf, meta: &mut PacketMeta) {
-        meta.rss_hash = packet.rss_hash();
-        meta.checksums = packet.checksums();
-        if let Some(micros) = self.timestamps.and_then(|place| packet.timestamp(place)) {
-            // net_pcap counts microseconds since the UNIX epoch.
-            meta.timestamp_ns = micros.saturating_mul(1000);
+    /// What the device or driver says of packets besides their bytes; returns what `describe` does.
+    #[inline(never)]
+    fn describe_offloads(&self, burst: &mut Burst<Mbuf>, before: usize, bytes: u64) -> (u64, u64) {
+        let arrived = burst.bufs.get(before..).unwrap_or_default();
+        let metas = burst.metas.get_mut(before..).unwrap_or_default();
+        let mut several = false;
+        for (packet, meta) in arrived.iter().zip(metas) {
+            several |= packet.segments() > 1;
+            meta.rss_hash = packet.rss_hash();
+            meta.checksums = packet.checksums();
+            if let Some(micros) = self.timestamps.and_then(|place| packet.timestamp(place)) {
+                // net_pcap counts microseconds since the UNIX epoch.
+                meta.timestamp_ns = micros.saturating_mul(1000);
+            }
         }
+        if several { make_contiguous(burst, before) } else { (bytes, 0) }
     }
 }
 
@@ -325,7 +335,10 @@ fn add(counter: &AtomicU64, count: u64) {
 }
 
 fn bytes_of(packets: &[Mbuf]) -> u64 {
-    packets.iter().map(|packet| u64::from(packet.len())).sum()
+    let len = |packet: &Mbuf| u64::from(packet.len());
+    let (fours, rest) = packets.as_chunks::<4>();
+    let fours: u64 = fours.iter().map(|[a, b, c, d]| len(a) + len(b) + len(c) + len(d)).sum();
+    fours + rest.iter().map(len).sum::<u64>()
 }
 
 /// Receives as many packets as are there, and there is room for.
