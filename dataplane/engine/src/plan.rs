@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::detectors::guesses::{self, GuessTable, PortGuess};
 use crate::detectors::services::{self, ServiceSet};
 use crate::detectors::signatures::{
-    self, DatabaseCache, SignatureErrors, SignatureFile, SignatureProtocol, SignatureSet,
+    self, DatabaseCache, Merged, SignatureErrors, SignatureFile, SignatureProtocol, SignatureSet,
 };
 use crate::protocols::opening::{FirstByte, Fixed, Opening, Start};
 use crate::protocols::{self, Carrier, Found, Probe, Protocol};
@@ -133,6 +133,18 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with the files, each with file and line.
     pub fn following(&self, files: &[SignatureFile]) -> Result<Option<Self>, SignatureErrors> {
+        self.following_with(files, &Merged::default())
+    }
+
+    /// The same, with what was compiled beside this plan.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with file and line.
+    pub fn following_with(
+        &self,
+        files: &[SignatureFile],
+        merged: &Merged,
+    ) -> Result<Option<Self>, SignatureErrors> {
         if signatures::fingerprint_of(files) == self.signatures.fingerprint() {
             return Ok(None);
         }
@@ -141,7 +153,7 @@ impl Plan {
             true => Ok(Arc::clone(&self.services)),
             false => ServiceSet::from_files(files).map(Arc::new),
         };
-        let (signatures, services) = both(self.signatures.following(files), services)?;
+        let (signatures, services) = both(self.signatures.following(files, merged), services)?;
         let mut plan = Self::new(signatures, services, self.names.clone());
         // Numbers are never given anew, so that those in the table stay right.
         plan.guesses = match others.guesses == self.others.guesses {

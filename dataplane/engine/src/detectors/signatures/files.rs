@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use super::problem::{Problem, Problems, SignatureError, SignatureErrors};
 
 /// Bytes that a file may have.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
+/// Bytes that a file has at most as a rule.
+const USUAL_BYTES: usize = 4096;
 /// Files that a folder may have.
 const MAX_FILES: usize = 4096;
 
@@ -61,9 +63,9 @@ pub(crate) fn builtin() -> Vec<SignatureFile> {
 pub(crate) fn of_folder(folder: &Path) -> Result<Vec<SignatureFile>, SignatureErrors> {
     let mut errors = Vec::new();
     let mut files = Vec::new();
-    for (name, path) in listed(folder, "", &mut errors) {
-        if path.is_dir() {
-            for (inner, path) in listed(&path, &name, &mut errors) {
+    for (name, path, is_folder) in listed(folder, "", &mut errors) {
+        if is_folder {
+            for (inner, path, _) in listed(&path, &name, &mut errors) {
                 read_file(format!("{name}/{inner}"), &path, &mut files, &mut errors);
             }
         } else {
@@ -89,14 +91,18 @@ fn read_file(name: String, path: &Path, files: &mut Vec<SignatureFile>, errors: 
 
 fn text_of(path: &Path) -> Result<String, Problem> {
     let unreadable = |error: io::Error| Problem::Unreadable(error.kind());
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    // One more than it may have, and nothing is asked about it before.
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
         return Err(Problem::FileTooLarge { most: MAX_FILE_BYTES });
     }
-    fs::read_to_string(path).map_err(unreadable)
+    String::from_utf8(text).map_err(|_| Problem::Unreadable(io::ErrorKind::InvalidData))
 }
 
-/// Names and paths in a folder, ordered by name.
-fn listed(folder: &Path, name: &str, errors: &mut Vec<SignatureError>) -> Vec<(String, PathBuf)> {
+/// Names and paths in a folder, and whether each is a folder, ordered by name.
+fn listed(folder: &Path, name: &str, errors: &mut Vec<SignatureError>) -> Vec<(String, PathBuf, bool)> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let entries = entries.unwrap_or_else(|error| {
         let name = if name.is_empty() { folder.to_string_lossy() } else { Cow::Borrowed(name) };
@@ -105,7 +111,15 @@ fn listed(folder: &Path, name: &str, errors: &mut Vec<SignatureError>) -> Vec<(S
     });
     let mut paths: Vec<_> = entries
         .iter()
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .map(|entry| {
+            let path = entry.path();
+            // The folder says what most of its entries are; only links have to be followed.
+            let is_folder = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                _ => path.is_dir(),
+            };
+            (entry.file_name().to_string_lossy().into_owned(), path, is_folder)
+        })
         .collect();
     paths.sort();
     paths.truncate(MAX_FILES);
@@ -181,19 +195,67 @@ impl Reading {
 
 /// A number that is another for other files, in another order, or taking the place of others.
 pub(crate) fn fingerprint_below(files: &[SignatureFile], folder: &'static str) -> u64 {
-    let parts = below(files, folder).flat_map(|file| {
-        let separator: &[u8] = if file.overrides { &[1] } else { &[0] };
-        [file.path.as_bytes(), separator, file.text.as_bytes(), &[0]]
-    });
-    hashed(parts.flatten())
+    below(files, folder).fold(FIRST, |number, file| {
+        let number = hashed(hashed(number, file.path.as_bytes()), &[u8::from(file.overrides)]);
+        hashed(number, file.text.as_bytes())
+    })
 }
 
-/// FNV-1a over all paths and texts.
+/// Over all paths and texts.
 pub(super) fn fingerprint(files: &[SignatureFile]) -> u64 {
-    let parts = files.iter().flat_map(|file| [file.path.as_bytes(), &[0], file.text.as_bytes(), &[0]]);
-    hashed(parts.flatten())
+    files
+        .iter()
+        .fold(FIRST, |number, file| hashed(hashed(number, file.path.as_bytes()), file.text.as_bytes()))
 }
 
-fn hashed<'b>(bytes: impl Iterator<Item = &'b u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+/// What a fingerprint starts with.
+const FIRST: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// A number of `before` and of some bytes and their count: eight bytes at a time, since megabytes are read at each
+/// reload. Nobody's enemy: it tells apart, and proves nothing.
+fn hashed(before: u64, bytes: &[u8]) -> u64 {
+    let mix = |hash: u64, word: u64| {
+        let hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^ hash >> 32
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    let hash = words.iter().fold(before, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    mix(mix(hash, rest), bytes.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_changes_with_every_byte_and_where_a_text_ends() {
+        let file = |path: &str, text: &str| SignatureFile {
+            path: path.to_owned(),
+            text: Cow::Owned(text.to_owned()),
+            overrides: false,
+        };
+        let text = "0123456789abcdefghij";
+        let mut numbers = vec![
+            fingerprint(&[]),
+            fingerprint(&[file("a", text)]),
+            fingerprint(&[file("a0", "123456789abcdefghij")]),
+            fingerprint(&[file("a", text), file("", "")]),
+            fingerprint(&[file("a", &format!("{text}\0"))]),
+            fingerprint(&[file("a", text), file("b", text)]),
+            fingerprint(&[file("b", text), file("a", text)]),
+        ];
+        for at in 0..text.len() {
+            let mut other = text.as_bytes().to_vec();
+            other[at] ^= 1;
+            numbers.push(fingerprint(&[file("a", str::from_utf8(&other).unwrap())]));
+        }
+        let count = numbers.len();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), count);
+        let below = |overrides| fingerprint_below(&[SignatureFile { overrides, ..file("x/a", text) }], "x/");
+        assert_ne!(below(true), below(false));
+        assert_eq!(fingerprint_below(&[file("y/a", text)], "x/"), FIRST);
+    }
 }

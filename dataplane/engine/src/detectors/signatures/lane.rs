@@ -116,8 +116,8 @@ impl Block {
             }
             rows.fill(of_all);
             for (bit, set) in few {
-                for (value, row) in (0..=u8::MAX).zip(rows.iter_mut()) {
-                    if set.contains(value) {
+                for value in set.values() {
+                    if let Some(row) = rows.get_mut(usize::from(value)) {
                         row.insert(bit);
                     }
                 }

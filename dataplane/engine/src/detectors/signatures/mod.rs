@@ -68,6 +68,10 @@ pub struct SignatureSet {
     definitions: Definitions,
 }
 
+/// What was compiled beside a set that is in use, for the one that follows it.
+#[derive(Clone, Debug, Default)]
+pub struct Merged(Vec<Arc<Database>>);
+
 /// A protocol that signatures recognise.
 #[derive(Clone, Debug)]
 pub struct SignatureProtocol {
@@ -129,9 +133,23 @@ impl SignatureSet {
         Self::assembled(files, &Definitions::new(), Shelf::of(cache.databases()))
     }
 
-    /// The set of these files that takes this one's place: what is the same in both is neither read nor compiled again.
-    pub fn following(&self, files: &[SignatureFile]) -> Result<Self, SignatureErrors> {
-        Self::assembled(files, &self.definitions, Shelf::of(self.databases().cloned()))
+    /// The set of these files that takes this one's place: what is the same in both is neither read nor compiled again,
+    /// and what was merged beside it is taken where it fits.
+    pub fn following(&self, files: &[SignatureFile], merged: &Merged) -> Result<Self, SignatureErrors> {
+        let shelf = Shelf::of(merged.0.iter().chain(self.databases()).cloned());
+        Self::assembled(files, &self.definitions, shelf)
+    }
+
+    /// One database for each lane whose databases have become many, for the set that follows; none where nothing is
+    /// worth it. It takes as long as compiling everything.
+    #[must_use]
+    pub fn merged(&self) -> Option<Merged> {
+        let mut shelf = Shelf::default();
+        for searcher in self.searchers().filter(|searcher| searcher.is_worth_merging()) {
+            searcher.merge_onto(&mut shelf);
+        }
+        let merged = shelf.into_databases();
+        (!merged.is_empty()).then_some(Merged(merged))
     }
 
     fn assembled(
@@ -156,8 +174,11 @@ impl SignatureSet {
 
     /// The databases, some of them more than once.
     fn databases(&self) -> impl Iterator<Item = &Arc<Database>> {
-        let searchers = self.lanes.iter().filter_map(|lane| lane.searcher.as_ref()).chain(&self.earlier);
-        searchers.flat_map(Searcher::databases)
+        self.searchers().flat_map(Searcher::databases)
+    }
+
+    fn searchers(&self) -> impl Iterator<Item = &Searcher> {
+        self.lanes.iter().filter_map(|lane| lane.searcher.as_ref()).chain(&self.earlier)
     }
 
     /// The protocols that the signatures recognise, by name.

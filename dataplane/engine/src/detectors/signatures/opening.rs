@@ -41,6 +41,18 @@ impl ByteSet {
         self.0.get(usize::from(value >> 6)).is_some_and(|word| word >> (value & 63) & 1 == 1)
     }
 
+    /// The values, ascending.
+    pub(super) fn values(self) -> impl Iterator<Item = u8> {
+        [0_u8, 64, 128, 192].into_iter().zip(self.0).flat_map(|(first, word)| {
+            let mut left = word;
+            core::iter::from_fn(move || {
+                let bit = u8::try_from(left.trailing_zeros()).ok().filter(|bit| *bit < 64)?;
+                left &= left - 1;
+                Some(first + bit)
+            })
+        })
+    }
+
     /// How many values are in the set.
     pub(super) fn count(self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).sum()
@@ -110,5 +122,18 @@ impl Heads {
     /// The sets, first byte first.
     pub(super) fn sets(&self) -> impl Iterator<Item = ByteSet> {
         self.0.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_values_of_a_set_are_those_that_it_contains() {
+        for set in [ByteSet::NONE, ByteSet::ALL, ByteSet::of(|value| value % 37 == 5 || value == 255)] {
+            let contained: Vec<u8> = (0..=u8::MAX).filter(|value| set.contains(*value)).collect();
+            assert_eq!(set.values().collect::<Vec<_>>(), contained);
+        }
     }
 }

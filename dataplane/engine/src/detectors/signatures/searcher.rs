@@ -1,8 +1,10 @@
 //! What Hyperscan looks for on behalf of a lane: databases that were compiled for it, or for a set before it.
 //!
 //! Compiling is what takes long. A database knows its expressions by their place and nothing of signatures, so that one
-//! serves every set, lane and direction that looks for the same; a set that differs in a few takes the database of
-//! before, leaves out what is gone, and adds a small one for what is new.
+//! serves every set, lane and direction that looks for the same; a set that differs in a few takes the databases of
+//! before, leaves out what is gone, and adds a small one for what is new. Of small ones that were added before, each is
+//! taken that has more than is left to be compiled: so there are few of them, and whoever changes little compiles little.
+//! What was added is made one with the rest by [`Searcher::merged`], beside what is in use.
 
 use std::sync::Arc;
 
@@ -12,6 +14,10 @@ use super::pattern::Pattern;
 /// Expressions that are compiled beside a database that has the others; with more, all are compiled anew. So many take
 /// about a tenth of a second.
 const MOST_ADDED: usize = 256;
+/// Databases of a lane at most: each is scanned by itself.
+const MOST_PARTS: usize = 6;
+/// Expressions beside the first database from which on merging is worth its time.
+const WORTH_MERGING: usize = 48;
 /// The rank of an expression that no signature has.
 const NONE: u16 = u16::MAX;
 
@@ -22,7 +28,7 @@ pub(super) struct Refused {
     pub(super) reason: String,
 }
 
-/// The databases of a lane: one, or one and what was added to it.
+/// The databases of a lane: one, or one and those that were added to it.
 #[derive(Debug)]
 pub(super) struct Searcher {
     parts: Vec<Part>,
@@ -62,6 +68,31 @@ impl Searcher {
     pub(super) fn databases(&self) -> impl Iterator<Item = &Arc<Database>> {
         self.parts.iter().map(|part| &part.database)
     }
+
+    /// Whether so much was added to the first database, or is gone from it, that one for all of it is worth compiling.
+    pub(super) fn is_worth_merging(&self) -> bool {
+        let added: usize = self.parts.iter().skip(1).map(Part::used).sum();
+        let gone = self.parts.iter().map(|part| part.ranks.len() - part.used()).sum::<usize>();
+        added >= WORTH_MERGING || self.parts.len() >= MOST_PARTS - 1 || 4 * gone > self.ranks()
+    }
+
+    /// One database for all that is looked for, put on the shelf; nothing where there is one already, or where Hyperscan
+    /// has no memory for it.
+    pub(super) fn merge_onto(&self, shelf: &mut Shelf) {
+        let used = self.parts.iter().flat_map(|part| part.database.expressions().iter().zip(&part.ranks));
+        let mut wanted: Vec<(Expression, u16)> = used
+            .filter(|(_, rank)| **rank != NONE)
+            .map(|(expression, rank)| (expression.clone(), *rank))
+            .collect();
+        wanted.sort();
+        if shelf.exactly(&wanted).is_none() {
+            let _ = shelf.compiled(&wanted);
+        }
+    }
+
+    fn ranks(&self) -> usize {
+        self.parts.iter().map(|part| part.ranks.len()).sum()
+    }
 }
 
 impl Part {
@@ -88,6 +119,11 @@ impl Part {
             }
         }
         Self { database, ranks, has: has.into_boxed_slice() }
+    }
+
+    /// How many of its expressions belong to a signature.
+    fn used(&self) -> usize {
+        self.ranks.iter().filter(|rank| **rank != NONE).count()
     }
 
     /// Whether it looks for one of the ranks whose bits are set.
@@ -119,6 +155,11 @@ impl Shelf {
         shelf
     }
 
+    /// The databases on it.
+    pub(super) fn into_databases(self) -> Vec<Arc<Database>> {
+        self.databases
+    }
+
     /// What looks for these patterns, each with the rank of its signature; none for none. Errors: all that Hyperscan
     /// refuses.
     pub(super) fn searcher(
@@ -132,13 +173,12 @@ impl Shelf {
             return Ok(None);
         }
         let mut parts = Vec::new();
-        if self.exactly(&wanted).is_none()
-            && let Some(base) = self.nearest(&wanted)
-        {
-            parts.push(Part::take(base, &mut wanted));
-        }
-        if !wanted.is_empty() {
-            let database = match self.exactly(&wanted) {
+        // Each has more than is left after it, so that this ends soon.
+        while !wanted.is_empty() {
+            let has_room = parts.len() + 1 < MOST_PARTS;
+            let known = self.exactly(&wanted);
+            let known = known.or_else(|| has_room.then(|| self.nearest(&wanted)).flatten());
+            let database = match known {
                 Some(database) => database,
                 None => self.compiled(&wanted)?,
             };
@@ -150,7 +190,8 @@ impl Shelf {
     /// The database of exactly these expressions.
     fn exactly(&self, wanted: &[(Expression, u16)]) -> Option<Arc<Database>> {
         let is_it = |database: &&Arc<Database>| {
-            database.expressions().iter().eq(wanted.iter().map(|(expression, _)| expression))
+            database.expressions().len() == wanted.len()
+                && database.expressions().iter().eq(wanted.iter().map(|(expression, _)| expression))
         };
         self.databases.iter().find(is_it).cloned()
     }
@@ -241,6 +282,54 @@ mod tests {
         let other = patterns(&["golfing", "hotels"]);
         assert_eq!(shelf.searcher(&ranked(&other, 0)).unwrap().unwrap().parts.len(), 1);
         assert!(shelf.searcher(&[]).unwrap().is_none());
+    }
+
+    /// `count` words, the first of them number `first`.
+    fn words(first: usize, count: usize) -> Vec<Pattern> {
+        (first..first + count).map(|n| Pattern::parse(&format!("word{n:05}x"), (0, 128)).unwrap()).collect()
+    }
+
+    #[test]
+    fn of_many_small_changes_each_compiles_what_is_new_and_merging_makes_one_of_all() {
+        let mut shelf = Shelf::default();
+        let mut searcher = shelf.searcher(&ranked(&words(0, 100), 0)).unwrap().unwrap();
+        let mut merged = None;
+        for turn in 1..=40 {
+            // Three go, three come; what a reload has at hand is what is in use, and what was merged beside it.
+            let after = words(3 * turn, 100);
+            let known: Vec<_> =
+                searcher.databases().cloned().chain(merged.take().into_iter().flatten()).collect();
+            let mut shelf = Shelf::of(known.iter().cloned());
+            searcher = shelf.searcher(&ranked(&after, 0)).unwrap().unwrap();
+            let compiled: usize =
+                shelf.databases.iter().skip(known.len()).map(|new| new.expressions().len()).sum();
+            assert!(
+                compiled < WORTH_MERGING + 3 && searcher.parts.len() <= MOST_PARTS,
+                "turn {turn}: {compiled}"
+            );
+            let (gone, last) = (format!("word{:05}x", 3 * turn - 1), format!("word{:05}x", 3 * turn + 99));
+            assert_eq!(
+                found(&searcher, &format!("{gone} word{:05}x {last}", 3 * turn)),
+                [0, 99],
+                "turn {turn}"
+            );
+            if searcher.is_worth_merging() {
+                let mut shelf = Shelf::default();
+                searcher.merge_onto(&mut shelf);
+                let one = shelf.into_databases();
+                assert_eq!(one.iter().map(|one| one.expressions().len()).collect::<Vec<_>>(), [100]);
+                merged = Some(one);
+            }
+        }
+    }
+
+    #[test]
+    fn one_database_is_not_merged_with_itself() {
+        let mut shelf = Shelf::default();
+        let searcher = shelf.searcher(&ranked(&words(0, 100), 0)).unwrap().unwrap();
+        assert!(!searcher.is_worth_merging());
+        searcher.merge_onto(&mut shelf);
+        assert_eq!(shelf.databases.len(), 1);
     }
 
     #[test]
