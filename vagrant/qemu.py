@@ -3,6 +3,7 @@
 
     vagrant/qemu.py nic [--nic e1000e:uio,virtio:vfio] [--frames 10000]   a driver of DPDK receives what a sender sends
     vagrant/qemu.py esp [--only v4-in-v6]                                 tunnels against the kernel's own ESP
+    vagrant/qemu.py xfrm [--only export-v4]                               keys given to the kernel's ESP, and taken from it
     vagrant/qemu.py xdp [--kernel PACKAGE|FILE.deb ...]                   the XDP program on other kernels
     vagrant/qemu.py shell [--kernel PACKAGE|FILE.deb]                     a shell in such a machine
 
@@ -15,7 +16,7 @@ import argparse
 import signal
 import sys
 
-from lab import esp, nic, shell, xdp
+from lab import esp, nic, shell, xdp, xfrm
 from lab.machine import ACCELERATORS, Missing, Stuck, Wrong, check_qemu, positive
 
 
@@ -29,7 +30,7 @@ def arguments():
     every.add_argument("--limit", type=positive, metavar="SECONDS", help="longest that one machine may run")
     every.add_argument("--keep", action="store_true", help="leave the folder of the run where it is")
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (nic, esp, xdp, shell):
+    for module in (nic, esp, xfrm, xdp, shell):
         module.add_arguments(commands, every)
     return parser.parse_args()
 

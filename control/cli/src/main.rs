@@ -28,6 +28,7 @@ mod trace;
 mod tune;
 #[cfg(feature = "xdp")]
 mod xdp;
+mod xfrm;
 
 use std::io;
 use std::process::ExitCode;

@@ -58,6 +58,8 @@ const RUNS: &[Run] = &[
     ("tunnel peers", "", &[3], "wirewardend"),
     ("tunnel rotate", "", &[3], "wirewardend"),
     ("tunnel check", "", &[3], "wirewardend"),
+    ("tunnel export-xfrm", "-c CONF", &[2], "live.tunnel.peers"),
+    ("tunnel import-xfrm", "--netns none0 -c CONF", &[2], "live.tunnel.peers"),
     ("pki init", "Plant --dir DIR/pki", &[0], "Plant"),
     ("pki issue", "west.example --dir DIR/pki", &[0], "west.example"),
     ("pki show", "DIR/pki/west.example.crt", &[0], "west.example"),

@@ -146,6 +146,8 @@ fn each_command_has_an_example_in_its_help() {
         &["tunnel", "peers"],
         &["tunnel", "rotate"],
         &["tunnel", "check"],
+        &["tunnel", "export-xfrm"],
+        &["tunnel", "import-xfrm"],
         &["bench", "crypto"],
     ] {
         let help = text(&wirewarden(&[command, &["--help"]].concat()).stdout);

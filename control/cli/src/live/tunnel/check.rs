@@ -113,6 +113,14 @@ fn table(report: &Report) -> Table {
     table
 }
 
+/// The configuration of a file, else the running one.
+pub(super) fn configuration(where_: &Reach, file: Option<&Path>, no_color: bool) -> Result<Config, Told> {
+    match file {
+        Some(file) => read(file),
+        None => Ok(running(where_, no_color)?.0),
+    }
+}
+
 fn read(file: &Path) -> Result<Config, Told> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {

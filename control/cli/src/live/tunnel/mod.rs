@@ -13,6 +13,7 @@ use super::table::{Side, Table};
 use super::{Reach, Talk, Told, exit, odd};
 use crate::exit::Exit;
 use crate::figures;
+use crate::xfrm::{self, ExportArgs, ImportArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -60,6 +61,12 @@ enum TunnelCommand {
         #[arg(long)]
         offline: bool,
     },
+    /// Take the place of the data plane on a Linux host: give the keys that the daemon agrees on to the host's own kernel
+    #[command(after_help = EXPORT)]
+    ExportXfrm(ExportArgs),
+    /// Give the data plane the keys that an IKE daemon agrees on, out of the kernel of that daemon's network namespace
+    #[command(after_help = IMPORT)]
+    ImportXfrm(ImportArgs),
 }
 
 const SHOW: &str = "\
@@ -88,6 +95,23 @@ Examples:
 A peer is connected to as if for keys, and left before there are any: it counts that as `closed_early`. Exits with 1 where
 something is wrong.";
 
+const EXPORT: &str = "\
+Examples:
+  sudo wirewarden tunnel export-xfrm -c host.toml       # beside `wirewardend --external -c host.toml`
+  sudo wirewarden tunnel export-xfrm --clear
+
+Policies are in place before there are keys, and stay when this ends: what they are about is dropped then, until
+`--clear`. The kernel is the only sender of its SAs. Peers have `framing = \"ip\"`, an `address`, and no `udp_encapsulation`.";
+
+const IMPORT: &str = "\
+Examples:
+  sudo wirewarden tunnel import-xfrm --netns ike
+  sudo wirewarden tunnel import-xfrm --netns ike -c gateway.toml --control /run/wirewarden/dataplane.sock
+
+Takes SAs of aes256gcm16-esn in tunnel mode that are made while it looks, each once, and tears them down where the kernel
+has ever used one: a key has one sender. The namespace of the IKE daemon must not forward packets. When it ends, the data
+plane wipes these keys.";
+
 pub(crate) fn tunnel(args: &TunnelArgs, no_color: bool) -> Exit {
     exit(run(args, no_color))
 }
@@ -96,6 +120,14 @@ fn run(args: &TunnelArgs, no_color: bool) -> Result<Exit, Told> {
     if let TunnelCommand::Check { config, offline } = &args.command {
         let contact = if *offline { check::Contact::None } else { check::Contact::Peers };
         return check::run(&args.reach, config.as_deref(), contact, no_color);
+    }
+    match &args.command {
+        TunnelCommand::ExportXfrm(args) => return Ok(xfrm::export(args)),
+        TunnelCommand::ImportXfrm(import) => {
+            let config = check::configuration(&args.reach, import.config.as_deref(), no_color)?;
+            return Ok(xfrm::import(import, &config.live.tunnel));
+        }
+        _ => {}
     }
     let mut talk = Talk::open(&args.reach, no_color)?;
     match &args.command {
