@@ -9,8 +9,8 @@ from lab.kernel import kernel
 from lab.machine import HERE, ROOT, Machine, Missing, build, program, target_dir
 
 KERNELS = ["linux-image-amd64", "linux-image-6.12-amd64"]
-# What the tests of each package are called, and those of them that are about speed, or the same again a hundred times.
-TESTS = [("packet-io", "xdp", ["a_hundred_cycles"]), ("runner", "kernel", ["overload"])]
+# What the tests of each package are called, and those of them that are about speed, or the same again so many times.
+TESTS = [("packet-io", "xdp", ["a_hundred_cycles", "a_list_takes"]), ("runner", "kernel", ["overload"])]
 
 
 def add_arguments(commands, every):

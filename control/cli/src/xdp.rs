@@ -160,7 +160,11 @@ fn show() -> Result<Shown, XdpError> {
     let mut text: String = all
         .iter()
         .map(|one| {
-            let whose = if one.is_ours() { "ours" } else { "another's" };
+            let whose = match (one.is_known, one.is_ours()) {
+                (false, _) => "unknown",
+                (true, true) => "ours",
+                (true, false) => "another's",
+            };
             format!("{:<15} {whose}: {one}\n", one.interface)
         })
         .collect();
@@ -178,7 +182,8 @@ fn attachment_json(one: &Attachment) -> Value {
         "mode": one.mode.to_string(),
         "program": one.program,
         "name": one.name,
-        "ours": one.is_ours(),
+        // None where it cannot be seen.
+        "ours": one.is_known.then(|| one.is_ours()),
         "owners": owners,
     })
 }

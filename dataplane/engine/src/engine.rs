@@ -199,7 +199,7 @@ impl Engine {
     pub fn process(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], batch: &mut RecordBatch) {
         let Some(mut scratch) = self.scratch.take() else { return };
         let burst = scratch.get_mut(..frames.len().min(MAX_BURST)).unwrap_or_default();
-        frames.iter().take(AHEAD).for_each(|frame| mem_sys::prefetch_start(frame.bytes));
+        frames.iter().take(AHEAD).for_each(|frame| mem_sys::prefetch_head(frame.bytes));
         // In each turn a new group is parsed, and those before it go one step further.
         for turn in 0..burst.len().div_ceil(GROUP) + STEPS - 1 {
             let [first, second, third, fourth]: [usize; STEPS] =
@@ -239,7 +239,7 @@ impl Engine {
         let (mut packets, mut bytes) = (0, 0);
         for (at, (frame, parsed)) in frames.iter().zip(group).enumerate() {
             if let Some(later) = frames.get(at + AHEAD) {
-                mem_sys::prefetch_start(later.bytes);
+                mem_sys::prefetch_head(later.bytes);
             }
             self.now_ns = self.now_ns.max(frame.timestamp_ns);
             let options = if frame.checksums_good { &self.trusting } else { &self.config.parse };

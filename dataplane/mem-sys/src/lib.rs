@@ -236,6 +236,15 @@ pub fn prefetch_start(bytes: &[u8]) {
     prefetch(bytes.as_ptr().cast());
 }
 
+/// Asks the processor to load the first two cache lines of a frame: headers, and where the payload begins.
+#[inline]
+pub fn prefetch_head(bytes: &[u8]) {
+    prefetch_start(bytes);
+    if let Some(second) = bytes.get(64..) {
+        prefetch_start(second);
+    }
+}
+
 /// Asks the processor to load the first cache lines of a value, eight at most.
 #[inline]
 pub fn prefetch_value<T: ?Sized>(value: &T) {

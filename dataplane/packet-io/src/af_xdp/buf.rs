@@ -1,11 +1,13 @@
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::ptr::NonNull;
 
 use super::frames::{FrameId, Frames};
 use crate::{BURST, Burst, PacketBuf};
 
-/// A packet in a frame of its worker's memory, or one that came in several frames and was put together.
+/// A packet in a frame of its worker's memory, or in memory of its own: one that came in several frames and was put
+/// together, or one that leaves no room in its frame.
 pub struct AfXdpBuf {
     place: Place,
 }
@@ -13,9 +15,20 @@ pub struct AfXdpBuf {
 enum Place {
     /// In a frame that is this buffer's alone.
     Frame(Framed),
-    /// Longer than a frame.
-    Joined(Box<[u8]>),
+    /// In memory of its own. One word here, so that the other case stays small.
+    Own(Box<Own>),
 }
+
+/// A packet with room around it.
+struct Own {
+    storage: Vec<u8>,
+    at: Range<usize>,
+}
+
+/// Room before packets in memory of their own, bytes: for the headers of a tunnel, and a tag.
+pub(super) const HEADROOM: usize = 128;
+/// Room behind a packet that it must have at least, bytes: for ESP's padding and check value.
+pub(super) const TAILROOM: usize = 64;
 
 /// Bytes of a frame. Not dropped but taken apart: the frame goes back to the stack, or on to a ring.
 #[derive(Clone, Copy)]
@@ -39,9 +52,28 @@ impl AfXdpBuf {
         Self { place: Place::Frame(Framed { frames: NonNull::from(frames), address, len }) }
     }
 
-    /// A packet of its own memory.
-    pub(super) fn joined(bytes: Vec<u8>) -> Self {
-        Self { place: Place::Joined(bytes.into_boxed_slice()) }
+    /// A packet in memory of its own: what stands in `storage` behind [`HEADROOM`].
+    pub(super) fn own(mut storage: Vec<u8>) -> Self {
+        let end = storage.len();
+        storage.resize(end + TAILROOM, 0);
+        Self { place: Place::Own(Box::new(Own { storage, at: HEADROOM.min(end)..end })) }
+    }
+
+    /// A copy of bytes, with room around them.
+    pub(super) fn copied(bytes: &[u8]) -> Self {
+        let mut storage = Vec::with_capacity(HEADROOM + bytes.len() + TAILROOM);
+        storage.resize(HEADROOM, 0);
+        storage.extend_from_slice(bytes);
+        Self::own(storage)
+    }
+
+    /// The packet, copied where its frame has less room behind it than every packet has.
+    #[inline]
+    pub(super) fn with_room(self) -> Self {
+        match &self.place {
+            Place::Frame(framed) if framed.room_behind() < TAILROOM => Self::copied(self.bytes()),
+            _ => self,
+        }
     }
 
     /// The frame, where it is one of `frames`.
@@ -55,8 +87,10 @@ impl AfXdpBuf {
 
     /// Forgets the frame: it is somebody else's now, who also calls [`Frames::give_back`].
     #[inline]
-    pub(super) fn forget_frame(mut self) {
-        self.place = Place::Joined(Box::default());
+    pub(super) fn forget_frame(self) {
+        if matches!(self.place, Place::Frame(_)) {
+            let _forgotten = ManuallyDrop::new(self);
+        }
     }
 }
 
@@ -80,6 +114,12 @@ impl Framed {
         usize::try_from(self.address & u64::from(self.frames().size() - 1)).unwrap_or(0)
     }
 
+    /// Bytes of its frame behind it.
+    #[inline]
+    fn room_behind(&self) -> usize {
+        (self.frames().size() as usize).saturating_sub(self.within() + self.len as usize)
+    }
+
     #[inline]
     fn frame(&self) -> FrameId {
         self.frames().frame_at(self.address).unwrap_or(0)
@@ -95,7 +135,7 @@ impl PacketBuf for AfXdpBuf {
             Place::Frame(framed) => unsafe {
                 std::slice::from_raw_parts(framed.start(), framed.len as usize)
             },
-            Place::Joined(bytes) => bytes,
+            Place::Own(own) => own.storage.get(own.at.clone()).unwrap_or_default(),
         }
     }
 
@@ -106,7 +146,7 @@ impl PacketBuf for AfXdpBuf {
             Place::Frame(framed) => unsafe {
                 std::slice::from_raw_parts_mut(framed.start(), framed.len as usize)
             },
-            Place::Joined(bytes) => bytes,
+            Place::Own(own) => own.storage.get_mut(own.at.clone()).unwrap_or_default(),
         }
     }
 
@@ -120,10 +160,7 @@ impl PacketBuf for AfXdpBuf {
                 let storage = unsafe { std::slice::from_raw_parts_mut(start, size) };
                 (storage, within..within + framed.len as usize)
             }
-            Place::Joined(bytes) => {
-                let len = bytes.len();
-                (bytes, 0..len)
-            }
+            Place::Own(own) => (&mut own.storage, own.at.clone()),
         }
     }
 
@@ -140,7 +177,13 @@ impl PacketBuf for AfXdpBuf {
                 framed.len = len;
                 true
             }
-            Place::Joined(bytes) => range == (0..bytes.len()),
+            Place::Own(own) => {
+                let is_within = own.storage.get(range.clone()).is_some();
+                if is_within {
+                    own.at = range;
+                }
+                is_within
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::frames::Memory;
 use super::queue::{AfXdpQueue, Meter};
 use super::socket::{Binding, CopyChoice, RingSizes, Socket, Target};
 use crate::linux;
-use crate::xdp::{Mode, XdpConfig, XdpError, XdpProgram};
+use crate::xdp::{self, Mode, ModeChoice, XdpConfig, XdpError, XdpProgram};
 use crate::{BURST, IoStats};
 
 /// How a port is opened.
@@ -181,8 +181,14 @@ impl<'c> Plan<'c> {
             FrameSize::Auto => FOUR_KIB,
         };
         let is_long = needed > room(shift);
-        let mut program = XdpProgram::load(&XdpConfig { in_pieces: is_long, ..config.xdp.clone() })?;
-        let mode = program.attach()?;
+        let (program, mode) = match attached_in_pieces(&config.xdp, needed, is_long)? {
+            Some(program) => (program, Mode::Native),
+            None => {
+                let mut program = XdpProgram::load(&XdpConfig { in_pieces: is_long, ..config.xdp.clone() })?;
+                let mode = program.attach()?;
+                (program, mode)
+            }
+        };
         let promiscuous = if config.promiscuous {
             let socket = linux::promiscuous(program.index());
             Some(socket.map_err(|source| XdpError::System { step: "promiscuous mode", source })?)
@@ -190,7 +196,7 @@ impl<'c> Plan<'c> {
             None
         };
         // The generic mode also sees packets that the kernel has put together, whatever the MTU.
-        let may_come_in_pieces = is_long || mode == Mode::Generic;
+        let may_come_in_pieces = is_long || mode == Mode::Generic || program.is_in_pieces();
         Ok(Self {
             config,
             program,
@@ -226,6 +232,33 @@ impl<'c> Plan<'c> {
         rx + fill + tx.max(completion) + held
     }
 }
+
+/// The program that takes packets in pieces, attached in native mode, where the driver wants that for an MTU whose frames
+/// would fit into one piece of ours: drivers have limits of their own, and their packets carry other things besides.
+fn attached_in_pieces(
+    config: &XdpConfig,
+    needed: u32,
+    is_long: bool,
+) -> Result<Option<XdpProgram>, XdpError> {
+    if is_long || needed <= ORDINARY || config.mode == ModeChoice::Generic {
+        return Ok(None);
+    }
+    let attach = |in_pieces| {
+        let native = XdpConfig { in_pieces, mode: ModeChoice::Native, ..config.clone() };
+        let mut program = XdpProgram::load(&native)?;
+        program.attach().map(|_| program)
+    };
+    match attach(false) {
+        Ok(program) => Ok(Some(program)),
+        // Where both are refused, the first refusal is told, and the other mode is tried where it may be.
+        Err(XdpError::Refused { .. }) if xdp::sockets_take_pieces() => Ok(attach(true).ok()),
+        Err(XdpError::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Longest frame of an interface with Ethernet's MTU: every driver that has native XDP takes those in one piece.
+const ORDINARY: u32 = 1500 + LINK_HEADER;
 
 /// Longest frame that fits into `1 << shift` bytes.
 const fn room(shift: u32) -> u32 {

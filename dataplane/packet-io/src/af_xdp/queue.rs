@@ -2,7 +2,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::buf::{AfXdpBuf, Framed};
+use super::buf::{AfXdpBuf, Framed, HEADROOM, TAILROOM};
 use super::frames::{Frames, Memory};
 use super::socket::{self, Socket};
 use crate::{BURST, Burst, IoStats, PacketBuf, PacketIo, PacketMeta};
@@ -27,6 +27,7 @@ pub struct AfXdpQueue {
 struct Pieces {
     /// Longest packet that is put together; 0 where none may come.
     most: usize,
+    /// What has come of it, behind the room that a packet has before it; empty between two packets.
     bytes: Vec<u8>,
     /// The rest of the packet is dropped: it is too long.
     is_dropping: bool,
@@ -154,7 +155,7 @@ impl AfXdpQueue {
             if self.pieces.is_open || piece.options & libc::XDP_PKT_CONTD != 0 {
                 self.join(&buf, piece.options & libc::XDP_PKT_CONTD != 0, burst);
             } else {
-                self.hand_out(buf, burst);
+                self.hand_out(buf.with_room(), burst);
             }
         }
         self.socket.rx.release(count);
@@ -174,7 +175,10 @@ impl AfXdpQueue {
     #[cold]
     fn join(&mut self, piece: &AfXdpBuf, goes_on: bool, burst: &mut Burst<AfXdpBuf>) {
         let pieces = &mut self.pieces;
-        if pieces.bytes.len() + piece.bytes().len() > pieces.most {
+        if pieces.bytes.is_empty() {
+            pieces.bytes.resize(HEADROOM, 0);
+        }
+        if pieces.bytes.len() + piece.bytes().len() > HEADROOM + pieces.most {
             pieces.is_dropping = true;
         }
         if !pieces.is_dropping {
@@ -189,7 +193,7 @@ impl AfXdpQueue {
             self.stats.rx_errors += 1;
             return;
         }
-        self.hand_out(AfXdpBuf::joined(bytes), burst);
+        self.hand_out(AfXdpBuf::own(bytes), burst);
     }
 
     /// Sends a packet from the frame it is in, or copies it into frames of this queue; false where there is no room.
@@ -324,10 +328,14 @@ impl PacketIo for AfXdpQueue {
     }
 
     fn make(&mut self, bytes: &[u8]) -> Option<AfXdpBuf> {
+        let is_of_frame = HEADROOM + bytes.len() + TAILROOM <= self.memory.frames().size() as usize;
+        if !is_of_frame && bytes.len() <= self.pieces.most {
+            return Some(AfXdpBuf::copied(bytes));
+        }
         let mut buf = self.packet(bytes)?;
         // At the start of its frame: moved away from it where there is room.
         let (storage, at) = buf.storage_mut();
-        let start = MADE_HEADROOM.min(storage.len() - at.len());
+        let start = HEADROOM.min(storage.len() - at.len());
         storage.copy_within(at.clone(), start);
         buf.place(start..start + at.len()).then_some(buf)
     }
@@ -402,9 +410,6 @@ impl Counters {
         }
     }
 }
-
-/// Room before packets that are made here, bytes.
-const MADE_HEADROOM: usize = 128;
 
 /// LINKTYPE_ETHERNET.
 const ETHERNET: u16 = 1;

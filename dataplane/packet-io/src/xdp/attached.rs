@@ -26,6 +26,8 @@ pub struct Attachment {
     pub name: String,
     /// Processes that hold it, by number and command.
     pub owners: Vec<(u32, String)>,
+    /// Whether this process may look at programs (`CAP_SYS_ADMIN`): else the name and the owners are not known.
+    pub is_known: bool,
 }
 
 impl Attachment {
@@ -38,6 +40,13 @@ impl Attachment {
 
 impl fmt::Display for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_known {
+            return write!(
+                f,
+                "program {}, {}, whose it is takes CAP_SYS_ADMIN to see",
+                self.program, self.mode
+            );
+        }
         let name = if self.name.is_empty() { "without a name" } else { &self.name };
         write!(f, "program {} {name}, {}", self.program, self.mode)?;
         match self.owners.as_slice() {
@@ -64,6 +73,7 @@ pub(super) fn attachment(index: u32) -> Option<Attachment> {
         program: seen.program,
         name: info.as_ref().and_then(ProgramInfo::name_as_str).unwrap_or_default().to_owned(),
         owners: holders(seen.program),
+        is_known: info.is_some() || may_look(),
     })
 }
 
@@ -92,14 +102,9 @@ impl Attached {
     /// [`XdpError::NoInterface`], [`XdpError::NotOurs`], [`XdpError::Capability`] or [`XdpError::Map`].
     pub fn open(interface: &str) -> Result<Self, XdpError> {
         let not_ours = || XdpError::NotOurs { interface: interface.to_owned() };
-        let attachment = attachment(index_of(interface)?).ok_or_else(not_ours)?;
-        let info = program_info(attachment.program);
-        let Some(info) = info else {
-            return Err(XdpError::Capability { step: "looking at XDP programs", needs: Need::Bpf });
-        };
-        if !attachment.is_ours() {
-            return Err(not_ours());
-        }
+        let attachment = seen(interface)?;
+        // What was seen a moment ago may be gone.
+        let info = program_info(attachment.program).ok_or_else(not_ours)?;
         let ids = info.map_ids().ok().flatten().unwrap_or_default();
         let mut maps: Vec<(String, MapData)> = ids
             .into_iter()
@@ -138,18 +143,34 @@ impl Attached {
 /// [`XdpError::System`].
 pub fn detach(interface: &str) -> Result<Attachment, XdpError> {
     let not_ours = || XdpError::NotOurs { interface: interface.to_owned() };
-    let attachment = attachment(index_of(interface)?).filter(Attachment::is_ours).ok_or_else(not_ours)?;
+    let attachment = seen(interface)?;
     let link = loaded_links()
         .filter_map(Result::ok)
         .find(|link| link.program_id() == attachment.program)
         .ok_or_else(not_ours)?;
     let failed = |source: io::Error| match source.raw_os_error() {
-        Some(libc::EPERM) => XdpError::Capability { step: "detaching an XDP program", needs: Need::NetAdmin },
+        Some(libc::EPERM) => XdpError::Capability { step: "detaching an XDP program", needs: Need::SysAdmin },
         _ => XdpError::System { step: "detaching an XDP program", source },
     };
     let link = link_by_id(link.id()).map_err(failed)?;
     bpf(BPF_LINK_DETACH, u32::try_from(link.as_raw_fd()).unwrap_or(u32::MAX)).map_err(failed)?;
     Ok(attachment)
+}
+
+/// Our program on an interface; an error where there is none, or where that cannot be seen.
+fn seen(interface: &str) -> Result<Attachment, XdpError> {
+    match attachment(index_of(interface)?) {
+        Some(attachment) if !attachment.is_known => {
+            Err(XdpError::Capability { step: "looking at XDP programs", needs: Need::SysAdmin })
+        }
+        Some(attachment) if attachment.is_ours() => Ok(attachment),
+        _ => Err(XdpError::NotOurs { interface: interface.to_owned() }),
+    }
+}
+
+/// Whether the kernel tells this process of programs; there is one at least where this is asked.
+fn may_look() -> bool {
+    loaded_programs().next().is_some_and(|first| first.is_ok())
 }
 
 fn program_info(id: u32) -> Option<ProgramInfo> {

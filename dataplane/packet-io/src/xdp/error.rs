@@ -14,9 +14,7 @@ pub enum XdpError {
         interface: String,
     },
     /// The process may not.
-    #[error(
-        "{step} needs {needs}: run as root, or give the program `setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon=ep`"
-    )]
+    #[error("{step} needs {needs}: run as root{}", needs.instead())]
     Capability {
         /// What was done.
         step: &'static str,
@@ -45,7 +43,7 @@ pub enum XdpError {
     },
     /// Another program is attached.
     #[error(
-        "{interface} has an XDP program already: {attachment}; end its owner, or `ip link set {interface} xdp off` where it has none"
+        "{interface} has an XDP program already: {attachment}; `wirewarden xdp show` says whose; end its owner, or `ip link set {interface} xdp off` where it has none"
     )]
     AlreadyAttached {
         /// Interface.
@@ -127,6 +125,20 @@ pub enum Need {
     NetAdmin,
     /// `CAP_NET_RAW`.
     NetRaw,
+    /// `CAP_SYS_ADMIN`: the kernel shows programs, maps and links of other processes to nobody else.
+    SysAdmin,
+}
+
+impl Need {
+    /// What does as well as root.
+    fn instead(self) -> &'static str {
+        match self {
+            Self::SysAdmin => "",
+            Self::Bpf | Self::NetAdmin | Self::NetRaw => {
+                ", or give the program `setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon=ep`"
+            }
+        }
+    }
 }
 
 impl fmt::Display for Need {
@@ -135,6 +147,7 @@ impl fmt::Display for Need {
             Self::Bpf => "CAP_BPF",
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::NetRaw => "CAP_NET_RAW",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
         })
     }
 }

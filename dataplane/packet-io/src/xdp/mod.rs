@@ -22,6 +22,7 @@ pub use ebpf_maps::{
 };
 pub use error::{Need, XdpError};
 pub use lists::{Action, List, ListEntry, Prefix};
+pub(crate) use program::sockets_take_pieces;
 pub use program::{Mode, ModeChoice, Protect, Service, XdpConfig, XdpProgram};
 pub use shunts::KernelShunts;
 pub use state::{Counters, Rate, State};

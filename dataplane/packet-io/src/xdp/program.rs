@@ -266,6 +266,12 @@ impl XdpProgram {
         self.mode
     }
 
+    /// Whether packets may come to it in several pieces.
+    #[must_use]
+    pub fn is_in_pieces(&self) -> bool {
+        self.name == programs::WITH_FRAGMENTS
+    }
+
     /// Whether it is still there: an interface may go, and another process may take the program off.
     #[must_use]
     pub fn is_attached(&self) -> bool {
@@ -355,6 +361,11 @@ fn load_error(name: &str, error: io::Error, log: &str, kernel: String) -> XdpErr
 
 /// The oldest kernel that is supported, major and minor.
 const OLDEST: [u32; 2] = [5, 15];
+
+/// Whether sockets of the kernel that runs take packets in several pieces (6.6); programs have done so for longer.
+pub(crate) fn sockets_take_pieces() -> bool {
+    !is_older(&kernel_release(), [6, 6])
+}
 
 /// Whether a kernel's release, as `5.10.0-32-amd64`, is below a version; not where it cannot be read.
 fn is_older(release: &str, version: [u32; 2]) -> bool {

@@ -11,6 +11,8 @@
 
 mod agreement;
 mod contract;
+mod lengths;
+mod million;
 mod network;
 #[path = "../packet_io_contract/mod.rs"]
 mod packet_io_contract;
@@ -32,6 +34,20 @@ fn a_socket_in_native_mode_keeps_the_promises_of_every_backend() {
 fn a_socket_in_generic_mode_keeps_the_promises_of_every_backend() {
     alone("a_socket_in_generic_mode_keeps_the_promises_of_every_backend", || {
         contract::check(ModeChoice::Generic);
+    });
+}
+
+#[test]
+fn packets_of_every_length_go_both_ways_in_native_mode_and_have_room() {
+    alone("packets_of_every_length_go_both_ways_in_native_mode_and_have_room", || {
+        lengths::check(ModeChoice::Native);
+    });
+}
+
+#[test]
+fn packets_of_every_length_go_both_ways_in_generic_mode_and_have_room() {
+    alone("packets_of_every_length_go_both_ways_in_generic_mode_and_have_room", || {
+        lengths::check(ModeChoice::Generic);
     });
 }
 
@@ -58,6 +74,11 @@ fn neighbours_of_an_interface_with_an_address_are_the_hosts() {
 #[test]
 fn the_longest_prefix_of_a_list_decides() {
     alone("the_longest_prefix_of_a_list_decides", verdicts::check_lists);
+}
+
+#[test]
+fn a_list_takes_a_million_prefixes_and_says_when_it_is_full() {
+    alone("a_list_takes_a_million_prefixes_and_says_when_it_is_full", million::check);
 }
 
 #[test]
@@ -88,6 +109,29 @@ fn a_hundred_cycles_leave_nothing_behind() {
         }
         assert_eq!(xdp::attachments().unwrap(), []);
         assert_eq!(descriptors(), before);
+    });
+}
+
+#[test]
+fn who_may_not_look_at_programs_is_told_so() {
+    const NAME: &str = "who_may_not_look_at_programs_is_told_so";
+    const WITHOUT: &str = "WIREWARDEN_TEST_WITHOUT_CAPABILITIES";
+    alone(NAME, || {
+        if std::env::var_os(WITHOUT).is_some() {
+            let seen = xdp::attachments().unwrap();
+            assert!(!seen[0].is_known && seen[0].to_string().contains("CAP_SYS_ADMIN"), "{seen:?}");
+            // Not that there is none of ours: that cannot be known.
+            assert!(matches!(xdp::Attached::open("va"), Err(XdpError::Capability { .. })));
+            assert!(matches!(xdp::detach("va"), Err(XdpError::Capability { .. })));
+            return;
+        }
+        veth("va", "vb", 1500);
+        let _opened = af_xdp::open(&[PortConfig::new("va")], 1).unwrap();
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(std::env::current_exe().unwrap());
+        let status = command.args(["--exact", NAME, "--nocapture"]).env(WITHOUT, "1").status().unwrap();
+        assert!(status.success());
+        assert!(xdp::attachments().unwrap()[0].is_ours(), "it is still there");
     });
 }
 

@@ -16,7 +16,7 @@ const PASS: u32 = 2;
 const REDIRECT: u32 = 4;
 
 /// Puts a packet to the program; the reason it was counted for, and that the action is that of its verdict.
-fn reason(port: &mut Port, packet: &[u8]) -> Reason {
+pub(crate) fn reason(port: &mut Port, packet: &[u8]) -> Reason {
     let before = port.program().state().counters().unwrap();
     let action = port.program_mut().try_packet(packet).unwrap();
     let after = port.program().state().counters().unwrap();
@@ -37,7 +37,7 @@ fn reason(port: &mut Port, packet: &[u8]) -> Reason {
     reason
 }
 
-fn open() -> (Port, Workers) {
+pub(crate) fn open() -> (Port, Workers) {
     veth("va", "vb", 1500);
     let mut config = PortConfig::new("va");
     // The test is no owner with a heartbeat.

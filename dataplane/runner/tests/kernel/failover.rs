@@ -83,7 +83,9 @@ fn account(plane: DataPlane) {
 fn tell(what: &str, took: &[Duration]) {
     let slowest = took.iter().max().unwrap();
     eprintln!("{what}: first packet after {took:?}");
-    assert!(*slowest <= LIMIT, "{slowest:?}");
+    // How many times slower this machine is said to be, as one that is emulated.
+    let slower = std::env::var("WIREWARDEN_TIMES_SLOWER").map_or(1, |text| text.parse().unwrap());
+    assert!(*slowest <= LIMIT * slower, "{slowest:?}");
 }
 
 /// Another process has the other end of a memif, and is killed.

@@ -12,6 +12,7 @@
 
 mod equality;
 mod failover;
+mod lists;
 mod network;
 mod overload;
 #[path = "../records/mod.rs"]
@@ -73,6 +74,11 @@ fn a_lost_memif_is_replaced_by_the_kernels_interface() {
 #[test]
 fn an_interface_that_was_replaced_is_taken_by_af_xdp() {
     failover::check_af_packet();
+}
+
+#[test]
+fn a_list_follows_its_file_while_the_data_plane_runs() {
+    lists::check();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -98,13 +98,18 @@ impl DataPlane {
     }
 
     /// Ends it as a user does; what it said at the end.
-    pub(crate) fn stop(mut self) -> String {
+    pub(crate) fn stop(self) -> String {
+        let (status, said) = self.end();
+        assert!(status.success(), "{status}: {said}");
+        said
+    }
+
+    /// The same where something went wrong meanwhile, which its status tells.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let killed = Command::new("kill").arg("-INT").arg(self.child.id().to_string()).status().unwrap();
         assert!(killed.success());
         let status = self.child.wait().unwrap();
-        let said = self.said();
-        assert!(status.success(), "{status}: {said}");
-        said
+        (status, self.said())
     }
 }
 

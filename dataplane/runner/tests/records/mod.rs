@@ -15,8 +15,8 @@ use runner::InspectOptions;
 use runner::inspect::Observer;
 use serde_json::Value;
 
-/// Longest packet that a port takes.
-const MOST: usize = 9_018;
+/// Longest packet of a jumbo frame.
+pub(crate) const JUMBO: usize = 9_018;
 
 /// Timeouts that none of the captures reaches, so that the time between packets makes no difference.
 pub(crate) const TIMEOUTS: &str = r#"
@@ -37,7 +37,7 @@ pub(crate) enum Unfit {
     NotEthernet,
     /// Packets shorter than an Ethernet header.
     TooShort,
-    /// Packets longer than a jumbo frame.
+    /// Packets longer than the port takes.
     TooLong,
     /// It ends within a record, or is none.
     Broken,
@@ -45,8 +45,9 @@ pub(crate) enum Unfit {
     Empty,
 }
 
-/// Every capture of the ground truth that can come from a port, and how many cannot by their reason.
-pub(crate) fn captures() -> Option<(Vec<PathBuf>, BTreeMap<Unfit, usize>)> {
+/// Every capture of the ground truth that can come from a port that takes packets up to `most` bytes, and how many cannot
+/// by their reason.
+pub(crate) fn captures(most: usize) -> Option<(Vec<PathBuf>, BTreeMap<Unfit, usize>)> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/ground-truth");
     let folder =
         std::env::var_os("WIREWARDEN_GROUND_TRUTH").map_or_else(|| PathBuf::from(beside), PathBuf::from);
@@ -58,7 +59,7 @@ pub(crate) fn captures() -> Option<(Vec<PathBuf>, BTreeMap<Unfit, usize>)> {
     paths.sort();
     let (mut fit, mut unfit) = (Vec::new(), BTreeMap::new());
     for path in paths {
-        match longest(&path) {
+        match longest(&path, most) {
             Ok(_) => fit.push(path),
             Err(why) => *unfit.entry(why).or_default() += 1,
         }
@@ -67,7 +68,7 @@ pub(crate) fn captures() -> Option<(Vec<PathBuf>, BTreeMap<Unfit, usize>)> {
 }
 
 /// Length of the longest packet of a capture that a port can be given.
-pub(crate) fn longest(path: &Path) -> Result<usize, Unfit> {
+pub(crate) fn longest(path: &Path, most: usize) -> Result<usize, Unfit> {
     let mut reader = CaptureReader::new(fs::File::open(path).unwrap());
     let mut longest = 0;
     loop {
@@ -75,7 +76,7 @@ pub(crate) fn longest(path: &Path) -> Result<usize, Unfit> {
             Ok(Some(packet)) => match packet.bytes.len() {
                 _ if packet.meta.link_type != 1 => return Err(Unfit::NotEthernet),
                 0..14 => return Err(Unfit::TooShort),
-                len if len > MOST => return Err(Unfit::TooLong),
+                len if len > most => return Err(Unfit::TooLong),
                 len => longest = longest.max(len),
             },
             Ok(None) if longest == 0 => return Err(Unfit::Empty),

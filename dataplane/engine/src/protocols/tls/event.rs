@@ -1,9 +1,7 @@
 //! The `tls` event: the fields of Suricata's EVE, then what goes beyond them.
 
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
-
 use super::chain::Chain;
+use super::digests;
 use super::fingerprint::{self, Transport, hex_digit, push_decimal};
 use super::groups::{Group, ShareFrom, scheme_name};
 use super::hello::{self, ClientHello, ServerHello};
@@ -76,7 +74,7 @@ fn write_identity(
     }
     if !chain.leaf.is_empty() {
         text.clear();
-        push_colons(text, &Sha1::digest(&chain.leaf), u8::to_ascii_lowercase);
+        push_colons(text, &digests::of_certificate(&chain.leaf).sha1, u8::to_ascii_lowercase);
         event.text("fingerprint", text);
     }
 }
@@ -185,7 +183,8 @@ fn write_server_certificate(
             event.flag("self_issued", true);
         }
     }
-    event.hex("sha256", &Sha256::digest(&chain.leaf)).number("chain_length", chain.len).close();
+    let digests = digests::of_certificate(&chain.leaf);
+    event.hex("sha256", &digests.sha256).number("chain_length", chain.len).close();
 }
 
 fn write_or(event: &mut EventWriter<'_>, field: &'static str, name: Option<&'static str>, otherwise: &[u8]) {

@@ -3,9 +3,7 @@
 //! Sources: the description of JA3 and JA3S by their authors (Althouse, Atkinson, Atkins; 2017), and FoxIO's JA4 for
 //! TLS clients (BSD licence). GREASE (RFC 8701) is left out everywhere.
 
-use md5::Md5;
-use sha2::{Digest, Sha256};
-
+use super::digests;
 use super::groups::is_grease;
 use super::hello::{ClientHello, ServerHello, extension};
 
@@ -27,7 +25,7 @@ pub enum Transport {
 /// MD5 of a JA3 or JA3S string.
 #[must_use]
 pub fn digest(text: &[u8]) -> [u8; 16] {
-    Md5::digest(text).into()
+    digests::md5(text)
 }
 
 /// Writes the JA3 string over `text`: version, suites, extensions, groups and point formats.
@@ -159,8 +157,7 @@ fn short_hash(text: &[u8]) -> [u8; 12] {
     if text.is_empty() {
         return out;
     }
-    let digest = Sha256::digest(text);
-    for (pair, byte) in out.as_chunks_mut().0.iter_mut().zip(digest) {
+    for (pair, byte) in out.as_chunks_mut().0.iter_mut().zip(digests::sha256(text)) {
         *pair = [hex_digit(byte >> 4), hex_digit(byte & 0x0f)];
     }
     out

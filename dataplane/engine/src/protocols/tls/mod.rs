@@ -6,6 +6,7 @@
 
 mod alpn;
 mod chain;
+mod digests;
 mod event;
 pub mod fingerprint;
 pub mod groups;
