@@ -13,6 +13,7 @@ made first.
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -135,6 +136,17 @@ def swaps(client, signatures, text, options):
     }
 
 
+def steps(log):
+    """Median of the time of each step of a reload, as the data plane's log tells them."""
+    took = {}
+    for line in log.read_text().splitlines():
+        told = re.search(r"settings in use, generation \d+, in \d+ ms \(([^)]*)\)", line)
+        for step in told.group(1).split(", ") if told else ():
+            name, _, ms = step.rpartition(" ")
+            took.setdefault(name, []).append(float(ms))
+    return {name: {"median": statistics.median(all), "worst": max(all)} for name, all in took.items()}
+
+
 def refused(client, signatures, text):
     """A bad set is refused with all that is wrong with it, and the old one runs on."""
     version = reply(client.ask("status"))["dataplane"]["signatures_version"]
@@ -183,6 +195,7 @@ def main():
             time.sleep(0.05)
         time.sleep(1)
         result.update(swaps(client, signatures, text, options))
+        result["steps_ms"] = steps(folder / "plane.log")
         result["bad_set_refused"] = refused(client, signatures, text)
         client.ask("stop")
         time.sleep(1)

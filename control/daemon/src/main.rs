@@ -16,6 +16,7 @@ mod log;
 mod plane;
 mod roles;
 mod socket;
+mod starved;
 mod supervise;
 mod tokens;
 mod tunnels;

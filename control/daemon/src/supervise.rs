@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::control::{
-    Command, DataplaneStatus, FailoverStatus, LastWords, Loss, Mode, Reply, Supervision, SupervisionState,
-    WorkerState,
+    Command, DataplaneStatus, FailoverStatus, LastWords, Loss, Mode, Reason, Reply, Supervision,
+    SupervisionState, WorkerState,
 };
 use rustix::process::Signal;
 use tokio::process::{Child, Command as Process};
@@ -20,11 +20,16 @@ use crate::clock::{Clock, millis};
 use crate::guard::Guarded;
 use crate::health::Components;
 use crate::plane::{Connection, Peer, Plane};
+use crate::starved;
 
 /// How often the data plane is asked how it is.
 const BEAT: Duration = Duration::from_millis(250);
 /// How long it may take to say so: with [`BEAT`] and a start, below the two seconds that are promised.
 const ANSWER: Duration = Duration::from_millis(1000);
+/// How often it may take that long once more where others have its processors.
+const TURNS: u32 = 15;
+/// Silence of a worker that is told of, though it is not stuck, milliseconds.
+const SILENT_MS: u64 = 1000;
 /// How long a start may take: memory is reserved and cards are reset.
 const START: Duration = Duration::from_secs(90);
 /// How long an end in order may take: every open flow is written.
@@ -342,15 +347,14 @@ impl<L: Listener> Supervisor<L> {
         let peer = connection.peer();
         tracing::info!(pid = peer.pid(), adopted = child.is_none(), "the data plane answers");
         loop {
-            let asked = timeout(ANSWER, connection.ask(Command::Status)).await;
-            let why = match asked {
-                Ok(Ok(Reply::Status(status))) => match status.dataplane {
+            let why = match self.asked(&mut connection, &peer).await {
+                Some(Ok(Reply::Status(status))) => match status.dataplane {
                     Some(status) => self.judge(&status),
                     None => Some("it says nothing of itself".to_owned()),
                 },
-                Ok(Ok(_)) => Some("it answers something else".to_owned()),
-                Ok(Err(reason)) => Some(reason.to_string()),
-                Err(_) => Some(format!("it does not answer within {} ms", ANSWER.as_millis())),
+                Some(Ok(_)) => Some("it answers something else".to_owned()),
+                Some(Err(reason)) => Some(reason.to_string()),
+                None => Some(format!("it does not answer within {} ms", ANSWER.as_millis())),
             };
             if let Some(why) = why {
                 // An end in order looks like a broken connection at first.
@@ -379,6 +383,22 @@ impl<L: Listener> Supervisor<L> {
         }
     }
 
+    /// Asks it how it is; none where it does not answer in time. One that waits for a processor is waited for.
+    async fn asked(&self, connection: &mut Connection, peer: &Peer) -> Option<Result<Reply, Reason>> {
+        let mut answer = std::pin::pin!(connection.ask(Command::Status));
+        for _ in 0..TURNS {
+            if let Ok(answer) = timeout(ANSWER, &mut answer).await {
+                return Some(answer);
+            }
+            if !peer.pid().is_some_and(starved::is_starved) {
+                return None;
+            }
+            tracing::warn!("the data plane waits for a processor that others have");
+            self.components.degraded(PART, "it waits for a processor that others have");
+        }
+        None
+    }
+
     /// How a data plane ended that has; none where it runs still, or was killed and nobody saw how.
     async fn ended_by_itself(&self, peer: &Peer, child: &mut Option<Child>) -> Option<End> {
         let pid = peer.pid();
@@ -404,21 +424,23 @@ impl<L: Listener> Supervisor<L> {
 
     /// What is wrong with a data plane that says this of itself.
     fn judge(&self, status: &DataplaneStatus) -> Option<String> {
-        let stuck = status.workers.iter().find(|worker| worker.state != WorkerState::Running);
-        if let Some(worker) = stuck
-            && worker.state == WorkerState::Stuck
-        {
-            return Some(format!("worker {} is stuck for {} ms", worker.worker, worker.silent_ms));
+        let stuck = status.workers.iter().find(|worker| worker.state == WorkerState::Stuck);
+        if let Some(worker) = stuck {
+            return Some(format!("worker {} is stuck for {} ms", worker.worker, worker.held_ms));
         }
         self.plane.heard(Some(status.clone()));
         let is_safe = status.mode == Mode::Safe;
         let state = if is_safe { SupervisionState::Safe } else { SupervisionState::Running };
         self.watched.set(|seen| seen.state = state);
+        let is_starved = status.workers.iter().any(|worker| worker.silent_ms >= SILENT_MS);
         match (is_safe, &status.failover, status.errors.last()) {
             (true, ..) => self
                 .components
                 .degraded(PART, "safe mode: packets are counted and passed on, and nothing reads them"),
             (false, Some(failover), _) => self.components.degraded(PART, told_of(failover)),
+            (false, None, _) if is_starved => self
+                .components
+                .degraded(PART, "a worker waits for its processor: something else runs on its core"),
             (false, None, Some(error)) => self.components.degraded(PART, error.clone()),
             (false, None, None) => self.components.good(PART),
         }

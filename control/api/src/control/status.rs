@@ -89,6 +89,9 @@ pub struct WorkerStatus {
     pub rounds: u64,
     /// Since the last round, milliseconds.
     pub silent_ms: u64,
+    /// How much of that it had a processor, or slept: what is left of it others had. Milliseconds.
+    #[serde(default)]
+    pub held_ms: u64,
     /// What it does.
     pub state: WorkerState,
     /// Flows it has.
@@ -102,7 +105,7 @@ pub enum WorkerState {
     /// It goes round its queues.
     #[default]
     Running,
-    /// It has not been round for a second.
+    /// It has not been round for a second that it had.
     Stuck,
     /// Its thread ended.
     Ended,

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use engine::{Replacement, ShuntLimits};
 use packet_io::IoStats;
 
+use super::control::Thread;
 use super::scan::Scan;
 use crate::tunnelling::{KeyAnswer, KeyOrder, TunnelPlan};
 
@@ -22,9 +23,20 @@ const WAITING: usize = 8;
 pub(crate) struct Pulse {
     rounds: AtomicU64,
     ended: AtomicBool,
+    thread: Thread,
 }
 
 impl Pulse {
+    /// This thread is the worker's.
+    pub(crate) fn begin(&self) {
+        self.thread.is_this();
+    }
+
+    /// The worker's thread.
+    pub(crate) const fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
     /// The worker went round its queues.
     #[inline]
     pub(crate) fn beat(&self, rounds: u64) {

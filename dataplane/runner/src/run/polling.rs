@@ -125,6 +125,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
     /// Polls until told to stop or nothing is left to read; gives what went wrong.
     pub(crate) fn run(mut self, shared: &Shared, pinning: &Pinning, core: Option<u16>) -> Vec<String> {
         let mut errors = Vec::new();
+        self.wiring.pulse.begin();
         #[cfg(feature = "dpdk")]
         let _registered = match (pinning, core) {
             (Pinning::Dpdk(eal), Some(core)) => match eal.register_thread(packet_io::dpdk::CoreId(core)) {

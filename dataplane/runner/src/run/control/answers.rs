@@ -85,8 +85,10 @@ impl Control {
         let now_ms = self.uptime_ms();
         // Where the thread in charge looks no more, nobody knows how the workers are.
         let looked_ms = self.looked_ms.load(Ordering::Relaxed);
-        let workers =
-            (0_u32..).zip(&self.workers).map(|(number, link)| link.status(number, now_ms, looked_ms));
+        let unseen_ms = self.looks_held_ms(now_ms, looked_ms);
+        let workers = (0_u32..)
+            .zip(&self.workers)
+            .map(|(number, link)| link.status(number, now_ms, (looked_ms, unseen_ms)));
         let workers = workers.collect();
         let current = self.current.lock();
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
@@ -217,12 +219,13 @@ impl Control {
 }
 
 impl Link {
-    fn status(&self, worker: u32, now_ms: u64, looked_ms: u64) -> WorkerStatus {
+    fn status(&self, worker: u32, now_ms: u64, (looked_ms, unseen_ms): (u64, u64)) -> WorkerStatus {
+        let held_ms = self.silence.lock().held_ms().max(unseen_ms);
         let heard_ms = self.changed_ms.load(Ordering::Relaxed).min(looked_ms);
         let silent_ms = now_ms.saturating_sub(heard_ms);
         let state = if self.pulse.has_ended() {
             WorkerState::Ended
-        } else if Duration::from_millis(silent_ms) >= STUCK {
+        } else if Duration::from_millis(held_ms) >= STUCK {
             WorkerState::Stuck
         } else {
             WorkerState::Running
@@ -232,6 +235,7 @@ impl Link {
             core: self.core,
             rounds: self.pulse.rounds(),
             silent_ms,
+            held_ms,
             state,
             flows: self.counters.value(Counter::FlowsActive),
         }

@@ -20,7 +20,7 @@ use rustix::net::sockopt::socket_peercred;
 
 use super::super::exporting::Message;
 use super::super::observers::{self, Observer, Waiting};
-use super::{Control, ControlError};
+use super::{Control, ControlError, merging};
 
 /// Connections at once.
 const CONNECTIONS: u64 = 32;
@@ -47,6 +47,7 @@ pub(in super::super) fn listen(control: &Arc<Control>, path: &Path) -> Result<()
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    merging::start(control).map_err(failed)?;
     let control = Arc::clone(control);
     let accept = move || {
         // The lock goes with the process.

@@ -3,7 +3,10 @@
 
 mod answers;
 mod listen;
+mod merging;
 mod reload;
+mod steps;
+mod watching;
 
 use std::io;
 use std::path::PathBuf;
@@ -14,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use api::Config;
 use api::control::Mode;
 use crossbeam_channel::Sender;
-use engine::detectors::signatures::DatabaseCache;
+use engine::detectors::signatures::{DatabaseCache, Merged};
 use engine::{Counters, Names, Plan};
 
 use super::exporting::Message;
@@ -27,8 +30,10 @@ use crate::Log;
 use crate::tunnelling::{KeyAnswer, KeyOrder, Slots, TunnelPlan};
 
 pub(super) use listen::{is_ours, listen};
+use watching::Silence;
+pub(super) use watching::Thread;
 
-/// Silence after which a worker counts as stuck.
+/// Time that a worker had and gave no sign of life in, after which it counts as stuck.
 const STUCK: Duration = Duration::from_secs(1);
 /// Errors that are kept for the status.
 const ERRORS_KEPT: usize = 32;
@@ -58,11 +63,20 @@ pub(super) struct Link {
     /// Rounds at the last look, and when they had changed: by the thread in charge.
     rounds: AtomicU64,
     changed_ms: AtomicU64,
+    silence: Guarded<Silence>,
 }
 
 impl Link {
     pub(super) fn new(post: Post, counters: Arc<Counters>, pulse: Arc<Pulse>, core: Option<u16>) -> Self {
-        Self { post, counters, pulse, core, rounds: AtomicU64::new(0), changed_ms: AtomicU64::new(0) }
+        Self {
+            post,
+            counters,
+            pulse,
+            core,
+            rounds: AtomicU64::new(0),
+            changed_ms: AtomicU64::new(0),
+            silence: Guarded::new(Silence::default()),
+        }
     }
 }
 
@@ -111,9 +125,15 @@ pub(super) struct Control {
     stopping: AtomicBool,
     /// When the thread in charge looked last: without it the workers' signs of life say nothing.
     looked_ms: AtomicU64,
+    in_charge: Thread,
+    /// When it had looked at the last status, and how long it was silent at those.
+    looks_silence: Guarded<(u64, Silence)>,
     current: Guarded<Current>,
     /// Held while settings are swapped: one at a time.
     swapping: Guarded<()>,
+    /// Databases that were compiled beside the plan in use, for the next.
+    merged: Guarded<Merged>,
+    changes: merging::Changes,
     errors: Guarded<Vec<String>>,
     connections: AtomicU64,
     pub(super) log: Log,
@@ -143,8 +163,12 @@ impl Control {
             ask,
             stopping: AtomicBool::new(false),
             looked_ms: AtomicU64::new(0),
+            in_charge: Thread::default(),
+            looks_silence: Guarded::new((0, Silence::default())),
             current: Guarded::new(Current { config, digest, plan, names, generation: 1 }),
             swapping: Guarded::new(()),
+            merged: Guarded::new(Merged::default()),
+            changes: merging::Changes::new(),
             errors: Guarded::new(Vec::new()),
             connections: AtomicU64::new(0),
             log: options.log.clone(),
@@ -193,14 +217,32 @@ impl Control {
     /// The thread in charge looks at the workers' signs of life, and tells what went wrong with the ports.
     pub(super) fn look(&self, wrong: &[String]) {
         let now_ms = self.uptime_ms();
+        self.in_charge.is_this();
         self.looked_ms.store(now_ms, Ordering::Relaxed);
         for worker in &self.workers {
             let rounds = worker.pulse.rounds();
-            if worker.rounds.swap(rounds, Ordering::Relaxed) != rounds {
+            let mut silence = worker.silence.lock();
+            if worker.rounds.swap(rounds, Ordering::Relaxed) == rounds {
+                silence.goes_on(now_ms, worker.pulse.thread());
+            } else {
+                silence.ended_lightly();
                 worker.changed_ms.store(now_ms, Ordering::Relaxed);
             }
         }
         wrong.iter().for_each(|one| self.note(one));
+    }
+
+    /// What the thread in charge is held to account for since it looked last, milliseconds. Asked for with each status.
+    fn looks_held_ms(&self, now_ms: u64, looked_ms: u64) -> u64 {
+        let mut looks = self.looks_silence.lock();
+        let (before_ms, silence) = &mut *looks;
+        if *before_ms == looked_ms {
+            silence.goes_on(now_ms, &self.in_charge);
+        } else {
+            *before_ms = looked_ms;
+            silence.ended(now_ms, &self.in_charge);
+        }
+        silence.held_ms()
     }
 
     /// Notes for the status what went wrong, once.

@@ -7,7 +7,7 @@ use api::Config;
 use api::config::{LogLevel, ShuntPorts};
 use api::control::{Applied, Mistake, Mode, Reason, digest};
 use crossbeam_channel::bounded;
-use engine::detectors::signatures::{self, ScannerError, SignatureErrors};
+use engine::detectors::signatures::{self, ScannerError, SignatureErrors, SignatureFile};
 use engine::{EngineConfig, Names, Plan, Policy, Replacement};
 
 use super::super::exporting::{Message, Outputs};
@@ -17,7 +17,8 @@ use super::super::orders::{Exchange, Order};
 use super::super::tending::{Ask, Following};
 use super::super::{settings, shunting};
 use super::answers::THREADS;
-use super::{Control, Current, now};
+use super::steps::Steps;
+use super::{Control, Current};
 use crate::tunnelling::{TunnelError, TunnelPlan};
 
 /// How long a worker may take to swap: it does so between two bursts. One that is stuck does it when it goes on.
@@ -40,7 +41,7 @@ fn next_outputs(before: &Config, config: &Config) -> Result<Option<Outputs>, Rea
 impl Control {
     /// Takes the live part of a configuration into use. Whatever is wrong with it, what ran before runs on.
     pub(super) fn configure(&self, text: &str) -> Result<Applied, Reason> {
-        let began = now();
+        let mut steps = Steps::start();
         let Some(_swapping) = self.swapping.try_lock() else {
             return Err(Reason::Conflict { message: "another configuration is being applied".to_owned() });
         };
@@ -55,7 +56,11 @@ impl Control {
             return Err(Reason::RestartNeeded { keys });
         }
         let following = self.following(&before, &config)?;
-        let next = self.next_plan(&config, &plan)?;
+        steps.done("settings");
+        let files = self.signature_files(&config)?;
+        steps.done("files");
+        let next = self.next_plan(files, &plan)?;
+        steps.done("plan");
         let outputs = next_outputs(&before, &config)?;
         let engine_config = settings::engine(&config, self.mode, self.workers.len());
         // The exporter learns the names before a worker uses them.
@@ -65,6 +70,7 @@ impl Control {
         for exchange in &mut replacements {
             exchange.engine.set_policy(policy.clone());
         }
+        steps.done("for workers");
         // From here on nothing fails.
         if next.is_some() {
             self.to_exporter(Message::Names(Box::new(names.clone())))?;
@@ -73,6 +79,7 @@ impl Control {
             self.to_exporter(Message::Outputs(outputs))?;
         }
         self.swap(replacements);
+        steps.done("swap");
         {
             let mut in_use = self.tunnels.lock();
             in_use.plan = tunnels;
@@ -80,17 +87,13 @@ impl Control {
         }
         self.log.set_level(config.live.log.level);
         self.have_ports_follow(&config, following);
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let plan = next.clone().unwrap_or(plan);
+        steps.done("ports");
+        let plan = next.unwrap_or(plan);
         let signatures_version = plan.signatures().version();
         let generation =
             self.remember(Current { digest: digest(&config), config, plan, names, generation: 0 });
-        if let Some((next, cache)) = next.zip(self.cache.as_ref())
-            && let Err(error) = cache.keep(next.signatures())
-        {
-            self.note(&format!("compiled signatures are not kept: {error}"));
-        }
-        self.log.tell(LogLevel::Info, &format!("settings in use, generation {generation}, in {took_ms} ms"));
+        let took_ms = steps.took_ms();
+        self.log.tell(LogLevel::Info, &format!("settings in use, generation {generation}, in {steps}"));
         Ok(Applied { generation, signatures_version, took_ms, ..Applied::default() })
     }
 
@@ -100,9 +103,14 @@ impl Control {
         next.generation = current.generation + 1;
         let generation = next.generation;
         let old = core::mem::replace(&mut *current, next);
+        let now = Arc::clone(&current.plan);
         // What was there goes when nobody looks any more, and not while others wait for the lock.
         drop(current);
-        drop(old);
+        let Current { plan: before, config, names, .. } = old;
+        if !Arc::ptr_eq(&now, &before) {
+            self.changes.tell(now, before);
+        }
+        drop((config, names));
         generation
     }
 
@@ -147,8 +155,8 @@ impl Control {
         }
     }
 
-    /// The plan of a configuration; none where it is the one in use.
-    fn next_plan(&self, config: &Config, plan: &Plan) -> Result<Option<Arc<Plan>>, Reason> {
+    /// The signature files of a configuration; none where nothing reads them.
+    fn signature_files(&self, config: &Config) -> Result<Option<Vec<SignatureFile>>, Reason> {
         if self.mode == Mode::Safe {
             return Ok(None);
         }
@@ -156,7 +164,14 @@ impl Control {
             Some(folder) => signatures::builtin_files_and(folder),
             None => Ok(signatures::builtin_files()),
         };
-        let next = files.and_then(|files| plan.following(&files));
+        files.map(Some).map_err(|errors| Reason::Config { mistakes: mistakes(&errors) })
+    }
+
+    /// The plan of files; none where it is the one in use.
+    fn next_plan(&self, files: Option<Vec<SignatureFile>>, plan: &Plan) -> Result<Option<Arc<Plan>>, Reason> {
+        let Some(files) = files else { return Ok(None) };
+        let merged = self.merged.lock().clone();
+        let next = plan.following_with(&files, &merged);
         next.map(|next| next.map(Arc::new)).map_err(|errors| Reason::Config { mistakes: mistakes(&errors) })
     }
 
