@@ -1,9 +1,10 @@
-//! Handshakes with OpenSSL 3.5 or later, through Node: both groups, every signature, both roles, the same keying material.
+//! Handshakes with OpenSSL 3.5 or later: both groups, every signature, both roles, the same keying material.
 //!
-//! Needs a Node that is linked to it (`npm install node@26`, then `WIREWARDEN_NODE=node_modules/node/bin/node`); skipped
-//! loudly where there is none.
+//! OpenSSL 3.5 through a Node that is linked to it (`npm install node@26`, then
+//! `WIREWARDEN_NODE=node_modules/node/bin/node`), OpenSSL 4 through pyOpenSSL (`python3 -m venv peer && peer/bin/pip install
+//! pyOpenSSL`, then `WIREWARDEN_PYTHON=peer/bin/python`); skipped loudly where there is none.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -27,13 +28,28 @@ use rustls_pki_types::ServerName;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A Node whose OpenSSL has ML-DSA and ML-KEM.
-fn node() -> Option<PathBuf> {
-    let path = std::env::var_os("WIREWARDEN_NODE").map_or_else(|| "node".into(), PathBuf::from);
-    let version = Command::new(&path).args(["-p", "process.versions.openssl"]).output().ok()?;
-    let version = String::from_utf8(version.stdout).ok()?;
-    let mut numbers = version.trim().split('.').map_while(|number| number.parse::<u32>().ok());
-    ((numbers.next()?, numbers.next()?) >= (3, 5)).then_some(path)
+/// A program that is linked to OpenSSL, and the script that it runs.
+struct Peer {
+    program: PathBuf,
+    script: PathBuf,
+}
+
+impl Peer {
+    /// What runs the script of this name, if its OpenSSL has ML-DSA and ML-KEM.
+    fn find(variable: &str, usual: &str, script: &str, version: &[&str]) -> Option<Self> {
+        let program = std::env::var_os(variable).map_or_else(|| usual.into(), PathBuf::from);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script);
+        let place = script.display().to_string();
+        let words = version.iter().map(|word| word.replace("SCRIPT", &place));
+        let version = Command::new(&program).args(words).stderr(Stdio::null()).output().ok()?;
+        let version = String::from_utf8(version.stdout).ok()?;
+        let mut numbers = version.trim().split('.').map_while(|number| number.parse::<u32>().ok());
+        let has_both = (numbers.next()?, numbers.next()?) >= (3, 5);
+        has_both.then(|| {
+            eprintln!("OpenSSL {} by {}", version.trim(), program.display());
+            Self { program, script }
+        })
+    }
 }
 
 struct Case {
@@ -97,15 +113,14 @@ impl Case {
         ServerConnection::new(Arc::new(config)).unwrap().into()
     }
 
-    fn peer(&self, node: &Path, role: &str, port: Option<u16>) -> Child {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/peer.mjs");
+    fn peer(&self, peer: &Peer, role: &str, port: Option<u16>) -> Child {
         let signature = match self.set {
             DsaSet::MlDsa44 => "mldsa44",
             DsaSet::MlDsa65 => "mldsa65",
             DsaSet::MlDsa87 => "mldsa87",
         };
-        Command::new(node)
-            .arg(script)
+        Command::new(&peer.program)
+            .arg(&peer.script)
             .args([role, self.group.name(), signature])
             .args([self.path("theirs.pem"), self.path("ca.crt")])
             .args(port.map(|port| port.to_string()))
@@ -151,24 +166,34 @@ fn check(case: &Case, ours: &Connection, told: &str) {
 }
 
 #[test]
-fn openssl_agrees_on_the_same_keys_in_both_roles() {
-    let Some(node) = node() else {
-        eprintln!(
-            "skipped: interoperation with OpenSSL: no Node with OpenSSL 3.5 or later (WIREWARDEN_NODE)"
-        );
-        return;
-    };
+fn openssl_3_agrees_on_the_same_keys_in_both_roles() {
+    let version = ["-p", "process.versions.openssl"];
+    match Peer::find("WIREWARDEN_NODE", "node", "peer.mjs", &version) {
+        Some(node) => agrees(&node),
+        None => eprintln!("SKIPPED: no Node with OpenSSL 3.5 or later (WIREWARDEN_NODE)"),
+    }
+}
+
+#[test]
+fn openssl_4_agrees_on_the_same_keys_in_both_roles() {
+    match Peer::find("WIREWARDEN_PYTHON", "python3", "peer.py", &["SCRIPT", "version"]) {
+        Some(python) => agrees(&python),
+        None => eprintln!("SKIPPED: no Python with pyOpenSSL of OpenSSL 3.5 or later (WIREWARDEN_PYTHON)"),
+    }
+}
+
+fn agrees(peer: &Peer) {
     let mut done = 0;
     for group in Group::ALL {
         for set in DsaSet::ALL {
             for backend in Backend::ALL {
                 let case = Case::new(group, set, backend);
                 let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-                let child = case.peer(&node, "client", Some(listener.local_addr().unwrap().port()));
+                let child = case.peer(peer, "client", Some(listener.local_addr().unwrap().port()));
                 let ours = shake(case.server(), listener.accept().unwrap().0);
                 check(&case, &ours, &String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap());
 
-                let mut child = case.peer(&node, "server", None);
+                let mut child = case.peer(peer, "server", None);
                 let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
                 let port: u16 = lines.next().unwrap().unwrap().parse().unwrap();
                 let ours = shake(case.client(), TcpStream::connect(("127.0.0.1", port)).unwrap());
