@@ -229,15 +229,10 @@ fn a_namespace_that_forwards_packets_is_not_imported_from() {
     assert!(code == Some(3) && text.contains("net.ipv4.ip_forward"), "{text}");
     sysctl("0");
     let first = Running(import(&namespace.0).spawn().unwrap());
-    // The first may take a moment to begin.
-    let second = until("a second that is refused", || {
-        let mut second = Running(import(&namespace.0).spawn().unwrap());
-        thread::sleep(Duration::from_millis(500));
-        let code = second.0.try_wait().unwrap()?.code();
-        let mut text = String::new();
-        second.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        Some((code, text))
-    });
+    let holds = |text: &[u8]| String::from_utf8_lossy(text).contains("@wirewarden-import-xfrm");
+    let sockets = || namespace.inside("cat").arg("/proc/net/unix").output().unwrap().stdout;
+    until("a first that began", || holds(&sockets()).then_some(()));
+    let second = said(import(&namespace.0).output().unwrap());
     assert!(second.0 == Some(3) && second.1.contains("already"), "{second:?}");
     let (code, text) = first.end();
     assert!(code == Some(0) && text.contains("none.sock.keys"), "{code:?} {text}");

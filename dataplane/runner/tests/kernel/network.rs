@@ -71,10 +71,22 @@ pub(crate) struct DataPlane {
 impl DataPlane {
     /// Starts it, and waits until its ports are open.
     pub(crate) fn start(namespace: &Namespace, folder: &Path, configuration: &str, opened: &str) -> Self {
+        Self::start_with(namespace, folder, configuration, opened, &[])
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn start_with(
+        namespace: &Namespace,
+        folder: &Path,
+        configuration: &str,
+        opened: &str,
+        more: &[&str],
+    ) -> Self {
         let (config, said) = (folder.join("dataplane.toml"), folder.join("said"));
         fs::write(&config, configuration).unwrap();
         let mut command = namespace.command(env!("CARGO_BIN_EXE_wirewarden-dataplane"));
-        command.arg("-c").arg(&config).stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap());
+        command.arg("-c").arg(&config).args(more);
+        command.stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap());
         let plane = Self { child: command.spawn().unwrap(), said };
         let started = Instant::now();
         while !plane.said().contains(opened) {
@@ -90,6 +102,11 @@ impl DataPlane {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How it ended, where it has by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     pub(crate) fn kill(&mut self) {
