@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must be right before a change is taken, and all that CI runs. Installs what it needs.
 #
-#   WIREWARDEN_FUZZ_SECONDS   seconds of each fuzz target (30), 0 for none
+#   WIREWARDEN_FUZZ_SECONDS   seconds of each fuzz target (60), 0 for none
 #   WIREWARDEN_HUGEPAGES      MiB of hugepages for the tests that need them (512), 0 for none
 #   WIREWARDEN_SKIP_SETUP     set: installs nothing
 set -uo pipefail
@@ -120,8 +120,8 @@ release_hugepages
 reserved=
 step docs documentation
 if compgen -G 'ebpf/xdp/*.c' >/dev/null; then step ebpf ebpf; else skip ebpf "no program"; fi
-if [ "${WIREWARDEN_FUZZ_SECONDS:-30}" != 0 ]; then
-    step fuzz scripts/fuzz.sh "${WIREWARDEN_FUZZ_SECONDS:-30}"
+if [ "${WIREWARDEN_FUZZ_SECONDS:-60}" != 0 ]; then
+    step fuzz scripts/fuzz.sh "${WIREWARDEN_FUZZ_SECONDS:-60}"
     grep '^fuzz ' "$logs/fuzz.log"
 else
     skip fuzz "WIREWARDEN_FUZZ_SECONDS=0"
