@@ -240,7 +240,7 @@ pub fn prefetch_start(bytes: &[u8]) {
 #[inline]
 pub fn prefetch_head(bytes: &[u8]) {
     prefetch_start(bytes);
-    if let Some(second) = bytes.get(64..) {
+    if let Some(second) = bytes.get(64..).filter(|second| !second.is_empty()) {
         prefetch_start(second);
     }
 }
