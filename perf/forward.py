@@ -63,10 +63,12 @@ def forwarding_time(process):
 
 def peer(seconds, burst):
     """Million packets per CPU second of testpmd, from the counters of its end."""
-    memory = [] if hugepages() else ["--no-huge", "-m", "256"]
+    memory, pool = (["--in-memory"], [])
+    if not hugepages():
+        memory, pool = (["--no-huge", "--no-shconf", "-m", "256"], ["--total-num-mbufs=8192"])
     command = [
-        "dpdk-testpmd", "-l", f"0,{CORE}", "--in-memory", "--no-pci", *memory, "--vdev", "net_null0", "--vdev", "net_null1",
-        "--", "--forward-mode=io", "--auto-start", f"--burst={burst}", "--no-lsc-interrupt",
+        "dpdk-testpmd", "-l", f"0,{CORE}", "--no-pci", *memory, "--vdev", "net_null0", "--vdev", "net_null1",
+        "--", "--forward-mode=io", "--auto-start", f"--burst={burst}", "--no-lsc-interrupt", *pool,
     ]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     patience = time.monotonic() + seconds + 30
@@ -74,8 +76,11 @@ def peer(seconds, burst):
     while spent < seconds and time.monotonic() < patience and process.poll() is None:
         time.sleep(0.05)
         spent = forwarding_time(process.pid)
-    process.stdin.write("\n")
-    process.stdin.flush()
+    try:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        pass  # It has ended by itself, and its last line says why.
     while process.poll() is None and time.monotonic() < patience + 30:
         spent = forwarding_time(process.pid) or spent
         time.sleep(0.005)
