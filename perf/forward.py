@@ -18,17 +18,14 @@ import sys
 import time
 from pathlib import Path
 
+from peers import environment
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", CHECKOUT / "target"))
 PROGRAM = TARGET / "release" / "examples" / "io_forward"
 # How much of testpmd's rate is wanted.
 WANTED = 0.9
 CORE = 1
-
-
-def environment():
-    """Without backtraces, which cost Rust programs what they do not in production."""
-    return {name: value for name, value in os.environ.items() if name != "RUST_BACKTRACE"}
 
 
 def build():

@@ -11,11 +11,16 @@ MODULES = ["tun", "xfrm_user", "esp4", "esp6", "gcm", "ctr", "ghash_generic", "s
 
 def add_arguments(commands, every):
     command = commands.add_parser("esp", parents=[every], help="tunnels against the kernel's ESP")
-    command.add_argument("--only", default="", metavar="TEXT", help="cases whose name has this, as v4-in-v6 or udp-extended")
+    add_arguments_of_cases(command, "v4-in-v6 or udp-extended")
+    command.set_defaults(run=run)
+
+
+def add_arguments_of_cases(command, examples):
+    """What every lab takes whose guest goes through cases, each with a file carried both ways."""
+    command.add_argument("--only", default="", metavar="TEXT", help=f"cases whose name has this, as {examples}")
     command.add_argument("--kib", type=positive, default=1024, help="length of the file that is carried both ways, KiB (1024)")
     command.add_argument("--kernel", default="linux-image-amd64", metavar="PACKAGE|FILE.deb", help="the guest's kernel (%(default)s)")
     command.add_argument("--json", action="store_true", help="print what was found as JSON")
-    command.set_defaults(run=run)
 
 
 def run(args):
@@ -27,10 +32,14 @@ def run(args):
     job = "exec /usr/bin/python3 /run/lab/esp.py\n"
     with Machine(args, guest, job, settings, late=MODULES) as machine:
         (machine.folder / "esp.py").write_text((HERE / "guest" / "esp.py").read_text())
-        machine.start()
-        status = machine.wait()
-        results = [json.loads(line) for line in machine.read("results").splitlines()]
-        told = machine.told()
+        return outcome(args, guest, machine)
+
+
+def outcome(args, guest, machine):
+    """Starts the machine, waits for it and tells of its cases: the exit code."""
+    machine.start()
+    status = machine.wait()
+    results = [json.loads(line) for line in machine.read("results").splitlines()]
     if args.json:
         print(json.dumps({"kernel": guest.release, "results": results}, indent=1))
     else:
@@ -40,7 +49,7 @@ def run(args):
     if not results:
         print(f"lab: no case was run (--only {args.only!r})")
     if not passed:
-        print(told)
+        print(machine.told())
     return 0 if passed else 1
 
 
