@@ -1,18 +1,16 @@
 //! DPDK loses its port: AF_XDP goes on, on the kernel's interface.
 
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use sample::load;
-use sample::pcap::PcapWriter;
-
-use crate::network::{DataPlane, Namespace, number};
+use crate::network::{DataPlane, Namespace, capture, number};
 
 const TIMES: usize = 10;
+/// Packets that are sent over and over.
+const PACKETS: u32 = 1000;
 /// What it takes at most in a build for tests, on a machine with other work; `perf/xdp.py` holds a release to two seconds.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -56,14 +54,6 @@ impl Drop for Sender {
     }
 }
 
-fn capture(folder: &Path) -> std::path::PathBuf {
-    let path = folder.join("load.pcap");
-    let mut writer = PcapWriter::new(fs::File::create(&path).unwrap()).unwrap();
-    load::random_udp(50, 1000, &mut writer).unwrap();
-    writer.finish().unwrap();
-    path
-}
-
 fn wait_for(plane: &DataPlane, word: &str) {
     let started = Instant::now();
     while !plane.said().contains(word) {
@@ -98,7 +88,7 @@ pub(crate) fn check_memif() {
     namespace.veth("ta", "tb", 1500);
     let folder = tempfile::tempdir().unwrap();
     let peer_folder = tempfile::tempdir().unwrap();
-    let sender = Sender::start(&namespace, &capture(folder.path()), "tb");
+    let sender = Sender::start(&namespace, &capture(folder.path(), PACKETS), "tb");
     let cache = ["--cache", folder.path().to_str().unwrap()];
     let (mut took, mut crashes) = (Vec::new(), 0);
     for turn in 0..TIMES {
@@ -154,7 +144,7 @@ const SIGSEGV: i32 = 11;
 pub(crate) fn check_af_packet() {
     let Some(namespace) = Namespace::new("packet") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let capture = capture(folder.path());
+    let capture = capture(folder.path(), PACKETS);
     let mut took = Vec::new();
     for _ in 0..TIMES {
         namespace.veth("ta", "tb", 1500);

@@ -5,10 +5,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use sample::load;
-use sample::pcap::PcapWriter;
-
-use crate::network::{DataPlane, Namespace, number};
+use crate::network::{DataPlane, Namespace, capture, number};
 
 /// Packets that are sent each time, all from 10.0.0.0/8.
 const PACKETS: u32 = 200;
@@ -43,10 +40,7 @@ pub(crate) fn check() {
     let Some(namespace) = Namespace::new("lists") else { return };
     namespace.veth("ta", "tb", 1500);
     let folder = tempfile::tempdir().unwrap();
-    let (capture, list) = (folder.path().join("load.pcap"), folder.path().join("deny.txt"));
-    let mut writer = PcapWriter::new(fs::File::create(&capture).unwrap()).unwrap();
-    load::random_udp(50, PACKETS, &mut writer).unwrap();
-    writer.finish().unwrap();
+    let (capture, list) = (capture(folder.path(), PACKETS), folder.path().join("deny.txt"));
     fs::write(&list, "203.0.113.0/24 # nobody of these packets\n").unwrap();
     let send = || {
         let mut replay = namespace.command("tcpreplay");

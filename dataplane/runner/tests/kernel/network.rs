@@ -6,6 +6,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use sample::load;
+use sample::pcap::PcapWriter;
+
 /// A network namespace, removed when dropped.
 pub(crate) struct Namespace(String);
 
@@ -141,4 +144,13 @@ impl Drop for DataPlane {
 pub(crate) fn number(summary: &str, word: &str) -> u64 {
     let rest = summary.split(word).nth(1).unwrap_or_else(|| panic!("no {word:?} in {summary}"));
     rest.trim_start().split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+/// A capture of so many datagrams of 50 flows, all from 10.0.0.0/8.
+pub(crate) fn capture(folder: &Path, packets: u32) -> PathBuf {
+    let path = folder.join("load.pcap");
+    let mut writer = PcapWriter::new(fs::File::create(&path).unwrap()).unwrap();
+    load::random_udp(50, packets, &mut writer).unwrap();
+    writer.finish().unwrap();
+    path
 }
