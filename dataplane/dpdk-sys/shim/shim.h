@@ -121,7 +121,6 @@ static const uint64_t RX_L4_CKSUM_MASK = RTE_MBUF_F_RX_L4_CKSUM_MASK;
 static const uint64_t RX_L4_CKSUM_BAD = RTE_MBUF_F_RX_L4_CKSUM_BAD;
 static const uint64_t RX_L4_CKSUM_GOOD = RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 static const uint64_t RX_OUTER_IP_CKSUM_BAD = RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD;
-static const uint64_t RX_RSS_HASH = RTE_MBUF_F_RX_RSS_HASH;
 static const uint32_t PTYPE_L3_MASK = RTE_PTYPE_L3_MASK;
 static const uint32_t PTYPE_L3_IPV6 = RTE_PTYPE_L3_IPV6;
 static const uint32_t PTYPE_L3_IPV6_EXT = RTE_PTYPE_L3_IPV6_EXT;

@@ -29,7 +29,7 @@ pub struct rte_mbuf {
     pub data_len: u16,
     /// VLAN tag, where the device stripped it.
     pub vlan_tci: u16,
-    /// RSS hash, if the flag [`RX_RSS_HASH`](c::RX_RSS_HASH) is there.
+    /// RSS hash, where the device gave one.
     pub rss: u32,
     /// Rest of the hash union.
     pub hash_rest: u32,

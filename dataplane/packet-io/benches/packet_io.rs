@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use packet_io::memory::{Changed, Memory, MemoryOptions, Vary};
 use packet_io::replay::{CaptureReader, CaptureWriter, Replay, ReplayOptions};
-use packet_io::{Burst, PacketBuf, PacketIo, PacketMeta};
+use packet_io::{Burst, Link, PacketBuf, PacketIo, PacketMeta};
 
 const RUNS: usize = 7;
 const PACKETS: u32 = 2_000_000;
@@ -61,7 +61,7 @@ fn files(folder: &Path, name: &str, lengths: &[usize]) {
 fn packets(count: u32, lengths: &[usize]) -> impl Iterator<Item = (Vec<u8>, PacketMeta)> {
     let meta = |number: u32| PacketMeta {
         timestamp_ns: u64::from(number) * 1_000,
-        link_type: 1,
+        link: Link::ETHERNET,
         ..PacketMeta::default()
     };
     (0..count).zip(lengths.iter().cycle()).map(move |(number, &len)| {

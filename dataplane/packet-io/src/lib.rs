@@ -11,6 +11,7 @@ pub mod memory;
 pub mod replay;
 
 mod burst;
+mod meta;
 mod repeat;
 mod shunt;
 mod storage;
@@ -26,6 +27,7 @@ mod linux;
 pub mod xdp;
 
 pub use burst::{BURST, Burst};
+pub use meta::{ChecksumOffload, Link, PacketMeta};
 pub use shunt::{FlowTuple, ShuntAction, ShuntCount, ShuntRefusal, Shunts};
 
 /// One received or to-be-sent packet; returned to its pool when dropped.
@@ -57,37 +59,6 @@ pub trait PacketBuf {
     {
         burst.drain(BURST).for_each(drop);
     }
-}
-
-/// What a backend knows of a packet besides its bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PacketMeta {
-    /// When it was received, nanoseconds since the UNIX epoch, UTC.
-    pub timestamp_ns: u64,
-    /// Bytes on the wire; more than were captured where the capture was cut.
-    pub wire_len: u32,
-    /// Link layer, by the LINKTYPE registry of tcpdump.org (1 = Ethernet).
-    pub link_type: u16,
-    /// Index of the port or capture interface.
-    pub interface: u16,
-    /// Hash by the port's RSS, 0 where it has none.
-    pub rss_hash: u32,
-    /// What the port's hardware found about checksums.
-    pub checksums: ChecksumOffload,
-}
-
-/// What hardware found about the checksums of a packet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ChecksumOffload {
-    /// Not looked at: software must.
-    #[default]
-    Unknown,
-    /// Looked at and right.
-    Good,
-    /// The IP header checksum is wrong.
-    BadIp,
-    /// The transport checksum is wrong.
-    BadL4,
 }
 
 /// Counters of one port or file, absolute since the start.

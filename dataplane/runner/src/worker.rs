@@ -50,9 +50,9 @@ pub(crate) fn frames<B: PacketBuf>(
             bytes: buf.bytes(),
             wire_len: meta.wire_len,
             timestamp_ns: meta.timestamp_ns,
-            link: LinkType::from_linktype(meta.link_type),
+            link: LinkType::from_linktype(meta.link.linktype()),
             interface: interface_of(meta),
-            checksums_good: meta.checksums == ChecksumOffload::Good,
+            checksums_good: meta.link.checksums() == ChecksumOffload::Good,
         })
         .collect()
 }

@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use packet_io::Link;
 use packet_io::replay::CaptureReader;
 use wire::{Headers, LinkType, ParseOptions, Side};
 
-use crate::shape::{ETHERNET, Packet, ShapeError};
+use crate::shape::{Packet, ShapeError};
 
 /// Folder of the captures, beside the checkout unless the environment says otherwise.
 fn folder() -> PathBuf {
@@ -48,7 +49,7 @@ fn packets(path: &Path) -> io::Result<Vec<Packet>> {
     let mut packets = Vec::new();
     loop {
         match reader.next() {
-            Ok(Some(packet)) if packet.meta.link_type == ETHERNET => {
+            Ok(Some(packet)) if packet.meta.link == Link::ETHERNET => {
                 packets.push((packet.bytes.to_vec(), packet.meta));
             }
             // Each fault is told once, and reading goes on behind it.

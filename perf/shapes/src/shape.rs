@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use packet_io::memory::{Changed, Memory, MemoryOptions, Vary};
 use packet_io::replay::{CaptureWriter, WriteError};
-use packet_io::{BURST, Burst, PacketBuf, PacketIo, PacketMeta};
+use packet_io::{BURST, Burst, Link, PacketBuf, PacketIo, PacketMeta};
 use sample::load;
 
 use crate::ground_truth;
@@ -198,7 +198,7 @@ impl Shape {
     pub fn write_capture(&self, path: &Path) -> io::Result<u64> {
         let count = self.rounds_in_capture * self.packets.len() as u64;
         let file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        let mut writer = CaptureWriter::new(file, ETHERNET)?;
+        let mut writer = CaptureWriter::new(file, Link::ETHERNET.linktype())?;
         let (mut memory, mut burst, mut left) = (self.memory(), Burst::new(), count);
         while left > 0 {
             burst.clear();
@@ -243,11 +243,8 @@ const VARIATIONS: usize = 19;
 const SAMPLE_VARIATIONS: usize = 400;
 
 fn ethernet(timestamp_ns: u64) -> PacketMeta {
-    PacketMeta { timestamp_ns, link_type: ETHERNET, ..PacketMeta::default() }
+    PacketMeta { timestamp_ns, link: Link::ETHERNET, ..PacketMeta::default() }
 }
-
-/// LINKTYPE_ETHERNET.
-pub(crate) const ETHERNET: u16 = 1;
 
 #[cfg(test)]
 mod tests {

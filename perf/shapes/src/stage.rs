@@ -227,9 +227,9 @@ fn frames(burst: &Burst<MemoryBuf>, shift_ns: u64) -> ArrayVec<Frame<'_>, BURST>
             bytes: buf.bytes(),
             wire_len: meta.wire_len,
             timestamp_ns: meta.timestamp_ns + shift_ns,
-            link: LinkType::from_linktype(meta.link_type),
+            link: LinkType::from_linktype(meta.link.linktype()),
             interface: meta.interface,
-            checksums_good: meta.checksums == ChecksumOffload::Good,
+            checksums_good: meta.link.checksums() == ChecksumOffload::Good,
         })
         .collect()
 }

@@ -102,7 +102,7 @@ fn frame<'a>(bytes: &'a [u8], meta: &PacketMeta) -> Frame<'a> {
         bytes,
         wire_len: meta.wire_len,
         timestamp_ns: meta.timestamp_ns,
-        link: LinkType::from_linktype(meta.link_type),
+        link: LinkType::from_linktype(meta.link.linktype()),
         interface: meta.interface,
         checksums_good: false,
     }

@@ -92,7 +92,7 @@ pub(super) fn of_capture(capture: &Path, all: &mut Vec<Benign>) -> Result<(), St
         burst.clear();
         replay.receive(&mut burst);
         for (buf, meta) in burst.bufs().iter().zip(burst.metas()) {
-            let Some(link) = LinkType::from_linktype(meta.link_type) else { continue };
+            let Some(link) = LinkType::from_linktype(meta.link.linktype()) else { continue };
             let mut headers = Headers::default();
             if headers.parse(buf.bytes(), meta.wire_len, link, &ParseOptions::default()).is_err() {
                 continue;

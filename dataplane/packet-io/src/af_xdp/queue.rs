@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::buf::{AfXdpBuf, Framed, HEADROOM, TAILROOM};
 use super::frames::{Frames, Memory};
 use super::socket::{self, Socket};
-use crate::{BURST, Burst, IoStats, PacketBuf, PacketIo, PacketMeta};
+use crate::{BURST, Burst, IoStats, Link, PacketBuf, PacketIo, PacketMeta};
 
 /// The queue pair of one worker: an AF_XDP socket.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl AfXdpQueue {
         let mut queue = Self {
             socket,
             memory,
-            plain: PacketMeta { link_type: ETHERNET, interface, ..PacketMeta::default() },
+            plain: PacketMeta { link: Link::ETHERNET, interface, ..PacketMeta::default() },
             stats: IoStats::default(),
             counters: Arc::default(),
             sending: 0,
@@ -410,6 +410,3 @@ impl Counters {
         }
     }
 }
-
-/// LINKTYPE_ETHERNET.
-const ETHERNET: u16 = 1;

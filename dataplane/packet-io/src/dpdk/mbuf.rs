@@ -65,12 +65,6 @@ impl Mbuf {
         Said { segments: raw.nb_segs, flags: raw.ol_flags }
     }
 
-    /// Hash by the port's RSS, 0 where it gave none.
-    pub(super) fn rss_hash(&self) -> u32 {
-        let raw = self.raw();
-        if raw.ol_flags & dpdk_sys::RX_RSS_HASH == 0 { 0 } else { raw.rss }
-    }
-
     /// What the hardware found about checksums.
     pub(super) fn checksums(&self) -> ChecksumOffload {
         let raw = self.raw();

@@ -10,7 +10,7 @@ use super::pool::MbufPool;
 use super::port::Started;
 use super::ring::{Consumer, Producer, RingDrops};
 use super::spread::{self, Spread};
-use crate::{BURST, Burst, IoStats, PacketBuf, PacketIo, PacketMeta};
+use crate::{BURST, Burst, IoStats, Link, PacketBuf, PacketIo, PacketMeta};
 
 /// The queue pair of one worker.
 ///
@@ -155,7 +155,7 @@ impl Lane {
     pub(super) fn new(port: u16, driver: &str) -> Self {
         // Other drivers leave the count of a clock in the device, whose rate and origin are its own.
         let tells_time = driver == "net_pcap";
-        let plain = PacketMeta { link_type: ETHERNET, interface: port, ..PacketMeta::default() };
+        let plain = PacketMeta { link: Link::ETHERNET, interface: port, ..PacketMeta::default() };
         Self { port, timestamps: tells_time.then(TimestampPlace::find).flatten(), plain }
     }
 
@@ -192,8 +192,7 @@ impl Lane {
         let mut several = false;
         for (packet, meta) in arrived.iter().zip(metas) {
             several |= packet.segments() > 1;
-            meta.rss_hash = packet.rss_hash();
-            meta.checksums = packet.checksums();
+            meta.link = Link::ETHERNET.with_checksums(packet.checksums());
             if let Some(micros) = self.timestamps.and_then(|place| packet.timestamp(place)) {
                 // net_pcap counts microseconds since the UNIX epoch.
                 meta.timestamp_ns = micros.saturating_mul(1000);
@@ -368,6 +367,3 @@ fn send(port: u16, queue: u16, packets: &mut [Mbuf]) -> usize {
 }
 
 const COLLECTING_QUEUE: u16 = 0;
-
-/// LINKTYPE_ETHERNET.
-const ETHERNET: u16 = 1;

@@ -125,7 +125,7 @@ impl Memory {
             meta.wire_len = meta.wire_len.max(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
             let addresses = match options.vary {
                 Vary::Nothing => Addresses::default(),
-                Vary::Addresses => Addresses::find(bytes, meta.link_type),
+                Vary::Addresses => Addresses::find(bytes, meta.link.linktype()),
             };
             Slot { meta, addresses }
         });

@@ -1,5 +1,6 @@
 use super::*;
 use crate::BURST;
+use crate::Link;
 use crate::replay::CaptureWriter;
 
 /// Two IPv4 packets, one in each direction of a flow, ten seconds apart.
@@ -11,7 +12,11 @@ fn two_directions() -> Vec<(Vec<u8>, PacketMeta)> {
             let packet = [&[0; 12][..], &[8, 0], &ip].concat();
             (
                 packet,
-                PacketMeta { timestamp_ns: seconds * 1_000_000_000, link_type: 1, ..PacketMeta::default() },
+                PacketMeta {
+                    timestamp_ns: seconds * 1_000_000_000,
+                    link: Link::ETHERNET,
+                    ..PacketMeta::default()
+                },
             )
         })
         .to_vec()

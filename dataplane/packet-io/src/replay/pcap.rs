@@ -4,7 +4,7 @@ use super::clock::SECOND_NS;
 use super::error::Fault;
 use super::format::{Cut, Setting, Step, without_fcs};
 use super::order::ByteOrder;
-use crate::PacketMeta;
+use crate::{Link, PacketMeta};
 
 /// A pcap file: its header, once that was read.
 #[derive(Debug)]
@@ -126,9 +126,8 @@ fn record(variant: Variant, file: &FileHeader, bytes: &[u8], max_packet: u32) ->
         // Neither product nor sum can exceed 64 bits: 2^32 seconds and 2^32 microseconds are 4.3e18 ns.
         timestamp_ns: u64::from(seconds) * SECOND_NS + u64::from(fraction) * variant.unit_ns,
         wire_len,
-        link_type: file.link_type,
         interface: file.interface,
-        ..PacketMeta::default()
+        link: Link::new(file.link_type),
     };
     Ok(Step::Packet(cut, meta))
 }

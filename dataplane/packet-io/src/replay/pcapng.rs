@@ -4,7 +4,7 @@ use super::clock::TickClock;
 use super::error::Fault;
 use super::format::{Cut, OPTION_ROOM, Setting, Step, without_fcs};
 use super::order::ByteOrder;
-use crate::PacketMeta;
+use crate::{Link, PacketMeta};
 
 /// How a pcapng file, and each section of it, starts: the same in either byte order.
 pub(crate) const MARK: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -264,9 +264,8 @@ impl Pcapng {
             // A Simple Packet Block has no time: it takes that of the packet before.
             timestamp_ns: self.last_ns,
             wire_len,
-            link_type: interface.link_type,
             interface: interface.number,
-            ..PacketMeta::default()
+            link: Link::new(interface.link_type),
         };
         Ok(Step::Packet(Cut { head, len: captured as usize, total }, meta))
     }

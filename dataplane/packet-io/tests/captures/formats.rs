@@ -1,11 +1,11 @@
 //! Every feature of the capture formats, in both byte orders, from files put together field by field.
 
 use crate::crafted::{ORDERS, Order, padded, read, read_up_to, read_whole};
-use packet_io::PacketMeta;
 use packet_io::replay::{CaptureReader, CaptureWriter, Fault, ReplayError};
+use packet_io::{Link, PacketMeta};
 
 fn meta(timestamp_ns: u64, wire_len: u32, link_type: u16) -> PacketMeta {
-    PacketMeta { timestamp_ns, wire_len, link_type, ..PacketMeta::default() }
+    PacketMeta { timestamp_ns, wire_len, link: Link::new(link_type), ..PacketMeta::default() }
 }
 
 fn only_fault(errors: &[ReplayError]) -> (u64, u64, Fault) {

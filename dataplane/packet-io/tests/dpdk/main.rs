@@ -22,7 +22,7 @@ use packet_io::dpdk::{
     CoreId, Distribution, DpdkError, DpdkQueue, Duplex, Eal, EalConfig, Mbuf, Memory, Port, PortConfig,
 };
 use packet_io::{
-    BURST, Burst, ChecksumOffload, FlowTuple, IoStats, PacketBuf, PacketIo, ShuntAction, ShuntRefusal, Shunts,
+    BURST, Burst, FlowTuple, IoStats, Link, PacketBuf, PacketIo, ShuntAction, ShuntRefusal, Shunts,
 };
 use process::{alone, eal, port};
 
@@ -37,8 +37,8 @@ fn packets_of_net_null_are_received_and_sent() {
         assert_eq!((burst.len(), burst.room()), (BURST, 0));
         assert!(burst.bufs().iter().all(|packet| packet.bytes().len() == 200));
         let meta = burst.metas()[0];
-        assert_eq!((meta.timestamp_ns, meta.wire_len, meta.link_type), (1_700_000_000_123_456_789, 200, 1));
-        assert_eq!((meta.interface, meta.rss_hash, meta.checksums), (0, 0, ChecksumOffload::Unknown));
+        assert_eq!((meta.timestamp_ns, meta.wire_len, meta.interface), (1_700_000_000_123_456_789, 200, 0));
+        assert_eq!(meta.link, Link::ETHERNET);
         queue.receive(&mut burst);
         assert_eq!(burst.len(), BURST, "a full burst takes no more");
         queue.transmit(&mut burst);
@@ -123,7 +123,10 @@ fn what_a_full_port_does_not_take_stays_in_the_burst() {
                 let packet = port.pool().packet(&capture::udp([(1, 1), (2, 2)], 60, made)).unwrap();
                 assert!(
                     burst
-                        .push(packet, packet_io::PacketMeta { rss_hash: made, ..Default::default() })
+                        .push(
+                            packet,
+                            packet_io::PacketMeta { timestamp_ns: made.into(), ..Default::default() }
+                        )
                         .is_ok()
                 );
                 made += 1;
@@ -135,7 +138,7 @@ fn what_a_full_port_does_not_take_stays_in_the_burst() {
         assert_eq!(stats.tx_bytes, 60 * stats.tx_packets);
         let left = made - u32::try_from(burst.len()).unwrap()..made;
         assert!(burst.bufs().iter().map(|packet| capture::number(packet.bytes())).eq(left.clone()));
-        assert!(burst.metas().iter().map(|meta| meta.rss_hash).eq(left));
+        assert!(burst.metas().iter().map(|meta| meta.timestamp_ns).eq(left.map(u64::from)));
         burst.clear();
         receive_all(&mut queues[0], |_, _| {});
         assert_eq!(port.pool().in_use(), 0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use api::config::LinkFrames;
 use engine::{Counter, Counters, Verdict};
-use packet_io::{BURST, Burst, PacketBuf, PacketIo, PacketMeta};
+use packet_io::{BURST, Burst, Link, PacketBuf, PacketIo, PacketMeta};
 use tunnel::{AnswerRate, CoreId, Gateway, PeerId};
 
 use super::keys::Pending;
@@ -279,7 +279,8 @@ impl<B: PacketBuf> Tunnelling<B> {
         let Some(buf) = io.make(frame) else { return false };
         let wire_len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         let mut one = Burst::new();
-        let _never_full = one.push(buf, PacketMeta { wire_len, link_type: 1, ..PacketMeta::default() });
+        let _never_full =
+            one.push(buf, PacketMeta { wire_len, link: Link::ETHERNET, ..PacketMeta::default() });
         io.transmit(&mut one);
         one.is_empty()
     }

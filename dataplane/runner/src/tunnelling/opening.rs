@@ -62,7 +62,7 @@ impl<B: PacketBuf> Tunnelling<B> {
                 Outcome::Frame(range) => {
                     meta.wire_len = u32::try_from(range.len()).unwrap_or(u32::MAX);
                     // What hardware summed was around it.
-                    (meta.checksums, meta.rss_hash) = (ChecksumOffload::Unknown, 0);
+                    meta.link = meta.link.with_checksums(ChecksumOffload::Unknown);
                     if !buf.place(range) {
                         self.count_own(&meta, Counter::DropSealNoRoom);
                         continue;

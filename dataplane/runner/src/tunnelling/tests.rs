@@ -7,7 +7,7 @@ use std::time::Duration;
 use api::Config;
 use engine::{Counter, Counters, RuleNumber, Verdict};
 use packet_io::memory::{Memory, MemoryBuf, MemoryOptions, Room};
-use packet_io::{BURST, Burst, PacketIo, PacketMeta};
+use packet_io::{BURST, Burst, Link, PacketIo, PacketMeta};
 use tunnel::{
     CoreId, InboundConfig, InboundSa, Limits, OutboundConfig, OutboundSa, SaKey, Sequence, Spi, TfcPadding,
 };
@@ -89,7 +89,7 @@ fn gate(own: u8, far: u8) -> Gate {
 
 fn memory(frames: &[Vec<u8>]) -> Memory {
     let options = MemoryOptions { room: Room { before: 128, behind: 64 }, ..MemoryOptions::default() };
-    let meta = PacketMeta { link_type: 1, ..PacketMeta::default() };
+    let meta = PacketMeta { link: Link::ETHERNET, ..PacketMeta::default() };
     Memory::new(frames.iter().map(|frame| (frame, meta)), options).collecting()
 }
 

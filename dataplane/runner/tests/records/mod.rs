@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use engine::{Names, Plan, RecordBatch};
 use export::eve::{EveExporter, EveOptions};
 use export::{Exporter, OpenMode, Sink};
+use packet_io::Link;
 use packet_io::replay::{CaptureReader, Progress};
 use runner::InspectOptions;
 use runner::inspect::Observer;
@@ -74,7 +75,7 @@ pub(crate) fn longest(path: &Path, most: usize) -> Result<usize, Unfit> {
     loop {
         match reader.next() {
             Ok(Some(packet)) => match packet.bytes.len() {
-                _ if packet.meta.link_type != 1 => return Err(Unfit::NotEthernet),
+                _ if packet.meta.link != Link::ETHERNET => return Err(Unfit::NotEthernet),
                 0..14 => return Err(Unfit::TooShort),
                 len if len > most => return Err(Unfit::TooLong),
                 len => longest = longest.max(len),
