@@ -23,6 +23,7 @@ test_packages=(
     # strongSwan's ESP in user space, to talk to; nothing of this starts a daemon
     strongswan-charon libcharon-extra-plugins libstrongswan-standard-plugins strongswan-swanctl
     tmux           # terminals of every size, for `wirewarden top`
+    bpftool        # lists what is loaded into the kernel
     ethtool iproute2 jq zstd python3 python3-pip
 )
 

@@ -2,21 +2,28 @@ use arrayvec::ArrayVec;
 
 use crate::{PacketBuf, PacketMeta};
 
-/// How many packets a [`Burst`] holds: 32 to 128 perform alike, 256 leave the cache.
+/// How many packets a [`Burst`] holds at most: 32 to 128 perform alike, 256 leave the cache.
 pub const BURST: usize = 64;
 
-/// Up to [`BURST`] packets and what is known of each, in order of arrival.
+/// Up to [`BURST`] packets, or fewer where that was asked for, and what is known of each, in order of arrival.
 #[derive(Debug)]
 pub struct Burst<B> {
     pub(crate) bufs: ArrayVec<B, BURST>,
     pub(crate) metas: ArrayVec<PacketMeta, BURST>,
+    limit: usize,
 }
 
 impl<B> Burst<B> {
     /// An empty burst.
     #[must_use]
     pub fn new() -> Self {
-        Self { bufs: ArrayVec::new(), metas: ArrayVec::new() }
+        Self::with_limit(BURST)
+    }
+
+    /// An empty burst that a backend fills with `limit` packets at most, 1 to [`BURST`].
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        Self { bufs: ArrayVec::new(), metas: ArrayVec::new(), limit: limit.clamp(1, BURST) }
     }
 
     /// Packets held.
@@ -31,13 +38,13 @@ impl<B> Burst<B> {
         self.bufs.is_empty()
     }
 
-    /// How many more fit.
+    /// How many more a backend may put in.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.bufs.remaining_capacity()
+        self.limit.saturating_sub(self.bufs.len())
     }
 
-    /// Appends a packet, or gives it back when there is no room.
+    /// Appends a packet, or gives it back when there are [`BURST`] of them.
     ///
     /// # Errors
     /// The packet itself.

@@ -15,6 +15,8 @@ pub struct BootConfig {
     pub cores: Vec<u16>,
     /// Core of the other threads, none of `cores`; not pinned where it is none.
     pub main_core: Option<u16>,
+    /// Packets that a worker takes from a queue at once, 1 to 64.
+    pub burst: u8,
     /// Memory of the flow tables, all workers together.
     pub flow_memory: ByteSize,
     /// Flows that all workers together keep, instead of `flow_memory`.
@@ -60,6 +62,7 @@ impl Default for BootConfig {
             backend: Backend::Auto,
             cores: Vec::new(),
             main_core: None,
+            burst: MAX_BURST,
             flow_memory: ByteSize::from_mib(256),
             flow_capacity: None,
             stop_when_idle: None,
@@ -238,6 +241,8 @@ pub fn port_buffers_mib(queues: u16, rx_descriptors: u16, tx_descriptors: u16, m
     (u64::from(queues) * descriptors * BUFFER_BYTES).div_ceil(1 << 20)
 }
 
+/// Packets that the data plane takes at once, at most.
+const MAX_BURST: u8 = 64;
 /// One buffer in a DPDK pool: 128 bytes of mbuf, 128 of headroom, 2,048 of data and the pool's own header.
 const BUFFER_BYTES: u64 = 2368;
 
@@ -249,6 +254,7 @@ pub(super) fn read(section: &Section<'_, '_>) -> BootConfig {
     if let Some(core) = main_core.filter(|core| cores.contains(core)) {
         section.rule("main_core", BrokenRule::WorkerOnMainCore { core });
     }
+    let burst = section.integer("burst", default.burst, 1..=u64::from(MAX_BURST));
     let flow_memory =
         section.size("flow_memory", default.flow_memory, ByteSize::from_mib(1)..=ByteSize::from_mib(1 << 20));
     let flow_capacity = section.optional_integer("flow_capacity", 1024..=u64::from(u32::MAX));
@@ -270,6 +276,7 @@ pub(super) fn read(section: &Section<'_, '_>) -> BootConfig {
         backend,
         cores,
         main_core,
+        burst,
         flow_memory,
         flow_capacity,
         stop_when_idle,

@@ -40,6 +40,12 @@ pub static SCHEMA: &[Key] = &[
         "Core of the threads that are not workers (exporters, statistics); none of `boot.cores`.",
     ),
     key(
+        "boot.burst",
+        "1 to 64",
+        "64",
+        "Packets that a worker takes from a queue at once: more of them share the cost of asking, fewer stay in the nearest cache.",
+    ),
+    key(
         "boot.flow_memory",
         "size, 1MiB to 1TiB",
         "\"256MiB\"",

@@ -26,6 +26,7 @@ fn boot(toml: &mut Toml, boot: &BootConfig) {
     if let Some(core) = boot.main_core {
         toml.plain("main_core", core);
     }
+    toml.plain("burst", boot.burst);
     match boot.flow_capacity {
         Some(flows) => toml.plain("flow_capacity", flows),
         None => toml.text("flow_memory", boot.flow_memory),

@@ -25,7 +25,7 @@ pub(super) enum About {
     Cores,
     Hugepages,
     Rings,
-    FlowTable,
+    Burst,
 }
 
 /// What is changed.
@@ -35,6 +35,7 @@ pub(super) enum Change {
     Hugepages(bool),
     HugepageSize(HugepageSize),
     Descriptors(u16),
+    Burst(u8),
 }
 
 impl Change {
@@ -64,6 +65,7 @@ impl Change {
             Self::Descriptors(count) => {
                 boot.ports.iter_mut().for_each(|port| port.rx_descriptors = *count);
             }
+            Self::Burst(packets) => boot.burst = *packets,
         }
         // What nobody could write down is not proposed.
         Config::from_toml(&config.to_toml(), "proposal").ok()
@@ -131,6 +133,7 @@ pub(super) fn all(config: &Config, host: &Host) -> Vec<Candidate> {
     let mut all = cores(config, host);
     all.extend(memory(config, host));
     all.extend(rings(config));
+    all.extend(bursts(config));
     all.retain(|candidate| candidate.change.made_in(config).is_some_and(|changed| changed != *config));
     all
 }
@@ -204,6 +207,17 @@ fn rings(config: &Config) -> Vec<Candidate> {
             change: Change::Descriptors(count),
         })
         .collect()
+}
+
+fn bursts(config: &Config) -> Vec<Candidate> {
+    let now = config.boot.burst;
+    let candidate = |packets: u8| Candidate {
+        title: format!("bursts of {packets} packets instead of {now}"),
+        because: "more packets share the cost of asking for them, fewer stay in the nearest cache",
+        about: About::Burst,
+        change: Change::Burst(packets),
+    };
+    [16, 32, 64].into_iter().filter(|packets| *packets != now).map(candidate).collect()
 }
 
 const MOST_WORKERS: usize = 64;

@@ -2,6 +2,7 @@
 
 mod candidates;
 mod report;
+mod traffic;
 mod trial;
 mod verdict;
 
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use api::Config;
-use api::control::{Apply, Client, Command, Reply};
+use api::control::{Apply, Client, Command, CounterSnapshot, Reply};
 use clap::{Args, ValueHint};
 
 use crate::check::Format;
@@ -23,6 +24,7 @@ use crate::tell;
 
 use candidates::{Candidate, Host};
 use report::{Outcome, Report};
+use traffic::Seen;
 use trial::{Bench, TrialError};
 use verdict::Pairs;
 
@@ -38,6 +40,9 @@ Runs the data plane on packets from memory, with the configuration as it is and 
 change is proposed only where it was better in pair after pair, by more than two runs of the same configuration differ. What only
 a card can show (its queues, its descriptors under bursts) is not proposed: see docs/tuning.md. A data plane that runs meanwhile
 takes part of the machine; tune before it starts, or on a quiet one.
+
+Without -c, the running appliance's own traffic is looked at, too: where its flow table has to evict flows, shorter timeouts are
+proposed for those that nobody answered, which are live settings.
 
 Exits with 0 where nothing is better, with 1 where something is proposed and was not applied.")]
 pub(crate) struct TuneArgs {
@@ -86,6 +91,7 @@ type Failed = (Exit, String);
 fn tune(args: &TuneArgs) -> Result<Exit, Failed> {
     let unreachable = |error: &dyn std::fmt::Display| (Exit::Unreachable, error.to_string());
     let config = starting_point(args)?;
+    let looked = running(args);
     if config.boot.ports.is_empty() {
         return Err((Exit::Usage, "the configuration has no port: there is nothing to tune".to_owned()));
     }
@@ -95,8 +101,10 @@ fn tune(args: &TuneArgs) -> Result<Exit, Failed> {
     let window = if args.seconds < 20 { SHORT_WINDOW } else { WINDOW };
     let bench = Bench::new(program, window).map_err(|error| unreachable(&error))?;
     let found = candidates::all(&config, &Host::read(Path::new("/")));
-    let report = measure(&bench, &config, &found, (Duration::from_secs(args.seconds), &stop))
+    let mut report = measure(&bench, &config, &found, (Duration::from_secs(args.seconds), &stop))
         .map_err(|error| unreachable(&error))?;
+    let seen = looked.and_then(|before| Seen::between(&before, &running(args)?));
+    report.add(&config, seen);
     let text = match args.output {
         Format::Text => report.text(&config),
         Format::Json => report.json(&config),
@@ -114,6 +122,18 @@ fn tune(args: &TuneArgs) -> Result<Exit, Failed> {
         return apply(args, proposed);
     }
     Ok(Exit::Findings)
+}
+
+/// What the running appliance has counted; none where a file is tuned, or nothing runs.
+fn running(args: &TuneArgs) -> Option<CounterSnapshot> {
+    if args.config.is_some() {
+        return None;
+    }
+    let mut client = Client::connect(&args.place.socket(), Some(Duration::from_secs(10))).ok()?;
+    match client.ask(Command::Counters).ok()? {
+        Reply::Counters(counters) => Some(counters),
+        _ => None,
+    }
 }
 
 /// The configuration that was named, else the running one.
@@ -167,7 +187,8 @@ fn measure(
     for outcome in &mut outcomes {
         outcome.judge(noise);
     }
-    let mut report = Report { noise, base: still.rate(), outcomes, proposed: None, together: None };
+    let mut report =
+        Report { noise, base: still.rate(), outcomes, proposed: None, together: None, seen: None };
     report.choose(config);
     let Some(proposed) = report.proposed.clone() else { return Ok(report) };
     let mut together = Pairs::default();

@@ -6,6 +6,7 @@ use api::Config;
 use serde_json::{Value, json};
 
 use super::candidates::{About, Candidate};
+use super::traffic::Seen;
 use super::trial::Bench;
 use super::verdict::{Judged, Pairs};
 
@@ -70,13 +71,15 @@ pub(super) struct Report {
     pub(super) proposed: Option<Config>,
     /// What the proposal as a whole was worth.
     pub(super) together: Option<Judged>,
+    /// What the traffic of the running appliance said of its flow table.
+    pub(super) seen: Option<Seen>,
 }
 
 impl Report {
     /// Puts the best change about each thing together.
     pub(super) fn choose(&mut self, config: &Config) {
         let mut proposed = config.clone();
-        for about in [About::Cores, About::Hugepages, About::Rings, About::FlowTable] {
+        for about in [About::Cores, About::Hugepages, About::Rings, About::Burst] {
             let of = self.outcomes.iter().filter(|one| one.candidate.about == about && one.is_better());
             let best = of.max_by(|one, other| one.sure().total_cmp(&other.sure()));
             if let Some(changed) = best.and_then(|best| best.candidate.change.made_in(&proposed)) {
@@ -92,6 +95,19 @@ impl Report {
         if !together.is_better() {
             self.proposed = None;
         }
+    }
+
+    /// Adds what the running appliance's traffic asks for, which packets from memory cannot try.
+    pub(super) fn add(&mut self, config: &Config, seen: Option<Seen>) {
+        self.seen = seen;
+        let asked_for = seen.and_then(|seen| seen.made_in(self.proposed.as_ref().unwrap_or(config)));
+        if asked_for.is_some() {
+            self.proposed = asked_for;
+        }
+    }
+
+    fn of_timeouts(&self) -> String {
+        self.seen.map_or_else(|| UNSEEN_TIMEOUTS.to_owned(), |seen| seen.text())
     }
 
     pub(super) fn text(&self, config: &Config) -> String {
@@ -116,16 +132,16 @@ impl Report {
             let pairs = judged.map_or(0, |judged| judged.pairs);
             writeln!(out, "{:<50} {pairs:>6} {gain:>8} {sure:>8}  {}", one.candidate.title, one.verdict())?;
         }
-        for (what, why) in NOT_TRIED {
-            writeln!(out, "{what:<50} {:>6} {:>8} {:>8}  {why}", "-", "-", "-")?;
-        }
+        writeln!(out, "{TIMEOUTS:<50} {:>6} {:>8} {:>8}  {}", "-", "-", "-", self.of_timeouts())?;
         let Some(proposed) = &self.proposed else {
             let why =
                 if self.together.is_some() { "; together, the changes gained nothing sure" } else { "" };
             return writeln!(out, "\nnothing is proposed{why}");
         };
-        let whole = percent(self.together.map(|together| together.gain));
-        writeln!(out, "\nproposed, together {whole}:")?;
+        match self.together.filter(Judged::is_better) {
+            Some(together) => writeln!(out, "\nproposed, together {}:", percent(Some(together.gain)))?,
+            None => writeln!(out, "\nproposed:")?,
+        }
         for change in config.diff(proposed).changes {
             let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(default)".to_owned());
             let restart = if change.restart { "   (restart)" } else { "" };
@@ -159,7 +175,7 @@ impl Report {
             "packets_per_second": finite(self.base),
             "noise": finite(self.noise),
             "tried": tried,
-            "not_tried": NOT_TRIED.iter().map(|(what, why)| json!({ "what": what, "why": why })).collect::<Vec<_>>(),
+            "not_tried": [{ "what": TIMEOUTS, "why": self.of_timeouts() }],
             "proposed": self.proposed.as_ref().map(|proposed| config.diff(proposed)),
             "gain": self.together.map(|together| finite(together.gain)),
             "configuration": self.proposed.as_ref().map(Config::to_toml),
@@ -177,10 +193,8 @@ fn percent(value: Option<f64>) -> String {
 }
 
 /// What packets from memory say nothing about.
-const NOT_TRIED: [(&str, &str); 2] = [
-    ("packets in a burst", "fixed; 32 to 128 made no difference where it was measured"),
-    ("timeouts of flows", "what is lost by them is said by your traffic: `wirewarden stats`, evicted"),
-];
+const TIMEOUTS: &str = "timeouts of flows";
+const UNSEEN_TIMEOUTS: &str = "only traffic says: without -c, that of the running appliance is looked at";
 
 #[cfg(test)]
 mod tests {
@@ -201,7 +215,8 @@ mod tests {
     }
 
     fn report(outcomes: Vec<Outcome>) -> Report {
-        let mut report = Report { noise: 0.01, base: 1e6, outcomes, proposed: None, together: None };
+        let mut report =
+            Report { noise: 0.01, base: 1e6, outcomes, proposed: None, together: None, seen: None };
         report.choose(&config());
         report
     }

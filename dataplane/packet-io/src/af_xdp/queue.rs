@@ -18,6 +18,9 @@ pub struct AfXdpQueue {
     counters: Arc<Counters>,
     /// Frames in the transmit and completion rings.
     sending: u32,
+    /// Entries of the fill ring that the kernel has used for sure: one for each that came in the receive ring. What it has
+    /// consumed stands in a line of memory that it writes, and asking for it takes that line away from it.
+    fillable: u32,
     pieces: Pieces,
     is_busy_polling: bool,
 }
@@ -57,9 +60,11 @@ impl AfXdpQueue {
             stats: IoStats::default(),
             counters: Arc::default(),
             sending: 0,
+            fillable: 0,
             pieces: Pieces { most, bytes: Vec::new(), is_dropping: false, is_open: false },
             is_busy_polling,
         };
+        queue.fillable = queue.socket.fill.room();
         queue.refill(1);
         queue
     }
@@ -95,22 +100,21 @@ impl AfXdpQueue {
     /// Gives the kernel free frames, where it has room for at least `least`.
     #[inline]
     fn refill(&mut self, least: u32) {
-        let mut room = self.socket.fill.room();
-        if room < least {
+        if self.fillable < least {
             return;
         }
         let frames = self.memory.frames();
         let mut taken = [0; BURST];
-        while room > 0 {
-            let wanted = BURST.min(room as usize);
+        while self.fillable > 0 {
+            let wanted = BURST.min(self.fillable as usize);
             let count = frames.take(taken.get_mut(..wanted).unwrap_or_default());
             for &frame in taken.iter().take(count) {
                 self.socket.fill.write(frames.address(frame));
             }
+            self.fillable -= u32::try_from(count).unwrap_or(self.fillable);
             if count < wanted {
                 break;
             }
-            room -= u32::try_from(count).unwrap_or(room);
         }
         self.socket.fill.publish();
     }
@@ -159,6 +163,7 @@ impl AfXdpQueue {
             }
         }
         self.socket.rx.release(count);
+        self.fillable += count;
     }
 
     #[inline]

@@ -203,17 +203,18 @@ impl BitOrAssign for Said {
 /// Up to a burst of packets.
 pub(super) type Packets = ArrayVec<Mbuf, BURST>;
 
-/// Has packets written behind those that are there, by a function that gets the place and the room, and says how many
-/// it wrote; that many are returned.
+/// Has packets, `room` at most, written behind those that are there, by a function that gets the place and the room, and
+/// says how many it wrote; that many are returned.
 ///
 /// # Safety
 /// Each pointer that the function wrote is a valid buffer of one reference, handed to us.
 #[inline]
 pub(super) unsafe fn fill(
     packets: &mut Packets,
+    room: usize,
     write: impl FnOnce(*mut *mut rte_mbuf, usize) -> usize,
 ) -> usize {
-    let (before, room) = (packets.len(), packets.remaining_capacity());
+    let (before, room) = (packets.len(), packets.remaining_capacity().min(room));
     let place = packets.as_mut_ptr().wrapping_add(before).cast::<*mut rte_mbuf>();
     let count = write(place, room).min(room);
     // SAFETY: so many were written there, and `Mbuf` is a pointer to a buffer.

@@ -54,11 +54,11 @@ impl PacketIo for DpdkQueue {
     type Buf = Mbuf;
 
     fn receive(&mut self, burst: &mut Burst<Mbuf>) {
-        let before = burst.len();
+        let (before, room) = (burst.len(), burst.room());
         match &mut self.source {
-            Source::Device(queue) => poll(self.lane.port, *queue, &mut burst.bufs),
-            Source::Distributor(distributor) => distributor.poll(self.lane.port, &mut burst.bufs),
-            Source::Ring { consumer, .. } => consumer.pop(&mut burst.bufs),
+            Source::Device(queue) => poll(self.lane.port, *queue, &mut burst.bufs, room),
+            Source::Distributor(distributor) => distributor.poll(self.lane.port, &mut burst.bufs, room),
+            Source::Ring { consumer, .. } => consumer.pop(&mut burst.bufs, room),
         }
         let (bytes, errors) = self.lane.describe(burst, before);
         let packets = (burst.len() - before) as u64;
@@ -237,14 +237,15 @@ struct Output {
 }
 
 impl Distributor {
-    /// Takes one's own packets, and hands the others on; what finds no room there is dropped and counted.
+    /// Takes one's own packets, `room` at most, and hands the others on; what finds no room there is dropped and counted.
     #[inline(never)]
-    fn poll(&mut self, port: u16, own: &mut Packets) {
+    fn poll(&mut self, port: u16, own: &mut Packets, room: usize) {
+        let full = own.len() + room;
         // Another queue comes first each time: the burst may be full before the last.
         self.first = if self.first + 1 < self.device_queues { self.first + 1 } else { 0 };
         for queue in (self.first..self.device_queues).chain(0..self.first) {
             // All of them may be one's own.
-            poll_some(port, queue, &mut self.arrived, own.remaining_capacity());
+            poll(port, queue, &mut self.arrived, full.saturating_sub(own.len()));
             self.hand_on(own);
         }
     }
@@ -278,7 +279,7 @@ impl Collector {
     fn forward(&mut self, port: u16) {
         for input in &mut self.inputs {
             if self.waiting.is_empty() {
-                input.pop(&mut self.waiting);
+                input.pop(&mut self.waiting, BURST);
             }
             let sent = send(port, COLLECTING_QUEUE, &mut self.waiting);
             forget_first(&mut self.waiting, sent);
@@ -340,22 +341,16 @@ fn bytes_of(packets: &[Mbuf]) -> u64 {
     fours + rest.iter().map(len).sum::<u64>()
 }
 
-/// Receives as many packets as are there, and there is room for.
+/// Receives as many packets as are there, `room` at most.
 #[inline]
-fn poll(port: u16, queue: u16, into: &mut Packets) {
-    poll_some(port, queue, into, BURST);
-}
-
-/// The same, at most `limit`.
-#[inline]
-fn poll_some(port: u16, queue: u16, into: &mut Packets, limit: usize) {
+fn poll(port: u16, queue: u16, into: &mut Packets, room: usize) {
     let write = |place: *mut *mut rte_mbuf, room: usize| {
-        let room = u16::try_from(room.min(limit)).unwrap_or_default();
+        let room = u16::try_from(room).unwrap_or_default();
         // SAFETY: the port is started and has this queue, which is this worker's alone; there is room for that many.
         usize::from(unsafe { dpdk_sys::dpdk_shim_eth_rx_burst(port, queue, place, room) })
     };
     // SAFETY: a driver hands over each packet once, with its one reference.
-    unsafe { fill(into, write) };
+    unsafe { fill(into, room, write) };
 }
 
 /// Sends from the front; the caller forgets as many packets as this returns.

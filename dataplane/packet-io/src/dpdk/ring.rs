@@ -7,6 +7,7 @@ use dpdk_sys::{rte_mbuf, rte_ring};
 use super::eal::Eal;
 use super::error::{DpdkError, Errno};
 use super::mbuf::{Mbuf, Packets, fill, forget_first};
+use crate::BURST;
 
 /// A ring from one thread to another: the end that puts packets in.
 #[derive(Debug)]
@@ -63,10 +64,10 @@ impl Consumer {
         RingDrops(Arc::clone(&self.0))
     }
 
-    /// Takes out as many packets as are there, and there is room for.
-    pub(super) fn pop(&mut self, into: &mut Packets) {
+    /// Takes out as many packets as are there, `room` at most.
+    pub(super) fn pop(&mut self, into: &mut Packets, room: usize) {
         // SAFETY: this is the ring's only consumer.
-        unsafe { self.0.pop(into) };
+        unsafe { self.0.pop(into, room) };
     }
 }
 
@@ -82,14 +83,14 @@ impl Ring {
     ///
     /// # Safety
     /// Nobody else takes packets out meanwhile.
-    unsafe fn pop(&self, into: &mut Packets) -> usize {
+    unsafe fn pop(&self, into: &mut Packets, room: usize) -> usize {
         let write = |place, room: usize| {
             let room = u32::try_from(room).unwrap_or_default();
             // SAFETY: there is one consumer, by the caller's promise, and room for that many.
             unsafe { dpdk_sys::dpdk_shim_ring_sc_dequeue_burst(self.raw.as_ptr(), place, room) as usize }
         };
         // SAFETY: only packets were put in, each of which was forgotten by its owner then.
-        unsafe { fill(into, write) }
+        unsafe { fill(into, room, write) }
     }
 }
 
@@ -102,7 +103,7 @@ impl Drop for Ring {
     fn drop(&mut self) {
         let mut left = Packets::new();
         // SAFETY: both ends are gone, so there is no other consumer.
-        while unsafe { self.pop(&mut left) } > 0 {
+        while unsafe { self.pop(&mut left, BURST) } > 0 {
             left.clear();
         }
         // SAFETY: the ring is empty and nobody has it any more.

@@ -92,6 +92,12 @@ fn receiving_appends_and_keeps_to_the_room<B: Bench>(bench: &mut B) {
         io.receive(&mut burst);
         assert_eq!(burst.len(), BURST, "a full burst stays as it is");
     }
+    let mut few = Burst::with_limit(5);
+    while few.room() > 0 {
+        total += receive_some(&mut io, &mut few);
+    }
+    io.receive(&mut few);
+    assert_eq!(few.len(), 5, "not more than was asked for");
     assert_eq!(io.stats().rx_packets, total as u64);
 }
 

@@ -19,6 +19,10 @@ mod packet_io_contract;
 mod packets;
 mod verdicts;
 
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
 use network::{alone, ip, veth};
 use packet_io::af_xdp::{self, PortConfig};
 use packet_io::xdp::{self, ModeChoice, XdpError};
@@ -96,19 +100,39 @@ fn a_worker_shunts_its_flows_until_they_end() {
     alone("a_worker_shunts_its_flows_until_they_end", verdicts::check_shunts_of_a_worker);
 }
 
+/// Programs or maps in the kernel, as bpftool lists them: a line that starts with a number for each.
+fn loaded(kind: &str) -> usize {
+    let output = Command::new("bpftool").args([kind, "show"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let starts = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit());
+    String::from_utf8_lossy(&output.stdout).lines().filter(starts).count()
+}
+
 #[test]
 fn a_hundred_cycles_leave_nothing_behind() {
     alone("a_hundred_cycles_leave_nothing_behind", || {
         veth("va", "vb", 1500);
         let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-        let before = descriptors();
-        for _ in 0..100 {
+        let (before, programs, maps) = (descriptors(), loaded("prog"), loaded("map"));
+        for cycle in 0..100 {
             let opened = af_xdp::open(&[PortConfig::new("va")], 1).unwrap();
             assert_eq!(xdp::attachments().unwrap().len(), 1);
+            if cycle == 0 {
+                assert!(loaded("prog") > 0 && loaded("map") > 0, "bpftool sees nothing of ours");
+            }
             drop(opened);
         }
         assert_eq!(xdp::attachments().unwrap(), []);
         assert_eq!(descriptors(), before);
+        // The kernel frees them some time after the last reference is gone, and other tests load theirs meanwhile; what each
+        // cycle left would be a hundred.
+        let is_clean = || loaded("prog") < programs + 50 && loaded("map") < maps + 50;
+        for _ in 0..200 {
+            if !is_clean() {
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+        assert!(is_clean(), "{} programs, {} maps", loaded("prog"), loaded("map"));
     });
 }
 
@@ -127,7 +151,7 @@ fn who_may_not_look_at_programs_is_told_so() {
         }
         veth("va", "vb", 1500);
         let _opened = af_xdp::open(&[PortConfig::new("va")], 1).unwrap();
-        let mut command = std::process::Command::new("setpriv");
+        let mut command = Command::new("setpriv");
         command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(std::env::current_exe().unwrap());
         let status = command.args(["--exact", NAME, "--nocapture"]).env(WITHOUT, "1").status().unwrap();
         assert!(status.success());

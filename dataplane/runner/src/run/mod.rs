@@ -550,7 +550,8 @@ impl Start<'_> {
         let exporting = Exporting::new(outputs, names.clone(), counters.clone(), ways, &options);
         let inspect = if self.options.mode == Mode::Safe { Inspect::CountOnly } else { Inspect::Yes };
         let base = Base::start();
-        let manner = Manner { loss, inspect, stop_when_idle: boot.stop_when_idle, base };
+        let manner =
+            Manner { loss, inspect, stop_when_idle: boot.stop_when_idle, burst: boot.burst.into(), base };
         let engine_config = settings::engine(self.config, self.options.mode, workers);
         let (slots, tunnels, policy) = settings::tunnels(self.config, self.options.mode, &names)?;
         let mut meshes = Mesh::of(workers).into_iter();

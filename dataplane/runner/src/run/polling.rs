@@ -70,6 +70,8 @@ pub(crate) struct Manner {
     pub(crate) loss: Loss,
     pub(crate) inspect: Inspect,
     pub(crate) stop_when_idle: Option<Timeout>,
+    /// Packets that a worker takes at once.
+    pub(crate) burst: usize,
     pub(crate) base: Base,
 }
 
@@ -84,6 +86,7 @@ pub(crate) struct Poller<Io: PacketIo> {
     loss: Loss,
     inspect: Inspect,
     stop_when_idle_ns: Option<u64>,
+    burst: usize,
     /// A question about the flows, on its way through the table.
     scan: Option<Box<Scan>>,
     rounds: u64,
@@ -112,6 +115,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
             loss: manner.loss,
             inspect: manner.inspect,
             stop_when_idle_ns: manner.stop_when_idle.and_then(nanoseconds),
+            burst: manner.burst,
             scan: None,
             rounds: 0,
             busy_rounds: 0,
@@ -159,7 +163,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
     }
 
     fn poll(&mut self, shared: &Shared) {
-        let mut burst = Burst::new();
+        let mut burst = Burst::with_limit(self.burst);
         let mut clock = Clock::start(self.base);
         let mut handed_over_ns = clock.now_ns;
         let mut offered_ns = clock.now_ns;

@@ -13,6 +13,9 @@ use super::Control;
 /// Plans that wait at most: while one is worked at, only the newest of the others counts.
 const WAITING: usize = 4;
 
+/// The least of a core (`setpriority(2)`).
+const LOWEST: i32 = 19;
+
 /// A plan that came into use, and the one that went.
 struct Change {
     now: Arc<Plan>,
@@ -46,6 +49,8 @@ pub(super) fn start(control: &Arc<Control>) -> io::Result<()> {
 }
 
 fn work(changes: &Receiver<Change>, control: &Weak<Control>) {
+    // Who waits for an answer comes first: the next apply may be on the same core. Of this thread alone, on Linux.
+    let _ = rustix::process::setpriority_process(None, LOWEST);
     while let Ok(Change { mut now, before }) = changes.recv() {
         drop(before);
         for newer in changes.try_iter() {
