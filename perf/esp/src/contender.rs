@@ -34,6 +34,9 @@ pub(crate) enum ContenderError {
     /// An SA could not be made.
     #[error(transparent)]
     Sa(#[from] SaError),
+    /// The thread of one panicked.
+    #[error("a thread panicked")]
+    Panicked,
     /// A packet did not come through.
     #[error("{0} refused a packet")]
     Refused(&'static str),
@@ -338,7 +341,7 @@ fn per_packet(start: u64) -> f64 {
     (mem_sys::cycles() - start) as f64 / BATCH as f64
 }
 
-const NOW: Moment = Moment(1);
+pub(crate) const NOW: Moment = Moment(1);
 
 fn config() -> Result<OutboundConfig, ContenderError> {
     Ok(OutboundConfig {
@@ -373,7 +376,7 @@ fn key() -> Result<SaKey, ContenderError> {
     })
 }
 
-fn sender<A: Aead>() -> Result<(Gateway<A>, PolicyId), ContenderError> {
+pub(crate) fn sender<A: Aead>() -> Result<(Gateway<A>, PolicyId), ContenderError> {
     let mut gateway = Gateway::new(CoreId(0), NAT_PORT, 16);
     gateway.add_peer(endpoint(2), Roaming::Follow).map_err(|_| ContenderError::Setup("peers"))?;
     let policy = gateway
@@ -385,7 +388,7 @@ fn sender<A: Aead>() -> Result<(Gateway<A>, PolicyId), ContenderError> {
     Ok((gateway, policy))
 }
 
-fn receiver<A: Aead>() -> Result<Gateway<A>, ContenderError> {
+pub(crate) fn receiver<A: Aead>() -> Result<Gateway<A>, ContenderError> {
     let mut gateway = Gateway::new(CoreId(0), NAT_PORT, 16);
     gateway.add_peer(endpoint(1), Roaming::Follow).map_err(|_| ContenderError::Setup("peers"))?;
     let config = config()?;

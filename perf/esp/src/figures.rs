@@ -2,6 +2,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::latency::Latency;
+
 /// What was measured at one size.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
@@ -10,6 +12,19 @@ pub(crate) struct Figures {
     /// Rate of the time-stamp counter.
     pub(crate) tsc_hz: f64,
     pub(crate) rows: Vec<Row>,
+    /// One packet alone.
+    pub(crate) latency: Vec<Latency>,
+    /// Several cores at once, where that was asked for.
+    pub(crate) scaling: Vec<Scaling>,
+}
+
+/// What several cores do together.
+#[derive(Debug, Serialize)]
+pub(crate) struct Scaling {
+    pub(crate) name: String,
+    pub(crate) cores: u16,
+    /// How many times one core.
+    pub(crate) ratio: f64,
 }
 
 /// One contender.
@@ -44,7 +59,7 @@ impl Figures {
                 Row { name: (*name).to_owned(), cycles: median, ns, gbit: size as f64 * 8.0 / ns, against }
             })
             .collect();
-        Self { size, tsc_hz: hz, rows }
+        Self { size, tsc_hz: hz, rows, latency: Vec::new(), scaling: Vec::new() }
     }
 }
 
