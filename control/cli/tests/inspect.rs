@@ -285,6 +285,14 @@ fn ends_within(child: &mut Child, limit: Duration) -> Option<i32> {
     None
 }
 
+/// Whether a process has a handler for SIGINT: without one, the signal ends it (`proc_pid_status(5)`).
+fn catches_interruptions(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    caught & (1 << (2 - 1)) != 0
+}
+
 #[test]
 fn an_interruption_writes_the_open_flows_and_ends_soon() {
     let mut child = wirewarden()
@@ -298,7 +306,13 @@ fn an_interruption_writes_the_open_flows_and_ends_soon() {
     capture.http(40_000);
     let mut input = child.stdin.take().unwrap();
     input.write_all(&capture.bytes()).unwrap();
-    // Time to read what is there; the pipe stays open, so that the program waits for more.
+    // Time to start, and to read what is there; the pipe stays open, so that the program waits for more.
+    for _ in 0..300 {
+        if catches_interruptions(child.id()) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
     std::thread::sleep(Duration::from_millis(700));
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
