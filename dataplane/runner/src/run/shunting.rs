@@ -15,6 +15,7 @@ pub(crate) struct Switches(Arc<[AtomicU8]>);
 
 impl Switches {
     /// Those of the ports of a configuration.
+    #[cfg(any(test, feature = "dpdk", feature = "xdp"))]
     pub(super) fn new(boot: &BootConfig, live: &LiveConfig) -> Self {
         let switches = Self(boot.ports.iter().map(|_| AtomicU8::new(OFF)).collect());
         switches.set(boot, live);
