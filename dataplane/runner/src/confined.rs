@@ -72,6 +72,8 @@ fn writable(args: &Args, config: &Config) -> Vec<PathBuf> {
     #[cfg(feature = "xdp")]
     paths.extend(args.on_kernel_file.as_deref().map(folder_of));
     paths.extend(config.live.output.eve.iter().map(|output| folder_of(&output.path)));
+    // The folder itself may have to be made.
+    paths.extend(config.boot.xdp.pin.as_deref().map(folder_of));
     for port in &config.boot.ports {
         // Captures that a driver writes, sockets that it makes.
         if let Device::Vdev(text) = &port.device {

@@ -161,6 +161,12 @@ pub static SCHEMA: &[Key] = &[
         "1000000",
         "Prefixes that each list of each port has room for, IPv4 and IPv6 apart.",
     ),
+    key(
+        "boot.xdp.pin",
+        "path",
+        "(none)",
+        "Folder in a BPF file system, as `/sys/fs/bpf/wirewarden`, where the program's maps have names while it runs, `INTERFACE/MAP`, for other programs to look at. The attachment never has one: it ends with the data plane.",
+    ),
     key("boot.ports", "list of tables, at most 32", "(none)", "Where packets come from and go to."),
     key("boot.ports.name", "name", "(required)", "Name in records, metrics and `peer`."),
     key(

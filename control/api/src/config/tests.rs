@@ -62,6 +62,7 @@ main_core = 1
 flow_capacity = 100000
 stop_when_idle = "500ms"
 memory.mib = 1024
+xdp.pin = "/sys/fs/bpf/wirewarden"
 [[boot.ports]]
 name = "lan"
 device = "0000:03:00.0"

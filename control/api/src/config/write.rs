@@ -63,6 +63,9 @@ fn xdp(toml: &mut Toml, xdp: &XdpConfig) {
     toml.plain("pass_own", xdp.pass_own);
     toml.plain("shunts", xdp.shunts);
     toml.plain("prefixes", xdp.prefixes);
+    if let Some(folder) = &xdp.pin {
+        toml.text("pin", folder.display());
+    }
 }
 
 fn port(toml: &mut Toml, port: &PortConfig) {

@@ -1,5 +1,7 @@
 //! What a start fixes for ports on kernel interfaces.
 
+use std::path::PathBuf;
+
 use crate::config::reader::Section;
 use crate::config::{Choice, Timeout};
 
@@ -28,6 +30,8 @@ pub struct XdpConfig {
     pub shunts: u32,
     /// Prefixes of IPv4 and of IPv6 that each list of a port has room for.
     pub prefixes: u32,
+    /// Folder of a BPF file system below which maps have names.
+    pub pin: Option<PathBuf>,
 }
 
 impl Default for XdpConfig {
@@ -44,6 +48,7 @@ impl Default for XdpConfig {
             pass_own: false,
             shunts: 65_536,
             prefixes: 1_000_000,
+            pin: None,
         }
     }
 }
@@ -140,5 +145,6 @@ pub(super) fn read(section: &Section<'_, '_>) -> XdpConfig {
         pass_own: section.flag("pass_own", default.pass_own),
         shunts: section.integer("shunts", default.shunts, 1024..=4_194_304),
         prefixes: section.integer("prefixes", default.prefixes, 1024..=16_777_216),
+        pin: section.path("pin", "/sys/fs/bpf/wirewarden"),
     }
 }

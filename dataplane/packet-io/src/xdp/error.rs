@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use super::program::Mode;
 use crate::xdp::Attachment;
@@ -95,6 +96,17 @@ pub enum XdpError {
     NotOurs {
         /// Interface.
         interface: String,
+    },
+    /// A map could not be pinned.
+    #[error(
+        "{} cannot be pinned ({source}): the folder has to be in a BPF file system (`mount -t bpf bpf /sys/fs/bpf`), where this process may write",
+        file.display()
+    )]
+    Pin {
+        /// Where.
+        file: PathBuf,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A prefix that is longer than its address.
     #[error("/{len} is longer than {address}, which has {bits} bits")]

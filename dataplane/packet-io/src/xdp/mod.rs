@@ -9,6 +9,7 @@ mod attached;
 mod error;
 mod lists;
 mod netlink;
+mod pins;
 mod plain;
 mod program;
 mod shunts;

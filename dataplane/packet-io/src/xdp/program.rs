@@ -1,6 +1,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use ebpf_maps::{SERVICE_LOCAL, SERVICE_REMOTE, flags, maps, programs};
 use super::attached;
 use super::error::{Need, XdpError, kernel_release, os_error};
 use super::lists::{Action, List, ListEntry};
+use super::pins::Pins;
 use super::state::State;
 use crate::linux;
 
@@ -121,6 +123,8 @@ pub struct XdpConfig {
     pub lists: Arc<[ListEntry]>,
     /// What becomes of packets from sources and to destinations on no list.
     pub others: [Action; 2],
+    /// Folder of a BPF file system below which the maps are to have names; they have none otherwise.
+    pub pin: Option<PathBuf>,
 }
 
 impl XdpConfig {
@@ -141,6 +145,7 @@ impl XdpConfig {
             watchdog: Some(Duration::from_secs(2)),
             lists: Arc::default(),
             others: [Action::Allow; 2],
+            pin: None,
         }
     }
 }
@@ -155,6 +160,7 @@ pub struct XdpProgram {
     name: &'static str,
     sockets: Sockets,
     state: State,
+    _pins: Option<Pins>,
     interface: String,
     index: u32,
     wanted: ModeChoice,
@@ -190,6 +196,8 @@ impl XdpProgram {
             .map_err(XdpError::object)?;
         let name = if config.in_pieces { programs::WITH_FRAGMENTS } else { programs::PLAIN };
         load_program(&mut ebpf, name)?;
+        let pins =
+            config.pin.as_deref().map(|folder| Pins::of(&ebpf, folder, &config.interface)).transpose()?;
         let mut state = State::of(|name| ebpf.take_map(name))?;
         prepare(&mut state, config)?;
         let sockets = taken(&mut ebpf, maps::SOCKETS)
@@ -206,6 +214,7 @@ impl XdpProgram {
             name,
             sockets: Sockets(sockets),
             state,
+            _pins: pins,
             interface: config.interface.clone(),
             index,
             wanted: config.mode,

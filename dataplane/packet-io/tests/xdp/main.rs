@@ -19,13 +19,15 @@ mod packet_io_contract;
 mod packets;
 mod verdicts;
 
+use std::mem::ManuallyDrop;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use network::{alone, ip, veth};
 use packet_io::af_xdp::{self, PortConfig};
-use packet_io::xdp::{self, ModeChoice, XdpError};
+use packet_io::xdp::{self, ModeChoice, XdpConfig, XdpError, XdpProgram};
 
 #[test]
 fn a_socket_in_native_mode_keeps_the_promises_of_every_backend() {
@@ -133,6 +135,56 @@ fn a_hundred_cycles_leave_nothing_behind() {
             }
         }
         assert!(is_clean(), "{} programs, {} maps", loaded("prog"), loaded("map"));
+    });
+}
+
+/// A BPF file system, for as long as this is there.
+struct BpfFileSystem(tempfile::TempDir);
+
+impl BpfFileSystem {
+    fn mount() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let status = Command::new("mount").args(["-t", "bpf", "bpf"]).arg(folder.path()).status().unwrap();
+        assert!(status.success());
+        Self(folder)
+    }
+}
+
+impl Drop for BpfFileSystem {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn maps_have_names_where_that_is_asked_for_and_no_longer_than_the_program_is_there() {
+    const NAME: &str = "maps_have_names_where_that_is_asked_for_and_no_longer_than_the_program_is_there";
+    alone(NAME, || {
+        veth("va", "vb", 1500);
+        let folder = tempfile::tempdir().unwrap();
+        let pinned_below = |folder: &Path| XdpConfig { pin: Some(folder.to_owned()), ..XdpConfig::new("va") };
+        let error = XdpProgram::load(&pinned_below(folder.path())).unwrap_err().to_string();
+        assert!(error.contains("mount -t bpf") && error.contains("/va/"), "{error}");
+        assert!(!folder.path().join("va").exists(), "nothing is left behind");
+
+        let bpf = BpfFileSystem::mount();
+        let below = bpf.0.path().join("wirewarden");
+        let counters = below.join("va/counters");
+        let is_a_map =
+            || Command::new("bpftool").args(["map", "show", "pinned"]).arg(&counters).output().unwrap();
+        // One whose owner was killed: its names are left, and taken by the next.
+        let _killed = ManuallyDrop::new(XdpProgram::load(&pinned_below(&below)).unwrap());
+        let old = is_a_map();
+        assert!(old.status.success(), "{}", String::from_utf8_lossy(&old.stderr));
+        let mut program = XdpProgram::load(&pinned_below(&below)).unwrap();
+        program.attach().unwrap();
+        let new = is_a_map();
+        assert!(new.status.success() && new.stdout != old.stdout, "{}", String::from_utf8_lossy(&new.stdout));
+        drop(program);
+        assert!(!below.join("va").exists());
+        assert_eq!(xdp::attachments().unwrap(), []);
+        drop(XdpProgram::load(&XdpConfig::new("va")).unwrap());
+        assert_eq!(std::fs::read_dir(&below).unwrap().count(), 0, "nobody asked for names");
     });
 }
 

@@ -146,6 +146,7 @@ fn port_config(
             others: [live.lists.other_sources, live.lists.other_destinations].map(lists::action_of),
             shunts: set.shunts,
             prefixes: set.prefixes,
+            pin: set.pin.clone(),
             watchdog: Some(set.watchdog.duration()),
             ..XdpConfig::new(interface)
         },
