@@ -1,5 +1,6 @@
-//! What a tunnel costs a packet on one core (and on several at once): headers, cipher, replay window and counters, with packets from a pool of
-//! 2,048 buffers, beside boringtun (WireGuard in user space) in the same run. `perf/README.md` says what it means.
+//! What a tunnel costs a packet on one core (and on several at once): headers, cipher, replay window and counters, with
+//! packets from a pool of 2,048 buffers, beside boringtun (WireGuard in user space) in the same run. `perf/README.md` says
+//! what it means.
 
 #![forbid(unsafe_code)]
 

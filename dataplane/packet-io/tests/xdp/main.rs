@@ -130,9 +130,10 @@ fn a_hundred_cycles_leave_nothing_behind() {
         // cycle left would be a hundred.
         let is_clean = || loaded("prog") < programs + 50 && loaded("map") < maps + 50;
         for _ in 0..200 {
-            if !is_clean() {
-                thread::sleep(Duration::from_millis(100));
+            if is_clean() {
+                break;
             }
+            thread::sleep(Duration::from_millis(100));
         }
         assert!(is_clean(), "{} programs, {} maps", loaded("prog"), loaded("map"));
     });

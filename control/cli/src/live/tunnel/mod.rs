@@ -100,8 +100,9 @@ Examples:
   sudo wirewarden tunnel export-xfrm -c host.toml
   sudo wirewarden tunnel export-xfrm --clear
 
-Runs beside `wirewardend --external -c host.toml`. Policies are in place before there are keys, and stay when this ends: what they are about is dropped then, until
-`--clear`. The kernel is the only sender of its SAs. Peers have `framing = \"ip\"`, an `address`, and no `udp_encapsulation`.";
+Runs beside `wirewardend --external -c host.toml`. Policies are in place before there are keys, and stay when this ends: what
+they are about is dropped then, until `--clear`. The kernel is the only sender of its SAs. Peers have `framing = \"ip\"`, an
+`address`, and no `udp_encapsulation`.";
 
 const IMPORT: &str = "\
 Examples:
