@@ -1,24 +1,29 @@
 #!/usr/bin/env python3
 """Two gateways between hosts in network namespaces, at length: prints JSON, and fails where a target is missed.
 
-    perf/gateway.py [--target-dir DIR] [--profile release|debug] [--only rekeys,ways,limits,reload]
+    perf/gateway.py [--target-dir DIR] [--profile release|debug] [--only rekeys,ways,iperf,junk,limits,reload]
                     [--rekeys 1000] [--handshakes 10] [--megabytes 1024] [--reorder 0.02]
 
 rekeys   keys change while numbered datagrams go both ways and a stream is compared by hash; a relay on the wire between the
          gateways hands every fiftieth frame on late. Nothing may be lost or come twice.
 ways     IPv4 and IPv6 inside and outside in every combination, at path MTUs from 1,280 to 9,000 bytes.
+iperf    iperf3 by TCP and UDP, over IPv4 and IPv6.
+junk     5,000 connections a second to the key exchange of one side, each with the start of a ClientHello and noise behind it,
+         while datagrams go: none may be lost, and the other side, which has an address of its own, has new keys by a
+         full handshake in less than a second.
 limits   keys that expire and SAs that reach their last packet while there are no daemons: sending stops; and new keys
          in time, without loss, where there are daemons.
 reload   other rules and peers again and again while datagrams go.
 
 In all of it nothing but ESP and ARP (neighbour discovery with IPv6 outside) may be on the wire between the gateways. It takes
-root, ip, ethtool, tshark and two builds: `cargo build -p runner -p daemon -p cli`.
+root, ip, ethtool, tshark, iperf3 and builds: `cargo build -p runner -p daemon -p cli`.
 """
 
 import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,10 +32,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "gateway"))
 from site_pair import Failed, Site, Sites  # noqa: E402
-from traffic import Capture, Datagrams, Relay, Stream, ping  # noqa: E402
+from traffic import Actor, Capture, Datagrams, Relay, Stream, iperf as run_iperf, ping  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-PHASES = ["rekeys", "ways", "limits", "reload"]
+PHASES = ["rekeys", "ways", "iperf", "junk", "limits", "reload"]
+JUNK_PER_SECOND = 5000
+# Handshakes while junk comes.
+TRIES = 10
 
 
 def arguments():
@@ -119,6 +127,63 @@ def ways(args, folder):
     return {"cases": results, "ok": all(one["ok"] for one in results)}
 
 
+def iperf(args, folder):
+    results = {}
+    with Sites(args, folder) as sites:
+        sites.start()
+        capture = Capture(sites, folder / "iperf.pcapng")
+        for name, to in [("ipv4", "10.2.0.10"), ("ipv6", "fd02::10")]:
+            ping(sites, to)
+            results[f"tcp_{name}"] = run_iperf(sites, to)
+            # Less than the emulated path takes, so that what is lost was lost by a gateway.
+            results[f"udp_{name}"] = run_iperf(sites, to, "-u", "-b", "20M", "-l", "1200")
+        results["wire"] = capture.end()
+    tcp = [results[f"tcp_{name}"] for name in ("ipv4", "ipv6")]
+    udp = [results[f"udp_{name}"] for name in ("ipv4", "ipv6")]
+    results["ok"] = (
+        all(one.get("bytes", 0) > 1_000_000 for one in tcp)
+        and all(one.get("packets", 0) > 1000 and one["lost_packets"] == 0 for one in udp)
+        and results["wire"]["others"] == 0
+    )
+    return results
+
+
+def junk(args, folder):
+    with Sites(args, folder) as sites:
+        sites.run("gate1", "ip addr add 10.99.0.66/24 dev keys")
+        sites.start()
+        capture = Capture(sites, folder / "junk.pcapng")
+        ping(sites, "10.2.0.10")
+        quiet = [timed(lambda: sites.rotate("handshake")) for _ in range(TRIES)]
+        datagrams = Datagrams(sites, rate=1000)
+        junk = Actor(sites, "gate1", "junk", source="10.99.0.66", to="10.99.0.1", port=4510, rate=JUNK_PER_SECOND)
+        time.sleep(2)
+        busy = []
+        for _ in range(TRIES):
+            busy.append(timed(lambda: sites.rotate("handshake")))
+            time.sleep(0.5)
+        junk, datagrams = junk.end(), datagrams.end()
+        wire = capture.end()
+    return {
+        "junk": junk,
+        "handshake_seconds": {"quiet": summary(quiet), "junk": summary(busy)},
+        "datagrams": datagrams,
+        "wire": wire,
+        "ok": max(busy) < 1 and all(one["lost"] == 0 for one in datagrams) and wire["others"] == 0
+        and junk["per_second"] > 0.9 * JUNK_PER_SECOND,
+    }
+
+
+def timed(do):
+    began = time.monotonic()
+    do()
+    return time.monotonic() - began
+
+
+def summary(seconds):
+    return {"median": round(statistics.median(seconds), 3), "most": round(max(seconds), 3)}
+
+
 def limits(args, folder):
     told = {}
     # Few packets an SA: new keys come by themselves, again and again, and nothing is lost.
@@ -190,14 +255,17 @@ def main():
         if name not in PHASES:
             print(f"gateway: no phase {name}: {', '.join(PHASES)}", file=sys.stderr)
             return 2
-    if os.geteuid() != 0 or not shutil.which("tshark"):
-        print("gateway: needs root, to make network namespaces, and tshark", file=sys.stderr)
+    missing = [program for program in ("tshark", "ethtool", "ip") if not shutil.which(program)]
+    missing += ["iperf3"] if "iperf" in wanted and not shutil.which("iperf3") else []
+    if os.geteuid() != 0 or missing:
+        print(f"gateway: needs root, to make network namespaces; missing: {', '.join(missing)}", file=sys.stderr)
         return 3
     folder = Path(tempfile.mkdtemp(prefix="wirewarden-gateway-"))
     results = {}
     try:
         for name in wanted:
-            results[name] = {"rekeys": rekeys, "ways": ways, "limits": limits, "reload": reload}[name](args, folder)
+            phases = {"rekeys": rekeys, "ways": ways, "iperf": iperf, "junk": junk, "limits": limits, "reload": reload}
+            results[name] = phases[name](args, folder)
             print(json.dumps({name: results[name]}, indent=1), flush=True)
     except (Failed, subprocess.CalledProcessError) as failed:
         print(f"gateway: {failed}", file=sys.stderr)

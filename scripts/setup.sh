@@ -29,7 +29,8 @@ test_packages=(
 
 lab_packages=(
     qemu-system-x86 # emulates the machine and its card
-    iproute2 iputils-ping tcpreplay ethtool python3
+    xdp-tools       # other XDP programs on one interface with ours
+    iperf3 iproute2 iputils-ping tcpreplay ethtool python3
 )
 
 say() { printf 'setup: %s\n' "$*" >&2; }

@@ -113,6 +113,35 @@ def receive_stream(ended):
     tell({"bytes": count, "hash": digest.hexdigest()})
 
 
+def junk(ended, source, to, port, rate):
+    """Connections that say what looks like the start of a ClientHello (RFC 8446, 5.1 and 4.1.2) and goes on at random."""
+    began, sent, refused, open_ones = time.monotonic(), 0, 0, []
+    while not (sent % 16 == 0 and ended()):
+        one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        one.setblocking(False)
+        one.bind((source, 0))
+        one.connect_ex((to, port))
+        open_ones.append(one)
+        sent += 1
+        # What was opened a moment ago is connected by now, or it waits for room.
+        while len(open_ones) > 64:
+            old = open_ones.pop(0)
+            length = random.randrange(64, 1400)
+            hello = b"\x16\x03\x01" + struct.pack("!H", length) + b"\x01\x00" + struct.pack("!H", length - 4)
+            try:
+                old.send(hello + b"\x03\x03" + os.urandom(length - 6))
+            except OSError:
+                refused += 1
+            old.close()
+        late = began + sent / rate - time.monotonic()
+        if late > 0:
+            time.sleep(late)
+    took = time.monotonic() - began
+    for one in open_ones:
+        one.close()
+    tell({"sent": sent, "refused": refused, "per_second": round(sent / took)})
+
+
 def relay(ended, reorder):
     """Hands frames on between side0 and side1; some of them only when others have gone before."""
     sides = []
@@ -179,6 +208,7 @@ ROLES = {
     "receive_datagrams": receive_datagrams,
     "send_stream": send_stream,
     "receive_stream": receive_stream,
+    "junk": junk,
     "relay": relay,
 }
 
@@ -298,6 +328,24 @@ class Capture:
         self.file.unlink(missing_ok=True)
         missed = [line for line in said.splitlines() if "dropped" in line]
         return {**frames, "said": missed[-1] if missed else ""}
+
+
+def iperf(sites, to, *more, seconds=5):
+    """What iperf3 says at its end, of bytes or datagrams that were received."""
+    server = subprocess.Popen(sites.inside("host1") + ["iperf3", "-s", "-1", "--forceflush"], stdout=subprocess.PIPE, text=True)
+    # It says so when it listens.
+    while "listening" not in server.stdout.readline():
+        pass
+    program = ["iperf3", "-J", "-c", to, "-t", str(seconds), *more]
+    done = subprocess.run(sites.inside("host0") + program, capture_output=True, text=True)
+    server.kill()
+    server.wait()
+    said = json.loads(done.stdout)
+    if "error" in said:
+        return {"error": said["error"]}
+    total = said["end"].get("sum_received") or said["end"]["sum"]
+    wanted = ["bytes", "bits_per_second", "lost_packets", "packets", "out_of_order", "jitter_ms"]
+    return {name: round(total[name], 3) for name in wanted if name in total}
 
 
 def ping(sites, to, count=5, size=56):

@@ -2,8 +2,8 @@
 
     near: 10.1.0.1, TUN `inner`  <->  tun-gateway  <->  far: TUN `wire`, 192.0.2.2, `ip xfrm`, 10.2.0.1
 
-Each case makes both anew, sends pings of every size up to the largest and a file both ways over TCP, and looks at what
-was counted about the packets that the gateway repeated and forged.
+Each case makes both anew, sends pings of every size up to the largest, a file both ways over TCP and what iperf3 sends, and
+looks at what was counted about the packets that the gateway repeated and forged.
 """
 
 import ctypes
@@ -134,6 +134,22 @@ class Case:
             right += sent == got
         return f"{right} of 2 files of {length // 1024} KiB"
 
+    def iperf(self):
+        """iperf3 by TCP from here to there; what arrived."""
+        here, there = INNER[self.inner][:2]
+        command = ["ip", "netns", "exec", "far", "iperf3", "-s", "-1", "--forceflush"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            while "listening" not in server.stdout.readline():
+                if server.poll() is not None:
+                    raise RuntimeError("iperf3 does not listen")
+            done = sh(f"ip netns exec near timeout {PATIENCE} iperf3 -J -c {there} -B {here} -n {os.environ['KIB']}K", check=False)
+            server.kill()
+        end = json.loads(done).get("end", {}) if done.strip() else {}
+        arrived = int(end.get("sum_received", {}).get("bytes", 0))
+        # It ends when all is sent, not when all has come.
+        self.check(arrived >= int(os.environ["KIB"]) * 256, f"iperf3: {arrived} bytes arrived: {done[-300:]}")
+        return f"iperf3 {arrived // 1024} KiB"
+
     def take_down(self):
         """Ends the gateway by taking its devices away; what it and the kernel counted."""
         statistics, before = {}, None
@@ -183,7 +199,7 @@ class Case:
         about = []
         try:
             self.set_up()
-            about += [self.pings(), self.files()]
+            about += [self.pings(), self.files(), self.iperf()]
             told, kernel = self.take_down()
             about.append(self.attacks(told, kernel))
         except Exception as error:  # One case that cannot be run does not keep the others from it.

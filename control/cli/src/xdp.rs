@@ -182,6 +182,7 @@ fn attachment_json(one: &Attachment) -> Value {
         "mode": one.mode.to_string(),
         "program": one.program,
         "name": one.name,
+        "dispatcher": one.dispatcher,
         // None where it cannot be seen.
         "ours": one.is_known.then(|| one.is_ours()),
         "owners": owners,

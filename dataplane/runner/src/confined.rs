@@ -39,6 +39,11 @@ fn of_ports(boot: &BootConfig) -> Capabilities {
     for port in &boot.ports {
         needed |= match &port.device {
             Device::File(_) => Capabilities::empty(),
+            // The programs that are there are shown to nobody else.
+            #[cfg(feature = "xdp")]
+            Device::Interface(name) if packet_io::xdp::is_dispatched(name) => {
+                OPENING_INTERFACES | Capabilities::SYS_ADMIN
+            }
             Device::Interface(_) => OPENING_INTERFACES,
             // Registers are reached, and addresses of memory looked up, where no IOMMU stands between.
             Device::Pci(_) => OPENING_INTERFACES | Capabilities::SYS_RAWIO | Capabilities::SYS_ADMIN,
@@ -74,6 +79,8 @@ fn writable(args: &Args, config: &Config) -> Vec<PathBuf> {
     paths.extend(config.live.output.eve.iter().map(|output| folder_of(&output.path)));
     // The folder itself may have to be made.
     paths.extend(config.boot.xdp.pin.as_deref().map(folder_of));
+    #[cfg(feature = "xdp")]
+    paths.push(packet_io::xdp::dispatchers());
     for port in &config.boot.ports {
         // Captures that a driver writes, sockets that it makes.
         if let Device::Vdev(text) = &port.device {

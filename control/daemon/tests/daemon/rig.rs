@@ -127,6 +127,11 @@ impl Rig {
         daemon.wait().unwrap();
     }
 
+    /// Number of its process.
+    pub(crate) fn daemon_pid(&self) -> u32 {
+        self.daemon.as_ref().unwrap().id()
+    }
+
     /// More options for the daemon.
     pub(crate) fn add(&mut self, more: &[&str]) {
         self.more.extend(more.iter().map(|text| (*text).to_owned()));

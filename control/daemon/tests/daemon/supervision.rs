@@ -23,6 +23,49 @@ fn a_dead_or_stuck_data_plane_is_started_anew_within_two_seconds() {
     assert_eq!(rig.daemon().supervision.restarts, 2);
 }
 
+/// Hundredths of a second that a process and its threads ran.
+fn ran(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // utime and stime (proc(5)), counted from the state behind the name.
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+fn done(program: &str, arguments: &[&str]) {
+    let output = Process::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_data_plane_or_a_daemon_that_gets_no_processor_is_waited_for() {
+    let Some(rig) = Rig::start(&[]) else { return };
+    let pid = rig.dataplane().pid;
+    // All its threads on one core, and behind everybody who wants to run there.
+    done("taskset", &["-a", "-c", "-p", "0", &pid.to_string()]);
+    done("chrt", &["-a", "-i", "-p", "0", &pid.to_string()]);
+    let endless =
+        || Process::new("taskset").args(["-c", "0", "sh", "-c", "while :; do :; done"]).spawn().unwrap();
+    let mut others = [endless(), endless()];
+    let before = ran(pid);
+    std::thread::sleep(Duration::from_secs(6));
+    let had = ran(pid).saturating_sub(before);
+    for other in &mut others {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+    assert!(had < 100, "it had {had} hundredths of 6 seconds");
+    rig.wait_for(SupervisionState::Running);
+    assert_eq!((rig.dataplane().pid, rig.daemon().supervision.restarts), (pid, 0));
+
+    // What it did not hear while it was stopped itself is not held against the data plane.
+    let daemon = rig.daemon_pid();
+    assert!(kill(daemon, "-STOP"));
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(kill(daemon, "-CONT"));
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!((rig.dataplane().pid, rig.daemon().supervision.restarts), (pid, 0));
+}
+
 #[test]
 fn the_data_plane_runs_on_without_its_daemon_and_is_taken_over() {
     let Some(mut rig) = Rig::start(&[]) else { return };

@@ -7,6 +7,7 @@ use aya::maps::{Map, MapData};
 use aya::programs::{ProgramInfo, loaded_links, loaded_programs};
 use ebpf_maps::programs;
 
+use super::dispatcher;
 use super::error::{Need, XdpError};
 use super::netlink;
 use super::program::{Mode, index_of};
@@ -20,10 +21,12 @@ pub struct Attachment {
     pub interface: String,
     /// How it is attached.
     pub mode: Mode,
-    /// Number of the program in the kernel; 0 where several are attached.
+    /// Number of the program in the kernel; 0 where several are attached in several modes.
     pub program: u32,
     /// Its name, at most 15 bytes; empty where it has none.
     pub name: String,
+    /// Number of libxdp's dispatcher that calls it among others; none where it has the interface to itself.
+    pub dispatcher: Option<u32>,
     /// Processes that hold it, by number and command.
     pub owners: Vec<(u32, String)>,
     /// Whether this process may look at programs (`CAP_SYS_ADMIN`): else the name and the owners are not known.
@@ -49,6 +52,9 @@ impl fmt::Display for Attachment {
         }
         let name = if self.name.is_empty() { "without a name" } else { &self.name };
         write!(f, "program {} {name}, {}", self.program, self.mode)?;
+        if let Some(dispatcher) = self.dispatcher {
+            write!(f, ", in dispatcher {dispatcher}")?;
+        }
         match self.owners.as_slice() {
             [] => f.write_str(", no process holds it"),
             owners => {
@@ -66,13 +72,18 @@ pub(super) fn attachment_id(index: u32) -> Option<u32> {
 /// What is attached to an interface by its index; none where nothing is or it cannot be known.
 pub(super) fn attachment(index: u32) -> Option<Attachment> {
     let seen = netlink::attached(index).ok().flatten()?;
-    let info = program_info(seen.program);
+    let (info, dispatcher) = match dispatcher::ours(index, seen.program) {
+        Some(ours) => (Some(ours), Some(seen.program)),
+        None => (program_info(seen.program), None),
+    };
+    let program = info.as_ref().map_or(seen.program, ProgramInfo::id);
     Some(Attachment {
         interface: linux::interface_name(index)?,
         mode: seen.mode,
-        program: seen.program,
+        program,
         name: info.as_ref().and_then(ProgramInfo::name_as_str).unwrap_or_default().to_owned(),
-        owners: holders(seen.program),
+        dispatcher,
+        owners: holders(program),
         is_known: info.is_some() || may_look(),
     })
 }
@@ -144,6 +155,10 @@ impl Attached {
 pub fn detach(interface: &str) -> Result<Attachment, XdpError> {
     let not_ours = || XdpError::NotOurs { interface: interface.to_owned() };
     let attachment = seen(interface)?;
+    if attachment.dispatcher.is_some() {
+        dispatcher::detach(index_of(interface)?, attachment.program, interface)?;
+        return Ok(attachment);
+    }
     let link = loaded_links()
         .filter_map(Result::ok)
         .find(|link| link.program_id() == attachment.program)
@@ -173,12 +188,12 @@ fn may_look() -> bool {
     loaded_programs().next().is_some_and(|first| first.is_ok())
 }
 
-fn program_info(id: u32) -> Option<ProgramInfo> {
+pub(super) fn program_info(id: u32) -> Option<ProgramInfo> {
     loaded_programs().filter_map(Result::ok).find(|info| info.id() == id)
 }
 
 /// Processes that have a program or a link to it open, by what the kernel says of their descriptors.
-fn holders(program: u32) -> Vec<(u32, String)> {
+pub(super) fn holders(program: u32) -> Vec<(u32, String)> {
     let wanted = format!("prog_id:\t{program}");
     let numbers = |folder: &str| {
         let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);

@@ -52,6 +52,16 @@ pub enum XdpError {
         /// What is attached, and by whom.
         attachment: Attachment,
     },
+    /// The interface has a dispatcher that this program cannot join or leave.
+    #[error(
+        "libxdp's dispatcher on {interface}: {reason}; `xdp-loader status {interface}` says what is in it"
+    )]
+    Dispatcher {
+        /// Interface.
+        interface: String,
+        /// What stands in the way.
+        reason: String,
+    },
     /// The driver or the interface refuses this mode.
     #[error("{interface} takes no XDP program in {mode} mode: {source}")]
     Refused {

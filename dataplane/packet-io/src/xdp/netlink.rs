@@ -1,7 +1,7 @@
-//! What the kernel says of an interface's XDP program, by rtnetlink (rtnetlink(7)).
+//! What the kernel says of an interface's XDP program, by rtnetlink (rtnetlink(7)), and its exchange for another.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::program::Mode;
 use crate::linux;
@@ -14,8 +14,18 @@ pub(super) struct Seen {
 }
 
 const IFLA_XDP: u16 = 43;
+const IFLA_XDP_FD: u16 = 1;
 const IFLA_XDP_ATTACHED: u16 = 2;
+const IFLA_XDP_FLAGS: u16 = 3;
 const IFLA_XDP_PROG_ID: u16 = 4;
+const IFLA_XDP_EXPECTED_FD: u16 = 8;
+const XDP_FLAGS_SKB_MODE: u32 = 2;
+const XDP_FLAGS_DRV_MODE: u32 = 4;
+const XDP_FLAGS_HW_MODE: u32 = 8;
+const XDP_FLAGS_REPLACE: u32 = 16;
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+const NLA_F_NESTED: u16 = 0x8000;
 const NLA_TYPE_MASK: u16 = 0x3fff;
 const HEADER: usize = 16;
 const INTERFACE: usize = 16;
@@ -24,15 +34,51 @@ const ANSWER: usize = 64 << 10;
 
 /// Asks about one interface.
 pub(super) fn attached(index: u32) -> io::Result<Option<Seen>> {
+    read(&ask(libc::RTM_GETLINK, 0, index, &[])?)
+}
+
+/// Puts a program, or none, in the place of the one that an interface has, if it is the expected one.
+pub(super) fn exchange(
+    index: u32,
+    program: Option<BorrowedFd<'_>>,
+    expected: BorrowedFd<'_>,
+    mode: Mode,
+) -> io::Result<()> {
+    let flags = XDP_FLAGS_REPLACE
+        | match mode {
+            Mode::Native => XDP_FLAGS_DRV_MODE,
+            Mode::Generic => XDP_FLAGS_SKB_MODE,
+            Mode::Offloaded => XDP_FLAGS_HW_MODE,
+            Mode::Several => 0,
+        };
+    let program = program.map_or(-1, |program| program.as_raw_fd());
+    let mut attributes = 28_u16.to_ne_bytes().to_vec();
+    attributes.extend((IFLA_XDP | NLA_F_NESTED).to_ne_bytes());
+    for (kind, value) in [
+        (IFLA_XDP_FD, program.to_ne_bytes()),
+        (IFLA_XDP_FLAGS, flags.to_ne_bytes()),
+        (IFLA_XDP_EXPECTED_FD, expected.as_raw_fd().to_ne_bytes()),
+    ] {
+        attributes.extend(8_u16.to_ne_bytes());
+        attributes.extend(kind.to_ne_bytes());
+        attributes.extend(value);
+    }
+    done(&ask(libc::RTM_SETLINK, NLM_F_ACK, index, &attributes)?)
+}
+
+/// Sends a message about one interface, and receives the answer.
+fn ask(kind: u16, flags: u16, index: u32, attributes: &[u8]) -> io::Result<Vec<u8>> {
     let socket = linux::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
-    let mut request = Vec::with_capacity(HEADER + INTERFACE);
-    request.extend(32_u32.to_ne_bytes());
-    request.extend(libc::RTM_GETLINK.to_ne_bytes());
-    request.extend(1_u16.to_ne_bytes()); // NLM_F_REQUEST
+    let len = HEADER + INTERFACE + attributes.len();
+    let mut request = Vec::with_capacity(len);
+    request.extend(u32::try_from(len).unwrap_or(u32::MAX).to_ne_bytes());
+    request.extend(kind.to_ne_bytes());
+    request.extend((NLM_F_REQUEST | flags).to_ne_bytes());
     request.extend([0; 8]); // sequence, sender
     request.extend([0; 4]); // family and type
     request.extend(index.to_ne_bytes());
     request.extend([0; 8]); // flags and change
+    request.extend(attributes);
     let (from, len) = (request.as_ptr().cast(), request.len());
     // SAFETY: the kernel reads as many bytes as the request has.
     let sent = unsafe { libc::send(socket.as_raw_fd(), from, len, 0) };
@@ -44,19 +90,29 @@ pub(super) fn attached(index: u32) -> io::Result<Option<Seen>> {
     let got = unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) };
     let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
     answer.truncate(got);
-    read(&answer)
+    Ok(answer)
 }
 
-/// Reads an answer: one message, or an error.
-fn read(answer: &[u8]) -> io::Result<Option<Seen>> {
+/// What an answer says that is an error or that there was none.
+fn done(answer: &[u8]) -> io::Result<()> {
     let short = || io::Error::from(io::ErrorKind::UnexpectedEof);
     let (header, rest) = answer.split_first_chunk::<HEADER>().ok_or_else(short)?;
     let [.., a, b, _, _, _, _, _, _, _, _, _, _] = *header;
     if i32::from(u16::from_ne_bytes([a, b])) == libc::NLMSG_ERROR {
         let (code, _) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-        return Err(io::Error::from_raw_os_error(i32::from_ne_bytes(*code).saturating_neg()));
+        match i32::from_ne_bytes(*code) {
+            0 => {}
+            code => return Err(io::Error::from_raw_os_error(code.saturating_neg())),
+        }
     }
-    let attributes = rest.get(INTERFACE..).ok_or_else(short)?;
+    Ok(())
+}
+
+/// Reads an answer: one message, or an error.
+fn read(answer: &[u8]) -> io::Result<Option<Seen>> {
+    done(answer)?;
+    let attributes =
+        answer.get(HEADER + INTERFACE..).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
     let Some(nested) = attribute(attributes, IFLA_XDP) else { return Ok(None) };
     let mode = match attribute(nested, IFLA_XDP_ATTACHED).and_then(<[u8]>::first) {
         Some(1) => Mode::Native,

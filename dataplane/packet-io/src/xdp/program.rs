@@ -12,6 +12,7 @@ use aya::{Ebpf, EbpfLoader};
 use ebpf_maps::{SERVICE_LOCAL, SERVICE_REMOTE, flags, maps, programs};
 
 use super::attached;
+use super::dispatcher::{self, Place};
 use super::error::{Need, XdpError, kernel_release, os_error};
 use super::lists::{Action, List, ListEntry};
 use super::pins::Pins;
@@ -155,7 +156,9 @@ impl XdpConfig {
 #[derive(Debug)]
 pub struct XdpProgram {
     // First: what is attached goes before what it uses.
-    link: Option<FdLink>,
+    held: Option<Held>,
+    /// Whether libxdp's dispatcher was on the interface when it was loaded.
+    among: bool,
     ebpf: Ebpf,
     name: &'static str,
     sockets: Sockets,
@@ -166,6 +169,15 @@ pub struct XdpProgram {
     wanted: ModeChoice,
     mode: Option<Mode>,
     fallback: Option<XdpError>,
+}
+
+/// What keeps it attached.
+#[derive(Debug)]
+enum Held {
+    /// The interface is its own.
+    Alone(#[expect(dead_code, reason = "held, not asked")] FdLink),
+    /// It is one of those that libxdp's dispatcher calls.
+    Among(Place),
 }
 
 /// The map of sockets.
@@ -185,7 +197,14 @@ impl XdpProgram {
     pub fn load(config: &XdpConfig) -> Result<Self, XdpError> {
         let index = index_of(&config.interface)?;
         linux::lift_memlock();
-        let mut ebpf = EbpfLoader::new()
+        let name = if config.in_pieces { programs::WITH_FRAGMENTS } else { programs::PLAIN };
+        let among = dispatcher::is_on(index);
+        let mut loader = EbpfLoader::new();
+        if among {
+            // It is loaded when it joins: it belongs to one dispatcher from then on.
+            loader.extension(name);
+        }
+        let mut ebpf = loader
             .map_max_entries(maps::SHUNTS, config.shunts.max(1))
             .map_max_entries(maps::RATES, config.sources.max(1))
             .map_max_entries(maps::V4_SOURCE, config.prefixes.max(1))
@@ -194,8 +213,9 @@ impl XdpProgram {
             .map_max_entries(maps::V6_DESTINATION, config.prefixes.max(1))
             .load(ebpf_maps::PROGRAM)
             .map_err(XdpError::object)?;
-        let name = if config.in_pieces { programs::WITH_FRAGMENTS } else { programs::PLAIN };
-        load_program(&mut ebpf, name)?;
+        if !among {
+            load_program(&mut ebpf, name)?;
+        }
         let pins =
             config.pin.as_deref().map(|folder| Pins::of(&ebpf, folder, &config.interface)).transpose()?;
         let mut state = State::of(|name| ebpf.take_map(name))?;
@@ -209,7 +229,8 @@ impl XdpProgram {
             map.set(0, forward, None, 0).map_err(XdpError::map(maps::PEER))?;
         }
         Ok(Self {
-            link: None,
+            held: None,
+            among,
             ebpf,
             name,
             sockets: Sockets(sockets),
@@ -228,6 +249,13 @@ impl XdpProgram {
     /// # Errors
     /// [`XdpError`] by its cause, that of the last mode tried.
     pub fn attach(&mut self) -> Result<Mode, XdpError> {
+        if self.among {
+            let place =
+                dispatcher::join(&mut self.ebpf, self.name, &self.interface, self.index, self.wanted)?;
+            let mode = place.mode();
+            (self.held, self.mode) = (Some(Held::Among(place)), Some(mode));
+            return Ok(mode);
+        }
         let modes: &[Mode] = match self.wanted {
             ModeChoice::Auto => &[Mode::Native, Mode::Generic],
             ModeChoice::Native => &[Mode::Native],
@@ -237,7 +265,7 @@ impl XdpProgram {
         for &mode in modes {
             match self.attach_in(mode) {
                 Ok(link) => {
-                    (self.link, self.mode, self.fallback) = (Some(link), Some(mode), refused);
+                    (self.held, self.mode, self.fallback) = (Some(Held::Alone(link)), Some(mode), refused);
                     return Ok(mode);
                 }
                 Err(error @ XdpError::Refused { .. }) => refused = Some(error),
@@ -265,7 +293,7 @@ impl XdpProgram {
 
     /// Takes the program off its interface.
     pub fn detach(&mut self) {
-        self.link = None;
+        self.held = None;
         self.mode = None;
     }
 
@@ -284,7 +312,11 @@ impl XdpProgram {
     /// Whether it is still there: an interface may go, and another process may take the program off.
     #[must_use]
     pub fn is_attached(&self) -> bool {
-        self.link.is_some() && attached::attachment_id(self.index).is_some_and(|id| id != 0)
+        match &self.held {
+            None => false,
+            Some(Held::Alone(_)) => attached::attachment_id(self.index).is_some_and(|id| id != 0),
+            Some(Held::Among(place)) => place.is_held(),
+        }
     }
 
     /// Why it is not attached in a better mode, where one was tried.

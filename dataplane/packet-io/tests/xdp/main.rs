@@ -10,6 +10,7 @@
 )]
 
 mod agreement;
+mod beside;
 mod contract;
 mod lengths;
 mod million;
@@ -187,6 +188,13 @@ fn maps_have_names_where_that_is_asked_for_and_no_longer_than_the_program_is_the
         drop(XdpProgram::load(&XdpConfig::new("va")).unwrap());
         assert_eq!(std::fs::read_dir(&below).unwrap().count(), 0, "nobody asked for names");
     });
+}
+
+#[test]
+#[ignore = "needs a kernel that lets a program replace a function of another: vagrant/qemu.py xdp has one"]
+fn programs_beside_ours_go_on_through_the_dispatcher_of_libxdp() {
+    const NAME: &str = "programs_beside_ours_go_on_through_the_dispatcher_of_libxdp";
+    alone(NAME, || beside::check(NAME));
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) fn alone(name: &str, body: fn()) {
     }
     let mut command = Command::new("unshare");
     command.arg("--net").arg(env::current_exe().unwrap());
-    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
+    command.args(["--exact", name, "--nocapture", "--test-threads=1", "--include-ignored"]).env(INSIDE, "1");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complained = String::from_utf8_lossy(&output.stderr);
