@@ -24,7 +24,7 @@ test_packages=(
     strongswan-charon libcharon-extra-plugins libstrongswan-standard-plugins strongswan-swanctl
     tmux           # terminals of every size, for `wirewarden top`
     bpftool        # lists what is loaded into the kernel
-    ethtool iproute2 jq zstd python3 python3-pip
+    ethtool iproute2 iputils-ping jq zstd python3 python3-pip
 )
 
 lab_packages=(

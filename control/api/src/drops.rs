@@ -140,6 +140,12 @@ pub static CAUSES: &[DropCause] = &[
         "usual; live.tunnel.link_frames = \"pass\" lets them go from side to side in the clear",
     ),
     drop(
+        "exception_full",
+        "it is for the gateway's own address, and the exception port took no more: the key exchange, or ICMP above 100 a second",
+        TUNNEL,
+        "somebody floods the gateway's address: narrow `allow` of the peers",
+    ),
+    drop(
         "handover_full",
         "the worker that has its key took no more packets",
         "wirewarden stats",

@@ -88,6 +88,35 @@ fn a_sound_gateway_is_found_sound_and_each_fault_is_named_with_what_mends_it() {
 }
 
 #[test]
+fn keys_that_go_by_a_port_of_the_data_plane_need_an_exception_port() {
+    let folder = tempfile::tempdir().unwrap();
+    authority(folder.path(), 0);
+    let kernel = configuration(
+        folder.path(),
+        "address = \"192.0.2.2\"\nendpoint = \"192.0.2.2:4510\"",
+        "profile = \"balanced\"",
+    );
+    let text = fs::read_to_string(&kernel).unwrap();
+    let checked = |text: &str| {
+        fs::write(&kernel, text).unwrap();
+        wrong(&kernel, &["--offline"])
+    };
+    for text in [text.clone(), text.replace("eth0", "net_null0").replace("eth1", "net_null1")] {
+        let (code, bad) = checked(&text);
+        assert_eq!((code, bad.len()), (Some(1), 1), "{bad:?}");
+        assert!(bad[0].contains("keys go by port wan") && bad[0].contains("boot.exception_port"), "{bad:?}");
+    }
+    let elsewhere = text.replace("192.0.2.2:4510", "10.99.0.2:4510");
+    assert_eq!(checked(&elsewhere), (Some(0), vec![]), "keys go by another interface");
+    let left = text.replace("version = 1", "version = 1\n[boot.xdp]\nprotect_tcp = [4510]");
+    let left = left.replace("[live.tunnel.exchange]", "[live.tunnel.exchange]\nlisten = \"192.0.2.1:4510\"");
+    assert_eq!(checked(&left), (Some(0), vec![]), "the kernel has this port");
+    let (code, bad) =
+        checked(&text.replace("version = 1", "version = 1\n[boot]\nexception_port = \"wwtest9\""));
+    assert!(code == Some(0) && bad.len() == 1 && bad[0].contains("wwtest9 is not there"), "{bad:?}");
+}
+
+#[test]
 fn a_certificate_that_ends_soon_is_a_warning_and_one_that_ended_a_fault() {
     for (days_ago, code, words) in [(61, Some(0), "pki renew west"), (91, Some(1), "expired")] {
         let folder = tempfile::tempdir().unwrap();

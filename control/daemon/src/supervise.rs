@@ -26,6 +26,8 @@ use crate::starved;
 const BEAT: Duration = Duration::from_millis(250);
 /// How long it may take to say so: with [`BEAT`] and a start, below the two seconds that are promised.
 const ANSWER: Duration = Duration::from_millis(1000);
+/// Parts in which an answer is waited for: a machine that stood still, or a daemon that was stopped, uses one of them up.
+const PARTS: u32 = 4;
 /// How often it may take that long once more where others have its processors.
 const TURNS: u32 = 15;
 /// Silence of a worker that is told of, though it is not stuck, milliseconds.
@@ -387,10 +389,14 @@ impl<L: Listener> Supervisor<L> {
     async fn asked(&self, connection: &mut Connection, peer: &Peer) -> Option<Result<Reply, Reason>> {
         let mut answer = std::pin::pin!(connection.ask(Command::Status));
         for _ in 0..TURNS {
-            if let Ok(answer) = timeout(ANSWER, &mut answer).await {
-                return Some(answer);
+            let mut is_starved = false;
+            for _ in 0..PARTS {
+                if let Ok(answer) = timeout(ANSWER / PARTS, &mut answer).await {
+                    return Some(answer);
+                }
+                is_starved |= peer.pid().is_some_and(starved::is_starved);
             }
-            if !peer.pid().is_some_and(starved::is_starved) {
+            if !is_starved {
                 return None;
             }
             tracing::warn!("the data plane waits for a processor that others have");

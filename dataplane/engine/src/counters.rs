@@ -119,6 +119,12 @@ counters! {
     PeersMoved = "tunnel.peers_moved",
     /// Frames let through in the clear because there is no key and their rule says so.
     PassedKeyless = "tunnel.passed_keyless",
+    /// Frames of the key exchange, and ICMP, handed to the kernel.
+    ExceptionIn = "tunnel.exception_in",
+    /// Packets of the kernel sent outside.
+    ExceptionOut = "tunnel.exception_out",
+    /// Packets of the kernel that were not: not the key exchange's, or nobody answers for where they go.
+    ExceptionRefused = "tunnel.exception_refused",
     /// Not sealed: no key is installed, or up.
     DropSealNoSa = "drop.seal_no_sa",
     /// Not sealed: the key has reached its hard limit of packets or time.
@@ -139,6 +145,8 @@ counters! {
     DropClear = "drop.clear_from_outside",
     /// Without IP, or neighbour discovery, which go to neither side.
     DropLinkFrame = "drop.link_frame",
+    /// For the kernel, which took no more, or ICMP above its rate.
+    DropExceptionFull = "drop.exception_full",
     /// The worker that has their key took no more.
     DropHandoverFull = "drop.handover_full",
     /// Fragment of a sealed packet.

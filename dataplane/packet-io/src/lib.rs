@@ -2,7 +2,7 @@
 //!
 //! One trait, [`PacketIo`], and a backend per folder: capture files ([`replay`]), packets held in memory
 //! ([`memory`]), DPDK ports (`dpdk`, with the feature of that name) and kernel interfaces (`af_xdp`, with the feature
-//! `xdp`). A backend is chosen once, in `main`; every
+//! `xdp`, which also has `tun`: an interface of the kernel's that a program is the other end of). A backend is chosen once, in `main`; every
 //! call after that is static.
 
 use core::ops::Range;
@@ -23,6 +23,10 @@ pub mod dpdk;
 pub mod af_xdp;
 #[cfg(feature = "xdp")]
 mod linux;
+#[cfg(feature = "xdp")]
+mod netlink;
+#[cfg(feature = "xdp")]
+pub mod tun;
 #[cfg(feature = "xdp")]
 pub mod xdp;
 

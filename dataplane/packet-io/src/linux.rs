@@ -8,6 +8,7 @@ use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::time::Duration;
 
 /// The error of a call that returned below zero.
 pub(crate) fn check(result: c_int) -> io::Result<c_int> {
@@ -133,6 +134,23 @@ pub(crate) fn mtu(name: &str) -> io::Result<u32> {
     check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) })?;
     // SAFETY: the kernel wrote this member.
     Ok(u32::try_from(unsafe { request.data.number }).unwrap_or(0))
+}
+
+/// Makes an open `/dev/net/tun` the other end of an interface of this name for IP packets, which is made where there is
+/// none (`TUNSETIFF`).
+pub(crate) fn become_tun(file: &impl AsRawFd, name: &str) -> io::Result<()> {
+    let mut request = Request::new(name).ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+    request.data.number = libc::IFF_TUN | libc::IFF_NO_PI;
+    // SAFETY: the kernel reads the name and the flags of one `ifreq`, and writes the name.
+    check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) }).map(drop)
+}
+
+/// Waits until there is something to read, or the time is over.
+pub(crate) fn wait_readable(file: &impl AsRawFd, limit: Duration) {
+    let mut one = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let millis = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: the kernel reads and writes one `pollfd`. Where it refuses, its user looks earlier.
+    unsafe { libc::poll(&raw mut one, 1, millis) };
 }
 
 /// `struct ethtool_channels` of `linux/ethtool.h`.

@@ -57,6 +57,9 @@ fn of_ports(boot: &BootConfig) -> Capabilities {
     if boot.failover == Failover::Kernel && boot.on_interfaces().is_some() {
         needed |= OPENING_INTERFACES;
     }
+    if boot.exception_port.is_some() {
+        needed |= Capabilities::NET_ADMIN;
+    }
     // Memory of DPDK may be locked.
     needed | Capabilities::IPC_LOCK
 }

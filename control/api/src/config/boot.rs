@@ -25,6 +25,9 @@ pub struct BootConfig {
     pub stop_when_idle: Option<Timeout>,
     /// What follows where DPDK loses a port.
     pub failover: Failover,
+    /// The kernel's interface by which its key exchange reaches the gateway's addresses outside; none is made where it
+    /// is none.
+    pub exception_port: Option<String>,
     /// Memory of the packet buffers.
     pub memory: MemoryConfig,
     /// The kernel's part, for ports that are kernel interfaces.
@@ -67,6 +70,7 @@ impl Default for BootConfig {
             flow_capacity: None,
             stop_when_idle: None,
             failover: Failover::Kernel,
+            exception_port: None,
             memory: MemoryConfig::default(),
             xdp: XdpConfig::default(),
             ports: Vec::new(),
@@ -264,12 +268,14 @@ pub(super) fn read(section: &Section<'_, '_>) -> BootConfig {
         section.rule("flow_capacity", BrokenRule::FlowTableTwice { line: section.line("flow_memory") });
     }
     let failover = section.choice("failover", default.failover);
+    let exception_port = section.name("exception_port", "ww0").map(str::to_owned);
     let memory_section = section.section("memory");
     let memory = read_memory(&memory_section);
     let xdp = super::xdp::read(&section.section("xdp"));
     let sections = section.sections("ports", MAX_PORTS);
     let drafts: Vec<PortDraft> = sections.iter().map(|port| read_port(port, cores.len().max(1))).collect();
     rules::ports(&sections, &drafts, backend);
+    rules::exception_port(section, exception_port.as_deref(), &drafts);
     rules::buffers(&memory_section, &drafts, &memory);
     let ports = drafts.into_iter().filter_map(PortDraft::finish).collect();
     BootConfig {
@@ -281,6 +287,7 @@ pub(super) fn read(section: &Section<'_, '_>) -> BootConfig {
         flow_capacity,
         stop_when_idle,
         failover,
+        exception_port,
         memory,
         xdp,
         ports,
@@ -328,7 +335,7 @@ pub(super) struct PortDraft {
     pub(super) tx_descriptors: u16,
     pub(super) mtu: u16,
     promiscuous: bool,
-    failover: Option<String>,
+    pub(super) failover: Option<String>,
 }
 
 impl PortDraft {

@@ -314,6 +314,18 @@ pub enum BrokenRule {
         /// Where the first is.
         line: u32,
     },
+    /// A name that no interface can have.
+    #[error("`{name}` cannot be the name of an interface")]
+    NoInterfaceName {
+        /// The name.
+        name: String,
+    },
+    /// The exception port would be the interface of a port.
+    #[error("`{name}` is the interface of a port, and the exception port is one that is made")]
+    ExceptionIsPort {
+        /// The name.
+        name: String,
+    },
     /// More queues than there are workers to poll them.
     #[error("{queues} queues are more than the {workers} worker(s) that poll them")]
     MoreQueuesThanCores {
@@ -460,6 +472,10 @@ impl BrokenRule {
             Self::WorkerOnMainCore { core } => {
                 format!("take {core} out of `boot.cores`, or choose another `boot.main_core`")
             }
+            Self::NoInterfaceName { .. } => {
+                "write at most 15 characters, as `exception_port = \"ww0\"`".to_owned()
+            }
+            Self::ExceptionIsPort { .. } => "choose another name, as `exception_port = \"ww0\"`".to_owned(),
             Self::FlowTableTwice { .. } => "keep either `flow_memory` or `flow_capacity`".to_owned(),
             Self::NotWholePages { next, .. } => format!("write `mib = {next}`"),
             Self::BuffersDoNotFit { need_mib, .. } => {

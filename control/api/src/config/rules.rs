@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::config::boot::{Backend, MemoryConfig, ModeName, PortDraft, port_buffers_mib};
-use crate::config::device::DeviceKind;
+use crate::config::device::{Device, DeviceKind};
 use crate::config::live::{Compress, EveOutput, EveRotation, FlowTimeouts, LiveConfig};
-use crate::config::reader::Section;
+use crate::config::reader::{Section, shortened};
 use crate::config::{BrokenRule, ByteSize, Choice, ShuntPorts, Timeout, nearest};
 
 /// Rules between ports. `sections` and `ports` are the same list, as text and as values.
@@ -26,6 +26,21 @@ pub(super) fn ports(sections: &[Section<'_, '_>], ports: &[PortDraft], backend: 
         }
         device_fits(section, port, earlier().next(), backend);
         peer(section, port, ports);
+    }
+}
+
+/// The exception port is an interface that is made, so its name is one that the kernel takes and that no port has.
+pub(super) fn exception_port(section: &Section<'_, '_>, name: Option<&str>, ports: &[PortDraft]) {
+    let Some(name) = name else { return };
+    let is_of_port = |port: &PortDraft| {
+        port.failover.as_deref() == Some(name)
+            || port.device.as_ref().and_then(Device::interface).as_deref() == Some(name)
+    };
+    // IFNAMSIZ counts the NUL behind it.
+    if name.len() > 15 {
+        section.rule("exception_port", BrokenRule::NoInterfaceName { name: shortened(name) });
+    } else if ports.iter().any(is_of_port) {
+        section.rule("exception_port", BrokenRule::ExceptionIsPort { name: name.to_owned() });
     }
 }
 

@@ -69,6 +69,12 @@ pub static SCHEMA: &[Key] = &[
         "\"kernel\"",
         "What follows where DPDK loses a port: the run goes on by AF_XDP on the kernel's interfaces of the ports, or it ends.",
     ),
+    key(
+        "boot.exception_port",
+        "name of an interface",
+        "(none)",
+        "Interface (TUN) that is made with the addresses `live.tunnel.local`, and by which the key exchange gets through a port that the kernel does not have (docs/tunnel.md).",
+    ),
     key("boot.memory", "table", "(empty)", "Memory of the packet buffers."),
     key(
         "boot.memory.hugepages",

@@ -61,6 +61,7 @@ cores = [2, 3]
 main_core = 1
 flow_capacity = 100000
 stop_when_idle = "500ms"
+exception_port = "ww0"
 memory.mib = 1024
 xdp.pin = "/sys/fs/bpf/wirewarden"
 [[boot.ports]]

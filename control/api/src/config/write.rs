@@ -35,6 +35,9 @@ fn boot(toml: &mut Toml, boot: &BootConfig) {
         toml.text("stop_when_idle", timeout);
     }
     toml.text("failover", boot.failover.name());
+    if let Some(name) = &boot.exception_port {
+        toml.text("exception_port", name);
+    }
     toml.header("[boot.memory]");
     toml.plain("hugepages", boot.memory.hugepages);
     toml.text("hugepage_size", boot.memory.hugepage_size.name());

@@ -99,6 +99,20 @@ pub(super) fn af_xdp(host: &Host, config: Option<&Config>) -> Vec<Finding> {
     vec![Finding::ok("af_xdp", why, "XDP sockets, compiled programs, BTF")]
 }
 
+/// Whether the exception port can be made.
+pub(super) fn exception_port(host: &Host, config: Option<&Config>) -> Vec<Finding> {
+    let why = "the exception port, by which keys come through a port that the kernel does not have, is a TUN interface";
+    let Some(name) = config.and_then(|config| config.boot.exception_port.as_deref()) else {
+        return Vec::new();
+    };
+    vec![if host.has("dev/net/tun") {
+        Finding::ok("exception", why, format!("/dev/net/tun is there for {name}"))
+    } else {
+        let finding = Finding::fail("exception", why, "/dev/net/tun is not there", "sudo modprobe tun");
+        finding.mended_by([Repair::Run("modprobe", vec!["tun"])])
+    }]
+}
+
 /// Whether this process may do what the data plane does.
 pub(super) fn capabilities(host: &Host, _config: Option<&Config>) -> Vec<Finding> {
     let why = "the data plane configures interfaces, locks memory, loads XDP programs and pins threads";

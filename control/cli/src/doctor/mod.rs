@@ -137,6 +137,7 @@ static PROBES: &[Probe] = &[
     cores::governor,
     cores::clock,
     kernel::af_xdp,
+    kernel::exception_port,
     kernel::capabilities,
     confined::landlock,
     confined::seccomp,

@@ -235,6 +235,8 @@ static FAULTS: &[Fault] = &[
         "CONFIG_XDP_SOCKETS"),
     ("a kernel without the XDP sockets it needs", |m| { m.remove("proc/net/protocols"); }, Some(XDP), "af_xdp",
         Status::Fail, "CONFIG_XDP_SOCKETS"),
+    ("no TUN for the exception port", |_| {}, Some(EXCEPTION), "exception", Status::Fail,
+        "/dev/net/tun is not there | sudo modprobe tun"),
     ("interpreted programs", |m| { m.write("proc/sys/net/core/bpf_jit_enable", "0"); }, None, "af_xdp",
         Status::Warn, "sudo sysctl -w net.core.bpf_jit_enable=1"),
     ("a kernel without Landlock", |m| { m.write("sys/kernel/security/lsm", "capability,yama"); }, None, "landlock",
@@ -259,6 +261,7 @@ const FILES_KEPT: &str = "version = 1\n[boot.memory]\nin_memory = false\n";
 const KERNEL_CARD: &str = "version = 1\n[[boot.ports]]\nname = \"a\"\ndevice = \"0000:04:00.0\"\n";
 const BARE_CARD: &str = "version = 1\n[[boot.ports]]\nname = \"a\"\ndevice = \"0000:05:00.0\"\n";
 const VIRTIO_CARD: &str = "version = 1\n[[boot.ports]]\nname = \"a\"\ndevice = \"0000:06:00.0\"\n";
+const EXCEPTION: &str = "version = 1\n[boot]\nexception_port = \"ww0\"\n";
 const LOST_INTERFACE: &str = "version = 1\n[[boot.ports]]\nname = \"a\"\ndevice = \"eth9\"\n";
 
 #[test]

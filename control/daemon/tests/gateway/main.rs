@@ -16,6 +16,8 @@ mod network;
 mod sites;
 mod wire;
 
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 use api::control::{Rotation, TunnelState};
 
 use load::{Load, Stream};
+use network::Keys;
 use sites::Sites;
 use wire::Capture;
 
@@ -35,7 +38,7 @@ const BACK: Duration = Duration::from_secs(3);
 
 #[test]
 fn hosts_talk_in_esp_alone_while_keys_change_and_programs_are_killed() {
-    let Some(mut sites) = Sites::start() else { return };
+    let Some(mut sites) = Sites::start(Keys::Beside) else { return };
     let Some(capture) = Capture::start(&sites.network, sites.folder.path()) else { return };
     eprintln!("up after {:?}", sites.until_up());
     // The first packet to a neighbour may be lost while its address is asked for.
@@ -51,7 +54,56 @@ fn hosts_talk_in_esp_alone_while_keys_change_and_programs_are_killed() {
     let frames = capture.end();
     eprintln!("on the wire: {frames:?}");
     assert!(frames.esp > 10_000, "{frames:?}");
-    assert_eq!(frames.others, 0, "frames in the clear: {frames:?}");
+    assert!(frames.others.is_empty() && frames.exchange == 0, "frames in the clear: {frames:?}");
+}
+
+#[test]
+fn keys_come_through_ports_that_dpdk_owns_by_the_exception_port() {
+    let Some(mut sites) = Sites::start(Keys::Through) else { return };
+    let Some(capture) = Capture::start(&sites.network, sites.folder.path()) else { return };
+    eprintln!("up after {:?}", sites.until_up());
+    first_words(&sites);
+    let load = Load::start(&sites.network);
+    for by in [Rotation::Handshake, Rotation::Resumption, Rotation::Handshake] {
+        sites.rotate(by);
+    }
+    let tallies = load.end();
+    eprintln!("keys changed: {tallies:?}");
+    tallies.iter().for_each(|tally| tally.assert_whole("while keys changed"));
+
+    a_daemon_is_killed(&mut sites);
+    a_data_plane_is_killed(&sites, 0);
+    // Somebody takes the interface away: it is made again.
+    sites.network.ip("gate1", "link del dev ww0");
+    sites.rotate(Rotation::Handshake);
+
+    let frames = capture.end();
+    eprintln!("on the wire: {frames:?}");
+    assert!(frames.esp > 1000 && frames.exchange > 20, "{frames:?}");
+    assert!(frames.others.is_empty(), "{frames:?}");
+    strangers_reach_what_they_may(&sites);
+}
+
+/// Ping, and nothing else: not the exchange, which they may not call, nor another service of the host.
+fn strangers_reach_what_they_may(sites: &Sites) {
+    sites.network.ip("wire", "addr add 192.0.2.9/24 dev bridge");
+    let ping =
+        sites.network.inside("wire", "ping").args(["-c", "3", "-w", "10", "192.0.2.1"]).output().unwrap();
+    assert!(ping.status.success(), "{}", String::from_utf8_lossy(&ping.stdout));
+    let services =
+        sites.network.thread("gate0", || TcpListener::bind("192.0.2.1:2222").unwrap()).join().unwrap();
+    for port in [4510, 2222] {
+        let at = SocketAddr::from(([192, 0, 2, 1], port));
+        let call = move || TcpStream::connect_timeout(&at, Duration::from_secs(2));
+        let called = sites.network.thread("wire", call).join().unwrap();
+        assert_eq!(called.map(drop).unwrap_err().kind(), ErrorKind::TimedOut, "{at}");
+    }
+    drop(services);
+    let rules = sites.network.ip("gate0", "rule").stdout;
+    let rules = String::from_utf8_lossy(&rules);
+    for rule in ["from 192.0.2.1 lookup 4510", "from all to 192.0.2.2 lookup 4510"] {
+        assert!(rules.contains(rule), "{rules}");
+    }
 }
 
 fn first_words(sites: &Sites) {
@@ -99,14 +151,15 @@ fn a_daemon_is_killed(sites: &mut Sites) {
 }
 
 fn a_data_plane_is_killed(sites: &Sites, at: usize) {
-    let load = Load::start(&sites.network);
+    let (load, epoch) = (Load::start(&sites.network), sites.row(at).epoch);
     thread::sleep(Duration::from_millis(500));
     let (pid, killed) = (sites.kill_plane(at), Instant::now());
     sites.until("a data plane", |sites| sites.status(at).dataplane.is_some_and(|plane| plane.pid != pid));
     let plane = killed.elapsed();
     sites.until("keys", |sites| {
-        (0..2).all(|side| sites.row(side).state == TunnelState::Up)
-            && sites.row(0).epoch == sites.row(1).epoch
+        let [west, east] = [0, 1].map(|side| sites.row(side));
+        [&west, &east].iter().all(|row| row.state == TunnelState::Up && row.epoch > epoch)
+            && west.epoch == east.epoch
     });
     let keys = killed.elapsed();
     thread::sleep(Duration::from_millis(500));

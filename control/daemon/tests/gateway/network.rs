@@ -8,13 +8,22 @@ use std::thread::{self, JoinHandle};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+/// How the daemons reach each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// By a network of their own.
+    Beside,
+    /// Through the ports, which are DPDK's, and the exception port.
+    Through,
+}
+
 /// The namespaces, removed when dropped.
 pub(crate) struct Network(String);
 
 impl Network {
     /// None, said so, where this process may not make namespaces.
-    pub(crate) fn new() -> Option<Self> {
-        let network = Self(format!("wwgate-{}", std::process::id()));
+    pub(crate) fn new(keys: Keys) -> Option<Self> {
+        let network = Self(format!("ww{keys:?}-{}", std::process::id()));
         for name in NAMES {
             let made = Process::new("ip").args(["netns", "add", &network.name(name)]).output();
             if !made.is_ok_and(|output| output.status.success()) {
@@ -31,10 +40,18 @@ impl Network {
             network.ip(&host, &format!("addr add 10.{ours}.0.10/16 dev net"));
             network.ip(&host, &format!("route add default via 10.{ours}.0.1"));
         }
-        network.pair(("gate0", "keys"), ("gate1", "keys"));
-        network.ip("gate0", "addr add 10.99.0.1/24 dev keys");
-        network.ip("gate1", "addr add 10.99.0.2/24 dev keys");
-        network.ip("wire", "link add bridge type bridge");
+        match keys {
+            Keys::Beside => {
+                network.pair(("gate0", "keys"), ("gate1", "keys"));
+                network.ip("gate0", "addr add 10.99.0.1/24 dev keys");
+                network.ip("gate1", "addr add 10.99.0.2/24 dev keys");
+            }
+            // The kernel sees what AF_PACKET sees, and would answer for an address that it has elsewhere.
+            Keys::Through => ["gate0", "gate1"].iter().for_each(|gate| {
+                network.set(gate, "net.ipv4.conf.wan.arp_ignore=1");
+            }),
+        }
+        network.ip("wire", "link add bridge type bridge mcast_snooping 0");
         network.no_ipv6("wire", "bridge");
         for interface in ["side0", "side1"] {
             network.ip("wire", &format!("link set dev {interface} master bridge"));
@@ -61,8 +78,11 @@ impl Network {
 
     /// What the kernel sends by itself would be in the clear.
     fn no_ipv6(&self, namespace: &str, interface: &str) {
-        let quiet = format!("net.ipv6.conf.{interface}.disable_ipv6=1");
-        assert!(self.inside(namespace, "sysctl").args(["-q", "-w", &quiet]).status().unwrap().success());
+        self.set(namespace, &format!("net.ipv6.conf.{interface}.disable_ipv6=1"));
+    }
+
+    fn set(&self, namespace: &str, what: &str) {
+        assert!(self.inside(namespace, "sysctl").args(["-q", "-w", what]).status().unwrap().success());
     }
 
     /// Frames with longer packets are lost between the gateways from now on.
@@ -72,7 +92,7 @@ impl Network {
         }
     }
 
-    fn ip(&self, namespace: &str, arguments: &str) -> Output {
+    pub(crate) fn ip(&self, namespace: &str, arguments: &str) -> Output {
         let output = self.inside(namespace, "ip").args(arguments.split(' ')).output().unwrap();
         assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
         output

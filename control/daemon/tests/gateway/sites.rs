@@ -10,7 +10,7 @@ use api::control::{Client, Command, Reply, Rotation, Status, TunnelRow, TunnelSt
 use exchange::pki::{Authority, Init, KeyKind, Validity};
 use exchange::primitive::{Backend, DsaSet};
 
-use crate::network::Network;
+use crate::network::{Keys, Network};
 
 pub(crate) const SIDES: [&str; 2] = ["west", "east"];
 /// What takes longer has failed.
@@ -19,16 +19,17 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Sites {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) network: Network,
+    keys: Keys,
     daemons: [Option<Child>; 2],
 }
 
 impl Sites {
-    pub(crate) fn start() -> Option<Self> {
+    pub(crate) fn start(keys: Keys) -> Option<Self> {
         if !dataplane().is_file() {
             eprintln!("SKIPPED: no {} (cargo build -p runner)", dataplane().display());
             return None;
         }
-        let network = Network::new()?;
+        let network = Network::new(keys)?;
         let folder = tempfile::tempdir().unwrap();
         let (key, day) = (KeyKind::MlDsa(DsaSet::MlDsa65), Duration::from_secs(86_400));
         let init = Init { name: "Test", key, classical: None, lifetime: day * 900 };
@@ -37,7 +38,7 @@ impl Sites {
         for side in SIDES {
             authority.issue(side, Validity { key, lifetime: day * 90 }, SystemTime::now()).unwrap();
         }
-        let mut sites = Self { folder, network, daemons: [None, None] };
+        let mut sites = Self { folder, network, keys, daemons: [None, None] };
         for at in 0..2 {
             fs::create_dir_all(sites.side(at).join("run")).unwrap();
             fs::write(sites.side(at).join("first.toml"), sites.text(at)).unwrap();
@@ -54,15 +55,24 @@ impl Sites {
         let (pki, me, other) = (self.folder.path().join("pki"), SIDES[at], SIDES[1 - at]);
         let (ours, theirs) = (at + 1, 2 - at);
         let pki = pki.display();
+        let (boot, lan, wan, net) = match self.keys {
+            Keys::Beside => ("", "lan", "wan", "10.99.0"),
+            Keys::Through => (
+                "exception_port = \"ww0\"\nfailover = \"off\"\n",
+                "net_af_packet0,iface=lan",
+                "net_af_packet1,iface=wan",
+                "192.0.2",
+            ),
+        };
         format!(
-            "version = 1\n[boot]\nflow_memory = \"16MiB\"\n[boot.memory]\nhugepages = false\nmib = 128\n\
-             [[boot.ports]]\nname = \"lan\"\ndevice = \"lan\"\nmode = \"inline\"\npeer = \"wan\"\n\
-             [[boot.ports]]\nname = \"wan\"\ndevice = \"wan\"\nmode = \"inline\"\npeer = \"lan\"\n\
+            "version = 1\n[boot]\nflow_memory = \"16MiB\"\n{boot}[boot.memory]\nhugepages = false\nmib = 128\n\
+             [[boot.ports]]\nname = \"lan\"\ndevice = \"{lan}\"\nmode = \"inline\"\npeer = \"wan\"\n\
+             [[boot.ports]]\nname = \"wan\"\ndevice = \"{wan}\"\nmode = \"inline\"\npeer = \"lan\"\n\
              [live.tunnel]\noutside = \"wan\"\nlocal = [\"192.0.2.{ours}\"]\ninside = [\"10.{ours}.0.1/16\"]\n\
              [[live.tunnel.rules]]\nfilter = \"net 10.{theirs}.0.0/16\"\nverdict = \"encrypt\"\n\
              [[live.tunnel.peers]]\nname = \"{other}\"\naddress = \"192.0.2.{theirs}\"\n\
-             endpoint = \"10.99.0.{theirs}:4510\"\nprefixes = [\"10.{theirs}.0.0/16\"]\nours = [\"10.{ours}.0.0/16\"]\n\
-             [live.tunnel.exchange]\nlisten = \"10.99.0.{ours}:4510\"\nprofile = \"balanced\"\n\
+             endpoint = \"{net}.{theirs}:4510\"\nprefixes = [\"10.{theirs}.0.0/16\"]\nours = [\"10.{ours}.0.0/16\"]\n\
+             [live.tunnel.exchange]\nlisten = \"{net}.{ours}:4510\"\nprofile = \"balanced\"\n\
              identity = \"{pki}/{me}.pem\"\nca = \"{pki}/ca.crt\"\ncrl = \"{pki}/ca.crl\"\n"
         )
     }

@@ -12,11 +12,14 @@ pub(crate) struct Capture {
 }
 
 /// Frames of a capture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Frames {
     pub(crate) esp: usize,
     pub(crate) arp: usize,
-    pub(crate) others: usize,
+    /// TCP of the key exchange.
+    pub(crate) exchange: usize,
+    /// What tshark says of the others.
+    pub(crate) others: Vec<String>,
 }
 
 impl Capture {
@@ -39,15 +42,30 @@ impl Capture {
         assert!(told.is_ok_and(|status| status.success()));
         self.tshark.wait().unwrap();
         let mut read = Process::new("tshark");
-        read.arg("-r").arg(&self.file).args(["-T", "fields", "-e", "eth.type", "-e", "ip.proto"]);
+        read.arg("-r").arg(&self.file).args([
+            "-T",
+            "fields",
+            "-e",
+            "eth.type",
+            "-e",
+            "ip.proto",
+            "-e",
+            "tcp.port",
+            "-e",
+            "_ws.col.Info",
+        ]);
         let output = read.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let mut frames = Frames::default();
         for line in String::from_utf8_lossy(&output.stdout).lines() {
-            match line {
-                "0x0800\t50" => frames.esp += 1,
-                "0x0806\t" => frames.arp += 1,
-                _ => frames.others += 1,
+            let words: Vec<&str> = line.splitn(4, '\t').collect();
+            match words.as_slice() {
+                ["0x0800", "50", ..] => frames.esp += 1,
+                ["0x0806", ..] => frames.arp += 1,
+                ["0x0800", "6", ports, ..] if ports.split(',').any(|port| port == "4510") => {
+                    frames.exchange += 1
+                }
+                _ => frames.others.push(line.to_owned()),
             }
         }
         frames

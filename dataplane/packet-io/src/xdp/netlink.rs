@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::program::Mode;
-use crate::linux;
+use crate::netlink::{self, HEADER, attribute, done};
 
 /// Which program is attached, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,18 +23,12 @@ const XDP_FLAGS_SKB_MODE: u32 = 2;
 const XDP_FLAGS_DRV_MODE: u32 = 4;
 const XDP_FLAGS_HW_MODE: u32 = 8;
 const XDP_FLAGS_REPLACE: u32 = 16;
-const NLM_F_REQUEST: u16 = 1;
-const NLM_F_ACK: u16 = 4;
 const NLA_F_NESTED: u16 = 0x8000;
-const NLA_TYPE_MASK: u16 = 0x3fff;
-const HEADER: usize = 16;
 const INTERFACE: usize = 16;
-/// Longer than any answer about one interface.
-const ANSWER: usize = 64 << 10;
 
 /// Asks about one interface.
 pub(super) fn attached(index: u32) -> io::Result<Option<Seen>> {
-    read(&ask(libc::RTM_GETLINK, 0, index, &[])?)
+    read(&netlink::ask(libc::RTM_GETLINK, 0, &about(index))?)
 }
 
 /// Puts a program, or none, in the place of the one that an interface has, if it is the expected one.
@@ -52,60 +46,21 @@ pub(super) fn exchange(
             Mode::Several => 0,
         };
     let program = program.map_or(-1, |program| program.as_raw_fd());
-    let mut attributes = 28_u16.to_ne_bytes().to_vec();
-    attributes.extend((IFLA_XDP | NLA_F_NESTED).to_ne_bytes());
-    for (kind, value) in [
-        (IFLA_XDP_FD, program.to_ne_bytes()),
-        (IFLA_XDP_FLAGS, flags.to_ne_bytes()),
-        (IFLA_XDP_EXPECTED_FD, expected.as_raw_fd().to_ne_bytes()),
-    ] {
-        attributes.extend(8_u16.to_ne_bytes());
-        attributes.extend(kind.to_ne_bytes());
-        attributes.extend(value);
-    }
-    done(&ask(libc::RTM_SETLINK, NLM_F_ACK, index, &attributes)?)
+    let mut attributes = Vec::new();
+    netlink::put(&mut attributes, IFLA_XDP_FD, &program.to_ne_bytes());
+    netlink::put(&mut attributes, IFLA_XDP_FLAGS, &flags.to_ne_bytes());
+    netlink::put(&mut attributes, IFLA_XDP_EXPECTED_FD, &expected.as_raw_fd().to_ne_bytes());
+    let mut message = about(index);
+    netlink::put(&mut message, IFLA_XDP | NLA_F_NESTED, &attributes);
+    netlink::order(libc::RTM_SETLINK, 0, &message)
 }
 
-/// Sends a message about one interface, and receives the answer.
-fn ask(kind: u16, flags: u16, index: u32, attributes: &[u8]) -> io::Result<Vec<u8>> {
-    let socket = linux::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
-    let len = HEADER + INTERFACE + attributes.len();
-    let mut request = Vec::with_capacity(len);
-    request.extend(u32::try_from(len).unwrap_or(u32::MAX).to_ne_bytes());
-    request.extend(kind.to_ne_bytes());
-    request.extend((NLM_F_REQUEST | flags).to_ne_bytes());
-    request.extend([0; 8]); // sequence, sender
-    request.extend([0; 4]); // family and type
-    request.extend(index.to_ne_bytes());
-    request.extend([0; 8]); // flags and change
-    request.extend(attributes);
-    let (from, len) = (request.as_ptr().cast(), request.len());
-    // SAFETY: the kernel reads as many bytes as the request has.
-    let sent = unsafe { libc::send(socket.as_raw_fd(), from, len, 0) };
-    if sent < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let mut answer = vec![0_u8; ANSWER];
-    // SAFETY: the kernel writes at most as many bytes as the buffer has.
-    let got = unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) };
-    let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
-    answer.truncate(got);
-    Ok(answer)
-}
-
-/// What an answer says that is an error or that there was none.
-fn done(answer: &[u8]) -> io::Result<()> {
-    let short = || io::Error::from(io::ErrorKind::UnexpectedEof);
-    let (header, rest) = answer.split_first_chunk::<HEADER>().ok_or_else(short)?;
-    let [.., a, b, _, _, _, _, _, _, _, _, _, _] = *header;
-    if i32::from(u16::from_ne_bytes([a, b])) == libc::NLMSG_ERROR {
-        let (code, _) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-        match i32::from_ne_bytes(*code) {
-            0 => {}
-            code => return Err(io::Error::from_raw_os_error(code.saturating_neg())),
-        }
-    }
-    Ok(())
+/// The head of a message about one interface (`struct ifinfomsg`).
+fn about(index: u32) -> Vec<u8> {
+    let mut head = vec![0; 4]; // family and type
+    head.extend(index.to_ne_bytes());
+    head.extend([0; 8]); // flags and change
+    head
 }
 
 /// Reads an answer: one message, or an error.
@@ -125,24 +80,12 @@ fn read(answer: &[u8]) -> io::Result<Option<Seen>> {
     Ok(Some(Seen { mode, program: program.map_or(0, |id| u32::from_ne_bytes(*id)) }))
 }
 
-/// The value of the first attribute of a kind.
-fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
-    while let Some(([a, b, c, d], rest)) = attributes.split_first_chunk::<4>() {
-        let len = usize::from(u16::from_ne_bytes([*a, *b])).checked_sub(4)?;
-        let value = rest.get(..len)?;
-        if u16::from_ne_bytes([*c, *d]) & NLA_TYPE_MASK == wanted {
-            return Some(value);
-        }
-        attributes = rest.get(len.next_multiple_of(4)..)?;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::linux;
 
     fn message(attributes: &[u8]) -> Vec<u8> {
         let mut message = vec![0; HEADER + INTERFACE];

@@ -18,6 +18,7 @@ mod network;
 #[path = "../packet_io_contract/mod.rs"]
 mod packet_io_contract;
 mod packets;
+mod tun;
 mod verdicts;
 
 use std::mem::ManuallyDrop;
@@ -42,6 +43,21 @@ fn a_socket_in_generic_mode_keeps_the_promises_of_every_backend() {
     alone("a_socket_in_generic_mode_keeps_the_promises_of_every_backend", || {
         contract::check(ModeChoice::Generic);
     });
+}
+
+#[test]
+fn what_goes_to_a_host_or_from_our_address_comes_out_of_a_tun_and_answers_go_in() {
+    alone("what_goes_to_a_host_or_from_our_address_comes_out_of_a_tun_and_answers_go_in", tun::packets);
+}
+
+#[test]
+fn addresses_and_rules_of_a_tun_follow_and_those_of_a_killed_program_are_removed() {
+    alone("addresses_and_rules_of_a_tun_follow_and_those_of_a_killed_program_are_removed", tun::routes);
+}
+
+#[test]
+fn a_tun_does_not_take_the_name_of_another_interface() {
+    alone("a_tun_does_not_take_the_name_of_another_interface", tun::names);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod control;
 mod cores;
+#[cfg(feature = "xdp")]
+mod exception;
 mod exporting;
 #[cfg(feature = "xdp")]
 mod failover;
@@ -120,6 +122,10 @@ pub enum RunError {
         /// What is wrong with it.
         source: packet_io::dpdk::DeviceError,
     },
+    /// The exception port cannot be had.
+    #[cfg(feature = "xdp")]
+    #[error(transparent)]
+    Exception(#[from] packet_io::tun::TunError),
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
@@ -534,7 +540,18 @@ impl Start<'_> {
     ) -> Result<RunReport, RunError> {
         let boot = &self.config.boot;
         self.given.settle(boot.main_core, &boot.cores);
+        #[cfg(feature = "xdp")]
+        let exception = exception::Exception::open(boot, &self.config.live)?;
         let options = self.settled(backend);
+        #[cfg(feature = "xdp")]
+        let exception = exception.map(|(port, tun)| port.start(tun, &options.log)).transpose()?;
+        #[cfg(feature = "xdp")]
+        let exchanged = exception.as_ref().map(exception::Exception::exchanged);
+        #[cfg(not(feature = "xdp"))]
+        let exchanged = match boot.exception_port {
+            Some(_) => return Err(RunError::Backend("exception port", "this program was built without it")),
+            None => None,
+        };
         let workers = lanes.workers.len().max(1);
         let shared = Shared { busy: AtomicU64::new(workers as u64), ..Shared::default() };
         let counters: Vec<_> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
@@ -566,7 +583,7 @@ impl Start<'_> {
             }
             engine.set_policy(policy.clone());
             let Some(mesh) = meshes.next() else { break };
-            let mut tunnelling = Tunnelling::new(mesh, Arc::clone(&own));
+            let mut tunnelling = Tunnelling::new(mesh, Arc::clone(&own), exchanged.clone());
             tunnelling.set_plan(tunnels.clone());
             let (post, mailbox) = mailbox();
             let pulse = Arc::new(Pulse::default());
@@ -577,7 +594,7 @@ impl Start<'_> {
         }
         let control = Arc::new(Control::new(
             (self.config.clone(), Arc::clone(self.plan), names),
-            control::Tunnels::new(slots, tunnels),
+            control::Tunnels::new(slots, tunnels, exchanged),
             (self.cache.clone(), ports.rescued(), lanes.switches),
             (&options, backend.name(), base),
             (links, sender.clone(), ask),

@@ -54,6 +54,10 @@ fn of_ports(backend: Backend, boot: &BootConfig, is_alone: bool) -> Capabilities
     if backend == Backend::Dpdk && boot.ports.iter().any(|port| is_shared(&port.device)) {
         kept |= Capabilities::NET_ADMIN;
     }
+    // Addresses of the exception port follow the configuration.
+    if boot.exception_port.is_some() {
+        kept |= Capabilities::NET_ADMIN;
+    }
     // Where DPDK loses a port, the kernel's interfaces are opened by this very process.
     let goes_on = boot.failover == Failover::Kernel && boot.on_interfaces().is_some();
     if backend == Backend::Dpdk && is_alone && goes_on {
@@ -101,6 +105,8 @@ mod tests {
         assert_eq!(kept(Backend::Dpdk, "net_af_packet0,iface=eth1", true), OPENING_INTERFACES);
         assert!(kept(Backend::Dpdk, "net_af_packet0,iface=eth1", false).is_empty(), "another is started");
         assert!(!kept(Backend::AfXdp, "eth1", true).contains(Capabilities::NET_ADMIN));
+        let with_exception = BootConfig { exception_port: Some("ww0".into()), ..boot("net_null0") };
+        assert_eq!(of_ports(Backend::Dpdk, &with_exception, false), Capabilities::NET_ADMIN);
     }
 
     #[test]

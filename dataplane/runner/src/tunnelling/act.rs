@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use api::config::LinkFrames;
+use arrayvec::ArrayVec;
 use engine::{Counter, Counters, Verdict};
 use packet_io::{BURST, Burst, Link, PacketBuf, PacketIo, PacketMeta};
-use tunnel::{AnswerRate, CoreId, Gateway, PeerId};
+use tunnel::{AnswerRate, CoreId, Gateway, Moment, PeerId};
 
+use super::exception::{Exchanged, Packet, Passage};
 use super::keys::Pending;
 use super::mesh::{Mesh, Note};
 use super::neighbours::{self, Heard, Neighbours};
@@ -28,6 +30,12 @@ pub(crate) struct Tunnelling<B> {
     /// Where packets are made: room before and behind them.
     pub(super) scratch: Box<[u8]>,
     pub(super) answers: AnswerRate,
+    /// The way to the kernel and back.
+    exception: Option<Arc<Exchanged>>,
+    /// Packets of the kernel's whose next hop is asked for.
+    waiting: ArrayVec<Waiting, WAITING>,
+    /// ICMP for the kernel.
+    icmp: AnswerRate,
     /// Packets not sealed, by slot.
     pub(super) unsealed: Vec<Unsealed>,
     /// Sealed packets of the burst in hand.
@@ -51,6 +59,14 @@ pub(super) struct Unsealed {
     pub(super) other: u64,
 }
 
+/// A packet of the kernel's that waits for a link-layer address.
+#[derive(Debug)]
+struct Waiting {
+    packet: Packet,
+    to: IpAddr,
+    until_ns: u64,
+}
+
 /// What a frame is before the engine sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -60,13 +76,15 @@ enum Kind {
     Sealed,
     /// About link-layer addresses, and ours or asked for by us.
     Own(Heard),
+    /// For the kernel.
+    Exception(Passage),
     /// Without IP, or neighbour discovery between others.
     Link,
 }
 
 impl<B: PacketBuf> Tunnelling<B> {
     /// A worker without keys or plan.
-    pub(crate) fn new(mesh: Mesh<B>, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(mesh: Mesh<B>, counters: Arc<Counters>, exception: Option<Arc<Exchanged>>) -> Self {
         let core = u16::try_from(mesh.own()).unwrap_or(u16::MAX);
         Self {
             plan: None,
@@ -77,6 +95,9 @@ impl<B: PacketBuf> Tunnelling<B> {
             counters,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             answers: AnswerRate::new(ANSWERS_AT_ONCE, ANSWER_EVERY),
+            exception,
+            waiting: ArrayVec::new(),
+            icmp: AnswerRate::new(ANSWERS_AT_ONCE, ANSWER_EVERY),
             unsealed: Vec::new(),
             sealed: Burst::new(),
             plain: Burst::new(),
@@ -218,6 +239,7 @@ impl<B: PacketBuf> Tunnelling<B> {
             self.next_reach_ns = now_ns + REACH_NS;
             self.reach_peers(&plan, ends, now_ns);
         }
+        self.send_for_kernel(&plan, ends, now_ns);
         self.plan = Some(plan);
     }
 
@@ -237,6 +259,64 @@ impl<B: PacketBuf> Tunnelling<B> {
                 let _ = self.link_address(plan, Side::Outside, endpoint.address, ends, now_ns);
             }
         }
+    }
+
+    /// Sends what the kernel has for the port outside, as far as it may; the first worker does.
+    fn send_for_kernel<Io: PacketIo<Buf = B>>(
+        &mut self,
+        plan: &TunnelPlan,
+        ends: &mut Ends<'_, Io>,
+        now_ns: u64,
+    ) {
+        let Some(exception) = self.exception.clone().filter(|_| self.mesh.own() == 0) else { return };
+        while !self.waiting.is_full()
+            && let Some(packet) = exception.for_wire()
+        {
+            match plan.exception.as_ref().and_then(|allowed| allowed.outwards(packet.bytes())) {
+                Some((_, to)) => self.waiting.push(Waiting { packet, to, until_ns: now_ns + WAIT_NS }),
+                None => {
+                    self.counters.add(Counter::ExceptionRefused, 1);
+                    exception.give_back(packet);
+                }
+            }
+        }
+        for one in core::mem::take(&mut self.waiting) {
+            let fate = match self.link_address(plan, Side::Outside, one.to, ends, now_ns) {
+                Some(mac) if self.send_packet(plan, mac, one.packet.bytes(), ends) => Counter::ExceptionOut,
+                None if now_ns < one.until_ns => {
+                    // It was there before.
+                    self.waiting.push(one);
+                    continue;
+                }
+                _ => Counter::ExceptionRefused,
+            };
+            self.counters.add(fate, 1);
+            exception.give_back(one.packet);
+        }
+    }
+
+    /// Sends an IP packet outside as it is.
+    fn send_packet<Io: PacketIo<Buf = B>>(
+        &mut self,
+        plan: &TunnelPlan,
+        mac: [u8; 6],
+        packet: &[u8],
+        ends: &mut Ends<'_, Io>,
+    ) -> bool {
+        let kind = if packet.first().is_some_and(|first| first >> 4 == 6) { IPV6 } else { IPV4 };
+        let length = ETHERNET + packet.len();
+        let Some((head, body)) =
+            self.scratch.get_mut(..length).and_then(|frame| frame.split_at_mut_checked(ETHERNET))
+        else {
+            return false;
+        };
+        let [k0, k1] = kind.to_be_bytes();
+        let [a, b, c, d, e, f] = mac;
+        let [g, h, i, j, k, l] = plan.mac;
+        head.copy_from_slice(&[a, b, c, d, e, f, g, h, i, j, k, l, k0, k1]);
+        body.copy_from_slice(packet);
+        let frame = self.scratch.get(..length).unwrap_or_default();
+        self.emit(end_of(ends, Side::Outside), frame)
     }
 
     /// The link-layer address by which an address is reached on a side, asked for where it is not known.
@@ -308,6 +388,7 @@ impl<B: PacketBuf> Tunnelling<B> {
                 self.count_own(&meta, Counter::Consumed);
                 return self.hear(plan, side, heard, ends, now_ns);
             }
+            Kind::Exception(passage) => return self.hand_to_kernel((&buf, &meta), passage, now_ns),
             Kind::Link if plan.link_frames == LinkFrames::Pass => {
                 self.count_own(&meta, Counter::Processed);
                 &mut self.through
@@ -316,6 +397,19 @@ impl<B: PacketBuf> Tunnelling<B> {
         };
         // Each of them is as large as the burst.
         let _never_full = into.push(buf, meta);
+    }
+
+    /// Hands the kernel a packet for our own address.
+    #[cold]
+    fn hand_to_kernel(&mut self, (buf, meta): (&B, &PacketMeta), passage: Passage, now_ns: u64) {
+        let packet = buf.bytes().get(ETHERNET..).unwrap_or_default();
+        let is_in_time = passage == Passage::Exchange || self.icmp.take(Moment(now_ns));
+        let is_taken =
+            is_in_time && self.exception.as_ref().is_some_and(|exception| exception.take_in(packet));
+        if is_taken {
+            self.counters.add(Counter::ExceptionIn, 1);
+        }
+        self.count_own(meta, if is_taken { Counter::Consumed } else { Counter::DropExceptionFull });
     }
 
     /// Counts a frame that the engine does not see.
@@ -378,9 +472,20 @@ fn kind_of(plan: &TunnelPlan, side: Side, frame: &[u8]) -> Kind {
     }
     match side {
         Side::Outside if is_sealed(plan, frame) => Kind::Sealed,
+        Side::Outside if let Some(passage) = exception_of(plan, frame) => Kind::Exception(passage),
         _ if is_ip(frame) || plan.has_layer2 => Kind::Plain,
         _ => Kind::Link,
     }
+}
+
+/// What a frame is to the exception port.
+#[inline]
+fn exception_of(plan: &TunnelPlan, frame: &[u8]) -> Option<Passage> {
+    let exception = plan.exception.as_ref()?;
+    let (ethernet, packet) = frame.split_first_chunk::<ETHERNET>()?;
+    let [.., t0, t1] = *ethernet;
+    let is_ip = matches!(u16::from_be_bytes([t0, t1]), IPV4 | IPV6);
+    is_ip.then(|| exception.inwards(packet)).flatten()
 }
 
 /// The queue pair of a side.
@@ -464,5 +569,8 @@ const INBOUND_SAS: u16 = 16_384;
 /// Room for the largest packet that is made, with what is put around it.
 const SCRATCH: usize = SCRATCH_HEADROOM + 9_728 + 64;
 pub(super) const SCRATCH_HEADROOM: usize = 128;
+/// Packets of the kernel's that wait for a link-layer address at most, and for how long.
+const WAITING: usize = 64;
+const WAIT_NS: u64 = 1_000_000_000;
 const TEND_NS: u64 = 1_000_000;
 const REACH_NS: u64 = 50_000_000;

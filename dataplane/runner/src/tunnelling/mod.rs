@@ -2,6 +2,7 @@
 //! goes inside, and what may do neither ends here, counted.
 
 pub(crate) mod act;
+pub(crate) mod exception;
 pub(crate) mod keys;
 pub(crate) mod mesh;
 pub(crate) mod neighbours;
@@ -14,6 +15,9 @@ mod sealing;
 mod tests;
 
 pub(crate) use act::Tunnelling;
+pub(crate) use exception::Exchanged;
+#[cfg(feature = "xdp")]
+pub(crate) use exception::Wanted;
 pub(crate) use keys::{KeyAnswer, KeyOrder};
 pub(crate) use mesh::Mesh;
 pub use plan::TunnelError;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use super::exception::ExceptionPlan;
 use api::Config;
 use api::config::{
     Framing, Keyless, LinkFrames, MacAddress, Prefix, Roaming, Treatment, TunnelConfig, TunnelPeer,
@@ -49,6 +50,8 @@ pub(crate) struct TunnelPlan {
     pub(crate) has_layer2: bool,
     /// What becomes of packets of which nothing is known.
     pub(crate) unclassified: Verdict,
+    /// What the kernel has to do with our addresses outside.
+    pub(crate) exception: Option<ExceptionPlan>,
     rules: Vec<RulePlan>,
     /// By slot; a slot whose peer is gone has none.
     pub(crate) peers: Vec<Option<PeerPlan>>,
@@ -200,6 +203,7 @@ impl TunnelPlan {
                 Treatment::Drop => Verdict::Drop,
                 Treatment::Bypass => Verdict::Forward,
             },
+            exception: ExceptionPlan::new(config),
             rules: tunnel.rules.iter().map(rule).collect(),
             peers,
             routes,

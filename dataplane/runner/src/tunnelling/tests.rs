@@ -15,7 +15,7 @@ use tunnel::{
 use super::act::{Ends, peer_id};
 use super::keys::{Looked, short};
 use super::plan::Side;
-use super::{KeyAnswer, KeyOrder, Mesh, Slots, TunnelPlan, Tunnelling};
+use super::{Exchanged, KeyAnswer, KeyOrder, Mesh, Slots, TunnelPlan, Tunnelling};
 
 const START_NS: u64 = 1_700_000_000_000_000_000;
 const HOST_MAC: [u8; 6] = [2, 0, 0, 0, 1, 2];
@@ -73,10 +73,14 @@ ours = ["10.{own}.0.0/16", "fd0{own}::/64"]
 }
 
 fn workers(own: u8, far: u8, count: usize, more: &str) -> Vec<Gate> {
-    let plan = Arc::new(configuration(own, far, more));
+    workers_and(None, configuration(own, far, more), count)
+}
+
+fn workers_and(exception: Option<&Arc<Exchanged>>, plan: TunnelPlan, count: usize) -> Vec<Gate> {
+    let plan = Arc::new(plan);
     let gate = |mesh| {
         let counters = Arc::new(Counters::default());
-        let mut tunnelling = Tunnelling::new(mesh, Arc::clone(&counters));
+        let mut tunnelling = Tunnelling::new(mesh, Arc::clone(&counters), exception.cloned());
         tunnelling.set_plan(Some(Arc::clone(&plan)));
         Gate { tunnelling, counters, now_ns: START_NS }
     };
@@ -126,6 +130,14 @@ impl Gate {
         self.assert_conserved();
         let bytes = |memory: &mut Memory| memory.take_sent().into_iter().map(|sent| sent.bytes).collect();
         Left { inside: bytes(&mut inside), outside: bytes(&mut outside) }
+    }
+
+    /// Has it do what is done every millisecond; what went out.
+    fn tend(&mut self) -> Vec<Vec<u8>> {
+        let [mut inside, mut outside] = [memory(&[]), memory(&[])];
+        self.now_ns += 1_000_000;
+        self.tunnelling.tend(&mut [&mut inside, &mut outside], self.now_ns);
+        outside.take_sent().into_iter().map(|sent| sent.bytes).collect()
     }
 
     fn order(&mut self, order: KeyOrder) -> Left {
@@ -412,4 +424,94 @@ fn any_frame_is_answered_without_a_panic() {
         }
     }
     assert!(west.value(Counter::Opened) <= 60, "what was changed was opened");
+}
+
+const EXCEPTION: &str =
+    "[boot]\nexception_port = \"ww0\"\n[live.tunnel.exchange]\nlisten = \"192.0.2.1:4510\"\n";
+
+/// A segment between the gateways' daemons.
+fn segment(from: [u8; 4], to: [u8; 4], ports: [u16; 2]) -> Vec<u8> {
+    let [source, destination] = ports.map(u16::to_be_bytes);
+    let head = [0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0];
+    [&head[..], &from, &to, &source, &destination, &[0; 16]].concat()
+}
+
+#[test]
+fn the_kernel_gets_its_exchange_from_any_worker_and_nothing_else() {
+    let exchanged = Exchanged::new(1500);
+    let mut gates = workers_and(Some(&exchanged), configuration(1, 2, EXCEPTION), 2);
+    let called = segment([192, 0, 2, 2], [192, 0, 2, 1], [50_000, 4510]);
+    let others = [
+        segment([192, 0, 2, 3], [192, 0, 2, 1], [50_000, 4510]),
+        segment([192, 0, 2, 2], [192, 0, 2, 1], [50_000, 22]),
+    ];
+    for gate in &mut gates {
+        let frames = [ethernet(&called), ethernet(&others[0]), ethernet(&others[1])];
+        assert_eq!(gate.run(Side::Outside, &frames, SEAL), Left::default());
+        assert_eq!(exchanged.for_kernel().unwrap().bytes(), called);
+        assert!(exchanged.for_kernel().is_none());
+        assert_eq!(
+            [Counter::ExceptionIn, Counter::Consumed, Counter::DropClear].map(|one| gate.value(one)),
+            [1, 1, 2]
+        );
+        // From inside it is traffic as any other.
+        gate.run(Side::Inside, &[ethernet(&called)], Verdict::Drop);
+        assert!(exchanged.for_kernel().is_none());
+    }
+}
+
+#[test]
+fn a_flood_for_the_kernel_is_dropped_and_counted() {
+    let exchanged = Exchanged::new(1500);
+    let mut gate = workers_and(Some(&exchanged), configuration(1, 2, EXCEPTION), 1).pop().unwrap();
+    let mut ping = segment([203, 0, 113, 9], [192, 0, 2, 1], [0x0800, 0]);
+    ping[9] = 1;
+    gate.run(Side::Outside, &vec![ethernet(&ping); 500], SEAL);
+    let at_once = u64::from(super::plan::ANSWERS_AT_ONCE);
+    assert_eq!(gate.value(Counter::ExceptionIn), at_once, "a hundred a second");
+    assert_eq!(gate.value(Counter::DropExceptionFull), 500 - at_once);
+    let called = segment([192, 0, 2, 2], [192, 0, 2, 1], [50_000, 4510]);
+    gate.run(Side::Outside, &vec![ethernet(&called); 1000], SEAL);
+    assert!(gate.value(Counter::ExceptionIn) < 1000 && gate.value(Counter::DropExceptionFull) > 500);
+}
+
+#[test]
+fn what_the_kernel_sends_waits_for_its_neighbour_and_not_for_ever() {
+    let exchanged = Exchanged::new(1500);
+    let mut gate = workers_and(Some(&exchanged), configuration(1, 2, EXCEPTION), 1).pop().unwrap();
+    let send = |packet: &[u8]| {
+        let mut place = exchanged.free().unwrap();
+        let put = |bytes: &mut [u8]| {
+            bytes[..packet.len()].copy_from_slice(packet);
+            Ok::<_, ()>(Some(packet.len()))
+        };
+        assert_eq!(place.put(put), Ok(true));
+        exchanged.take_out(place);
+    };
+    let answer = segment([192, 0, 2, 1], [192, 0, 2, 2], [4510, 50_000]);
+    send(&answer);
+    send(&segment([192, 0, 2, 1], [192, 0, 2, 2], [22, 50_000]));
+    let asked = gate.tend();
+    assert!(asked.iter().all(|frame| frame[12..14] == [8, 6]) && !asked.is_empty(), "who has it?");
+    assert_eq!(gate.value(Counter::ExceptionRefused), 1, "another service of the host's");
+    gate.knows_neighbours(1, 2);
+    let sent = gate.tend();
+    assert_eq!(
+        sent,
+        [[&FAR_MAC[..], &[2, 0x57, 192, 0, 2, 1], &[8, 0], &answer, &[0; 6]].concat()],
+        "padded"
+    );
+    assert_eq!(gate.value(Counter::ExceptionOut), 1);
+    // Nobody answers for the next one.
+    let mut gate = workers_and(Some(&exchanged), configuration(1, 2, EXCEPTION), 1).pop().unwrap();
+    send(&answer);
+    for _ in 0..1002 {
+        gate.tend();
+    }
+    assert_eq!([Counter::ExceptionOut, Counter::ExceptionRefused].map(|one| gate.value(one)), [0, 1]);
+    let mut buffers = 0;
+    while exchanged.free().is_some() {
+        buffers += 1;
+    }
+    assert_eq!(buffers, 512, "none is lost");
 }

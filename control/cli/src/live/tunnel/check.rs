@@ -1,10 +1,11 @@
 //! `wirewarden tunnel check`: everything that keys need, each with what mends it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use api::Config;
-use api::config::{Choice, TunnelConfig, TunnelPeer};
+use api::config::{Choice, DeviceKind, TunnelConfig, TunnelPeer};
 use api::control::{Command, Health, Reply};
 use exchange::credentials::{Complaint, Files, Loaded};
 use exchange::profile::{Preset, Profile};
@@ -81,6 +82,7 @@ pub(super) fn run(
         Some(file) => (read(file)?, Vec::new()),
         None => running(where_, no_color)?,
     };
+    findings.extend(way(&config));
     findings.extend(look(&config.live.tunnel, contact));
     let good = findings.iter().all(|finding| finding.state != State::Fail);
     let report = Report { good, findings };
@@ -155,6 +157,33 @@ fn running(where_: &Reach, no_color: bool) -> Result<(Config, Vec<Finding>), Tol
         findings.push(Finding::bad(State::Fail, "data plane", seen, "wirewarden status; wirewarden restart"));
     }
     Ok((config, findings))
+}
+
+/// Whether the exchange gets through the port outside, where it goes that way.
+fn way(config: &Config) -> Option<Finding> {
+    let (boot, tunnel) = (&config.boot, &config.live.tunnel);
+    let outside = tunnel.outside.as_deref()?;
+    let what = "exception port";
+    if let Some(name) = &boot.exception_port {
+        return Some(if Path::new("/sys/class/net").join(name).exists() {
+            Finding::ok(what, format!("{name} is there"))
+        } else {
+            let seen = format!("{name} is not there: the data plane of this configuration does not run here");
+            Finding::bad(State::Warn, what, seen, "wirewarden status; wirewarden doctor")
+        });
+    }
+    let port = boot.ports.iter().find(|port| port.name == outside)?;
+    // On AF_XDP the kernel may have a port of TCP left.
+    let listen = tunnel.exchange.listen.filter(|listen| tunnel.local.contains(&listen.ip()));
+    let is_left = |at: SocketAddr| boot.xdp.protect_tcp.contains(&at.port());
+    let has_kernel = port.device.kind() == DeviceKind::Interface && listen.is_some_and(is_left);
+    let calls = tunnel.peers.iter().any(|peer| peer.endpoint.is_some_and(|at| Some(at.ip()) == peer.address));
+    (!has_kernel && (listen.is_some() || calls)).then(|| {
+        let seen =
+            format!("keys go by port {outside}, which is the data plane's: the kernel has no part in it");
+        let mend = "boot.exception_port = \"ww0\", or keys over another interface; wirewarden restart";
+        Finding::bad(State::Fail, what, seen, mend)
+    })
 }
 
 /// Looks at everything.

@@ -27,7 +27,7 @@ use super::shunting::Switches;
 use super::tending::Ask;
 use super::{Rescued, RunOptions};
 use crate::Log;
-use crate::tunnelling::{KeyAnswer, KeyOrder, Slots, TunnelPlan};
+use crate::tunnelling::{Exchanged, KeyAnswer, KeyOrder, Slots, TunnelPlan};
 
 pub(super) use listen::{is_ours, listen};
 use watching::Silence;
@@ -97,11 +97,28 @@ pub(super) struct Tunnels {
     plan: Option<Arc<TunnelPlan>>,
     /// Rises with every change.
     generation: u64,
+    /// What the kernel has to do with them.
+    exception: Option<Arc<Exchanged>>,
 }
 
 impl Tunnels {
-    pub(super) const fn new(slots: Slots, plan: Option<Arc<TunnelPlan>>) -> Self {
-        Self { slots, plan, generation: 1 }
+    pub(super) fn new(
+        slots: Slots,
+        plan: Option<Arc<TunnelPlan>>,
+        exception: Option<Arc<Exchanged>>,
+    ) -> Self {
+        let mut own = Self { slots, plan: None, generation: 0, exception };
+        own.set(plan);
+        own
+    }
+
+    /// Has others be in use.
+    fn set(&mut self, plan: Option<Arc<TunnelPlan>>) {
+        if let Some(exception) = &self.exception {
+            exception.follow(plan.as_deref());
+        }
+        self.plan = plan;
+        self.generation += 1;
     }
 }
 

@@ -80,11 +80,7 @@ impl Control {
         }
         self.swap(replacements);
         steps.done("swap");
-        {
-            let mut in_use = self.tunnels.lock();
-            in_use.plan = tunnels;
-            in_use.generation += 1;
-        }
+        self.tunnels.lock().set(tunnels);
         self.log.set_level(config.live.log.level);
         self.have_ports_follow(&config, following);
         steps.done("ports");

@@ -30,6 +30,9 @@ pub(super) struct Silence {
 
 /// The unit of times in `/proc`, the same on every processor that Linux has programs for: `USER_HZ` is 100.
 const TICK_MS: u64 = 10;
+/// What a thread is held to account for between two looks at most, milliseconds: a little more than between two questions
+/// of the daemon's.
+const BETWEEN_LOOKS_MS: u64 = 300;
 /// Bytes of a thread's `stat` that are enough: its name has 15 at most, and its numbers 20 each.
 const STAT: usize = 1024;
 
@@ -80,7 +83,8 @@ impl Silence {
     fn goes_on_with(&mut self, at_ms: u64, sample: Option<Sample>) {
         let before = self.last.replace((at_ms, sample));
         let Some((since_ms, before)) = before else { return };
-        let passed = at_ms.saturating_sub(since_ms);
+        // A machine that stood still, or threads that nobody let look, are not its doing.
+        let passed = at_ms.saturating_sub(since_ms).min(BETWEEN_LOOKS_MS);
         self.held_ms += match (before, sample) {
             (Some(before), Some(Sample { could_run: true, ran_ms })) => {
                 ran_ms.saturating_sub(before.ran_ms).min(passed)
@@ -127,14 +131,16 @@ mod tests {
         let mut silence = Silence::default();
         silence.goes_on_with(100, sample(true, 40));
         assert_eq!(silence.held_ms(), 0, "it is only missed now");
-        silence.goes_on_with(1100, sample(true, 50));
+        silence.goes_on_with(350, sample(true, 50));
         assert_eq!(silence.held_ms(), 10, "it waited for a processor");
-        silence.goes_on_with(1600, sample(true, 550));
-        assert_eq!(silence.held_ms(), 510, "it ran and went nowhere");
-        silence.goes_on_with(2000, sample(false, 550));
-        assert_eq!(silence.held_ms(), 910, "it sleeps");
-        silence.goes_on_with(2100, None);
-        assert_eq!(silence.held_ms(), 1010, "nobody knows");
+        silence.goes_on_with(600, sample(true, 300));
+        assert_eq!(silence.held_ms(), 260, "it ran and went nowhere");
+        silence.goes_on_with(850, sample(false, 300));
+        assert_eq!(silence.held_ms(), 510, "it sleeps");
+        silence.goes_on_with(950, None);
+        assert_eq!(silence.held_ms(), 610, "nobody knows");
+        silence.goes_on_with(9950, sample(false, 300));
+        assert_eq!(silence.held_ms(), 910, "nobody looked for nine seconds");
         silence.ended_lightly();
         assert_eq!(silence.held_ms(), 0);
     }
