@@ -2,8 +2,8 @@
 //!
 //! Compiling is what takes long. A database knows its expressions by their place and nothing of signatures, so that one
 //! serves every set, lane and direction that looks for the same; a set that differs in a few takes the databases of
-//! before, leaves out what is gone, and adds a small one for what is new. Of small ones that were added before, each is
-//! taken that has more than is left to be compiled: so there are few of them, and whoever changes little compiles little.
+//! before, leaves out what is gone, and adds a small one for what is new. Small ones that were added before are taken as they
+//! are while there is room for them, so that whoever changes little compiles little; the last one takes in what has none.
 //! What was added is made one with the rest by [`Searcher::merged`], beside what is in use.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::pattern::Pattern;
 /// about a tenth of a second.
 const MOST_ADDED: usize = 256;
 /// Databases of a lane at most: each is scanned by itself.
-const MOST_PARTS: usize = 6;
+const MOST_PARTS: usize = 8;
 /// Expressions beside the first database from which on merging is worth its time.
 const WORTH_MERGING: usize = 48;
 /// The rank of an expression that no signature has.
@@ -173,11 +173,10 @@ impl Shelf {
             return Ok(None);
         }
         let mut parts = Vec::new();
-        // Each has more than is left after it, so that this ends soon.
         while !wanted.is_empty() {
             let has_room = parts.len() + 1 < MOST_PARTS;
             let known = self.exactly(&wanted);
-            let known = known.or_else(|| has_room.then(|| self.nearest(&wanted)).flatten());
+            let known = known.or_else(|| has_room.then(|| self.nearest(&wanted, parts.is_empty())).flatten());
             let database = match known {
                 Some(database) => database,
                 None => self.compiled(&wanted)?,
@@ -196,14 +195,14 @@ impl Shelf {
         self.databases.iter().find(is_it).cloned()
     }
 
-    /// The database that has most of these expressions: all but a few, and not too many others.
-    fn nearest(&self, wanted: &[(Expression, u16)]) -> Option<Arc<Database>> {
+    /// The database that has most of these expressions, and not too many others; the first of a lane all but a few.
+    fn nearest(&self, wanted: &[(Expression, u16)], is_first: bool) -> Option<Arc<Database>> {
         let candidates = self.databases.iter().filter_map(|database| {
             let shared = shared(database.expressions(), wanted);
             let missing = wanted.len() - shared;
-            let is_worth =
-                missing <= MOST_ADDED && missing < shared && 2 * shared >= database.expressions().len();
-            is_worth.then_some((shared, database))
+            let is_near = if is_first { missing < shared } else { shared > 0 };
+            let is_worth = missing <= MOST_ADDED && 2 * shared >= database.expressions().len();
+            (is_near && is_worth).then_some((shared, database))
         });
         candidates.max_by_key(|(shared, _)| *shared).map(|(_, database)| Arc::clone(database))
     }
@@ -303,10 +302,8 @@ mod tests {
             searcher = shelf.searcher(&ranked(&after, 0)).unwrap().unwrap();
             let compiled: usize =
                 shelf.databases.iter().skip(known.len()).map(|new| new.expressions().len()).sum();
-            assert!(
-                compiled < WORTH_MERGING + 3 && searcher.parts.len() <= MOST_PARTS,
-                "turn {turn}: {compiled}"
-            );
+            // What is merged is at hand for the next turn here: nothing else is compiled than what is new.
+            assert!(compiled <= 3 && searcher.parts.len() <= MOST_PARTS, "turn {turn}: {compiled}");
             let (gone, last) = (format!("word{:05}x", 3 * turn - 1), format!("word{:05}x", 3 * turn + 99));
             assert_eq!(
                 found(&searcher, &format!("{gone} word{:05}x {last}", 3 * turn)),
@@ -320,6 +317,22 @@ mod tests {
                 assert_eq!(one.iter().map(|one| one.expressions().len()).collect::<Vec<_>>(), [100]);
                 merged = Some(one);
             }
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_merged_the_last_database_takes_in_what_has_no_room() {
+        let mut searcher = Shelf::default().searcher(&ranked(&words(0, 200), 0)).unwrap().unwrap();
+        for turn in 1..=12 {
+            let known: Vec<_> = searcher.databases().cloned().collect();
+            let mut shelf = Shelf::of(known.iter().cloned());
+            searcher = shelf.searcher(&ranked(&words(0, 200 + 3 * turn), 0)).unwrap().unwrap();
+            let compiled: Vec<_> =
+                shelf.databases.iter().skip(known.len()).map(|new| new.expressions().len()).collect();
+            let over = (turn + 1).saturating_sub(MOST_PARTS);
+            assert_eq!(compiled, [3 * (over + 1)], "turn {turn}");
+            assert_eq!(searcher.parts.len(), MOST_PARTS.min(turn + 1), "turn {turn}");
+            assert_eq!(found(&searcher, &format!("word{:05}x", 199 + 3 * turn)).len(), 1);
         }
     }
 
