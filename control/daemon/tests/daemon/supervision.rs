@@ -1,4 +1,4 @@
-use std::process::Command as Process;
+use std::process::{Child, Command as Process};
 use std::time::{Duration, Instant};
 
 use api::control::{Command, Mode, Reply, SupervisionState};
@@ -36,6 +36,22 @@ fn done(program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// A program that takes what it gets of the first core, until it is dropped.
+struct Endless(Child);
+
+impl Endless {
+    fn start() -> Self {
+        Self(Process::new("taskset").args(["-c", "0", "sh", "-c", "while :; do :; done"]).spawn().unwrap())
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_data_plane_or_a_daemon_that_gets_no_processor_is_waited_for() {
     let Some(rig) = Rig::start(&[]) else { return };
@@ -43,16 +59,11 @@ fn a_data_plane_or_a_daemon_that_gets_no_processor_is_waited_for() {
     // All its threads on one core, and behind everybody who wants to run there.
     done("taskset", &["-a", "-c", "-p", "0", &pid.to_string()]);
     done("chrt", &["-a", "-i", "-p", "0", &pid.to_string()]);
-    let endless =
-        || Process::new("taskset").args(["-c", "0", "sh", "-c", "while :; do :; done"]).spawn().unwrap();
-    let mut others = [endless(), endless()];
+    let others = [Endless::start(), Endless::start()];
     let before = ran(pid);
     std::thread::sleep(Duration::from_secs(6));
     let had = ran(pid).saturating_sub(before);
-    for other in &mut others {
-        other.kill().unwrap();
-        other.wait().unwrap();
-    }
+    drop(others);
     assert!(had < 100, "it had {had} hundredths of 6 seconds");
     rig.wait_for(SupervisionState::Running);
     untouched(&rig, pid);
