@@ -168,7 +168,7 @@ impl Keyer {
                     self.diary.note(Weight::Trouble, "expired", Some(peer.as_str()), detail);
                 }
             }
-            Event::Down { peer } => self.went_down(peer, now),
+            Event::Down { peer, has_next } => self.went_down(peer, has_next, now),
             Event::ProbeSeen { peer, probe } => self.probe_seen(peer, probe, now),
             Event::Refused { peer, from, refusal } => {
                 let name = peer.as_ref().and_then(name_of);
@@ -177,7 +177,7 @@ impl Keyer {
         }
     }
 
-    fn went_down(&mut self, peer: PeerId, now: Instant) {
+    fn went_down(&mut self, peer: PeerId, has_next: bool, now: Instant) {
         let Some(known) = self.running.as_mut().and_then(|running| running.peers.get_mut(&peer)) else {
             return;
         };
@@ -185,7 +185,9 @@ impl Keyer {
         let was_up = known.keyless.is_none();
         known.keyless.get_or_insert(now);
         let name = known.wanted.name;
-        self.link.order(&Order::Down { peer: name }, now);
+        if !has_next {
+            self.link.order(&Order::Down { peer: name }, now);
+        }
         if was_up {
             self.diary.note(Weight::Trouble, "down", Some(name.as_str()), "there are no keys".to_owned());
         }

@@ -163,7 +163,7 @@ impl Endpoint {
             state.went_down(now);
             state.lingering.clear();
             state.adopted.clear();
-            self.events.push_back(Event::Down { peer });
+            self.events.push_back(Event::Down { peer, has_next: false });
         }
     }
 

@@ -96,10 +96,12 @@ pub enum Event {
         /// Of this epoch.
         epoch: u64,
     },
-    /// The peer has no SAs any more: send nothing, wipe all.
+    /// The peer has no SAs any more: send nothing, wipe all but those that are on their way.
     Down {
         /// This peer.
         peer: PeerId,
+        /// Whether keys of another session are on their way, so that all others are named by events of their own.
+        has_next: bool,
     },
     /// A probe of the path's MTU arrived at the peer.
     ProbeSeen {
@@ -254,12 +256,21 @@ impl Endpoint {
     }
 
     fn peer_closed(&mut self, session: u64, facts: SessionFacts, close: Close, now: Instant) {
-        let Some(state) = self.local.peers.get_mut(&facts.peer) else { return };
+        let peer = facts.peer;
+        // What was said on a slow connection may come after the keys of the next.
+        let is_next = |(id, entry): (&u64, &Entry)| {
+            *id != session && entry.session.peer() == Some(peer) && entry.session.has_unused_keys()
+        };
+        let has_next = self.sessions.iter().any(is_next);
+        let Some(state) = self.local.peers.get_mut(&peer) else { return };
         if close == Close::Stopping && state.session == Some(session) {
-            state.went_down(now);
-            state.lingering.clear();
-            state.adopted.clear();
-            self.events.push_back(Event::Down { peer: facts.peer });
+            let gone = state.went_down(now).map(|up| up.epoch).into_iter();
+            let gone = gone.chain(state.lingering.drain(..).map(|(epoch, _)| epoch));
+            let gone: Vec<u64> = gone.chain(state.adopted.drain(..)).collect();
+            if has_next {
+                self.events.extend(gone.into_iter().map(|epoch| Event::Wipe { peer, epoch }));
+            }
+            self.events.push_back(Event::Down { peer, has_next });
         }
         if close == Close::Refused {
             self.refused(session, Refusal::RefusedByPeer, now);

@@ -277,6 +277,33 @@ fn a_peer_that_stops_is_down_at_once() {
 }
 
 #[test]
+fn a_farewell_that_comes_late_leaves_the_keys_that_are_on_their_way() {
+    let (_sites, mut world) = world(settings(), [true, false]);
+    world.run(Duration::from_secs(1));
+    let (old, now) = (world.wires[0], world.now);
+    let first = world.keys(1)[0].epoch;
+    // West's data plane lost its keys; what it says of that is held up on the way.
+    world.ends[0].lost_keys(PeerId(0), now);
+    let mut late = Vec::new();
+    world.ends[0].transmit(old[0], &mut late);
+    world.wires.clear();
+    for _ in 0..200 {
+        if world.keys(1).len() < 2 {
+            world.step();
+        }
+    }
+    let next = world.keys(1)[1].epoch;
+    assert_eq!(world.ups(1).len(), 1, "not yet");
+    world.ends[1].received(old[1], &late, now);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.ups(1).last().map(|up| up.0), Some(next));
+    assert!(world.wipes(1).contains(&first) && !world.wipes(1).contains(&next), "{:?}", world.wipes(1));
+    let spared = |event: &Event| matches!(event, Event::Down { has_next: true, .. });
+    assert!(downs(&world, 1) == 1 && world.told[1].iter().any(spared), "{:?}", world.told[1]);
+    assert_eq!(world.ends[1].status()[0].epoch, Some(next));
+}
+
+#[test]
 fn junk_and_silence_are_refused_and_counted_while_the_peer_comes_in() {
     let (_sites, mut world) = world(settings(), [true, false]);
     let east = &mut world.ends[1];

@@ -29,6 +29,8 @@ enum Entry {
 pub struct Routes {
     index: u32,
     present: BTreeSet<Entry>,
+    /// Calls since all of it was made.
+    calls: u32,
 }
 
 impl Routes {
@@ -36,11 +38,12 @@ impl Routes {
     #[must_use]
     pub fn new(tun: &Tun) -> Self {
         remove_rules();
-        Self { index: tun.index(), present: BTreeSet::new() }
+        Self { index: tun.index(), present: BTreeSet::new(), calls: 0 }
     }
 
     /// Gives the interface these addresses, at most one of each IP, and has what goes to `hosts` go by it, where there is
-    /// an address of their IP. What was there before and is not among them is removed.
+    /// an address of their IP. What was there before and is not among them is removed. Every tenth call makes all of it
+    /// again, as far as it is not there: others remove what they do not know (systemd-networkd when it starts).
     ///
     /// # Errors
     /// The first thing that the kernel refuses, after the others were tried; they are tried again with the next call.
@@ -53,8 +56,9 @@ impl Routes {
             let _ = self.tell(entry, Change::Remove);
             self.present.remove(&entry);
         }
+        self.calls = (self.calls + 1) % CALLS;
         for entry in &wanted {
-            if self.present.contains(entry) {
+            if self.present.contains(entry) && self.calls != 0 {
                 continue;
             }
             match self.tell(*entry, Change::Add) {
@@ -200,6 +204,8 @@ const FRA_DST: u16 = 1;
 const FRA_SRC: u16 = 2;
 const FRA_PRIORITY: u16 = 6;
 const FRA_TABLE: u16 = 15;
+/// Calls after which what should be there is made again.
+const CALLS: u32 = 10;
 /// Rules of ours that are looked for at most.
 const RULES_AT_MOST: usize = 10_000;
 
@@ -226,7 +232,7 @@ mod tests {
         assert_eq!(rule[..12], [2, 0, 32, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
         assert_eq!(rule[12..20], [8, 0, 2, 0, 192, 0, 2, 1]);
         assert_eq!(rule.len(), 12 + 8 + 8 + 8);
-        let routes = Routes { index: 7, present: BTreeSet::new() };
+        let routes = Routes { index: 7, present: BTreeSet::new(), calls: 0 };
         let address = routes.address(ip("2001:db8::1"));
         assert_eq!(address[..8], [10, 128, 0, 0, 7, 0, 0, 0]);
         assert_eq!(address.len(), 8 + 20 + 20 + 8);

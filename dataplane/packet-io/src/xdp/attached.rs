@@ -37,8 +37,13 @@ impl Attachment {
     /// Whether the program is one of ours, by its name.
     #[must_use]
     pub fn is_ours(&self) -> bool {
-        [programs::WITH_FRAGMENTS, programs::PLAIN].contains(&self.name.as_str())
+        is_name_of_ours(&self.name)
     }
+}
+
+/// Whether a program of this name is one of ours.
+pub(super) fn is_name_of_ours(name: &str) -> bool {
+    [programs::WITH_FRAGMENTS, programs::PLAIN].contains(&name)
 }
 
 impl fmt::Display for Attachment {

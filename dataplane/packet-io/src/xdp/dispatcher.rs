@@ -22,7 +22,6 @@ use aya::maps::{Array, Map, MapData};
 use aya::programs::links::FdLink;
 use aya::programs::{Extension, ProgramError, ProgramFd, ProgramInfo, Xdp, loaded_links};
 use aya::{Ebpf, EbpfLoader};
-use ebpf_maps::programs;
 
 use super::attached;
 use super::error::{Need, XdpError, os_error};
@@ -419,7 +418,7 @@ fn read_chain(id: u32) -> Option<Chain> {
 }
 
 fn is_ours(info: &ProgramInfo) -> bool {
-    info.name_as_str().is_some_and(|name| [programs::WITH_FRAGMENTS, programs::PLAIN].contains(&name))
+    info.name_as_str().is_some_and(attached::is_name_of_ours)
 }
 
 /// Whether a program is in its place, and, if it is ours, somebody listens to it: libxdp makes the links of all outlive

@@ -102,6 +102,14 @@ pub(crate) fn routes() {
     assert!(!addresses.contains("192.0.2.1"), "{addresses}");
     let again = Tun::open("ww0", 1500).unwrap_err();
     assert!(again.to_string().contains("another program is its other end"), "{again}");
+    // Others take away what they do not know.
+    said("rule del from 192.0.2.2 lookup 4510");
+    said("addr flush dev ww0 scope global");
+    for _ in 0..10 {
+        routes.follow(&[at("192.0.2.2"), at("2001:db8::2")], &[]).unwrap();
+    }
+    assert_eq!(rules(), ["4510:\tfrom 192.0.2.2 lookup 4510", "4510:\tfrom 2001:db8::2 lookup 4510"]);
+    assert!(said("-br addr show dev ww0").contains("192.0.2.2"));
     routes.follow(&[], &[]).unwrap();
     assert!(rules().is_empty());
     routes.follow(&[at("192.0.2.1")], &[]).unwrap();

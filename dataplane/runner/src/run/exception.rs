@@ -100,11 +100,13 @@ impl Shared {
                         log.tell(LogLevel::Warn, &format!("exception port {name}: {text}"));
                         told = text;
                     }
-                    // Somebody removed it, or it cannot be made.
-                    if packet_io::af_xdp::interface_index(name).is_none() {
+                    // Somebody removed it, and may have made another, or it cannot be made.
+                    let own = open.as_ref().map(|open| open.tun.index());
+                    let is_gone = own.is_none() || packet_io::af_xdp::interface_index(name) != own;
+                    if is_gone {
                         open = None;
-                        thread::sleep(AGAIN);
                     }
+                    thread::sleep(if is_gone { AGAIN } else { LATER });
                 }
             }
         }
