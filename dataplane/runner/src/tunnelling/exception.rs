@@ -18,7 +18,7 @@ pub(crate) struct ExceptionPlan {
     /// Port at which the daemon listens, and from where it may be called there.
     listen: Option<u16>,
     callers: Vec<Prefix>,
-    /// Where the daemon calls.
+    /// Where the daemon calls by the port outside.
     called: Vec<SocketAddr>,
 }
 
@@ -46,7 +46,10 @@ impl ExceptionPlan {
         let tunnel = &config.live.tunnel;
         config.boot.exception_port.as_ref()?;
         tunnel.outside.as_ref()?;
-        let endpoints = tunnel.peers.iter().filter_map(|peer| peer.endpoint);
+        // Who is called elsewhere than where its packets are is reached by another network.
+        let is_outside =
+            |peer: &&TunnelPeer| peer.address.is_none() || peer.address == peer.endpoint.map(|at| at.ip());
+        let endpoints = tunnel.peers.iter().filter(is_outside).filter_map(|peer| peer.endpoint);
         Some(Self {
             local: tunnel.local.clone(),
             listen: tunnel.exchange.listen.map(|listen| listen.port()),
@@ -55,7 +58,7 @@ impl ExceptionPlan {
         })
     }
 
-    /// Hosts that the kernel reaches by the exception port: those that are called where they are outside.
+    /// Hosts that the kernel reaches by the exception port.
     fn hosts(&self) -> Vec<IpAddr> {
         self.called.iter().map(SocketAddr::ip).collect()
     }
@@ -284,6 +287,11 @@ address = "192.0.2.2"
 endpoint = "192.0.2.2:4511"
 prefixes = ["10.2.0.0/16"]
 [[live.tunnel.peers]]
+name = "beside"
+address = "192.0.2.3"
+endpoint = "10.99.0.3:4510"
+prefixes = ["10.4.0.0/16"]
+[[live.tunnel.peers]]
 name = "anywhere"
 prefixes = ["10.3.0.0/16"]
 allow = ["198.51.100.0/24", "2001:db8:7::/48"]
@@ -340,6 +348,14 @@ allow = ["198.51.100.0/24", "2001:db8:7::/48"]
         assert_eq!(out(stranger, 50_000, 443), None, "other programs of the host");
         assert_eq!(out(west, 22, 50_000), None);
         assert_eq!(plan.outwards(&packet("10.0.0.1", west, TCP, &ports(1, 4511))), None, "not from us");
+    }
+
+    #[test]
+    fn who_is_called_by_another_network_is_left_to_it() {
+        let plan = plan();
+        assert_eq!(plan.hosts(), ["192.0.2.2".parse::<IpAddr>().unwrap()]);
+        let call = packet("192.0.2.1", "10.99.0.3", TCP, &ports(50_000, 4510));
+        assert_eq!(plan.outwards(&call), None);
     }
 
     #[test]
