@@ -46,7 +46,13 @@ use polling::{Base, Lane, Manner, Poller, Wiring};
 pub use privileges::{OPENING_INTERFACES, Privileges};
 use tending::{Ask, Ports};
 
-use crate::tunnelling::{Mesh, TunnelError, Tunnelling};
+use crate::tunnelling::{Exchanged, Mesh, TunnelError, Tunnelling};
+
+/// The exception port of a run, while it lasts.
+#[cfg(feature = "xdp")]
+type Kept = Option<exception::Exception>;
+#[cfg(not(feature = "xdp"))]
+type Kept = ();
 
 /// Batches on their way from the workers to the exporter, at once.
 const BATCHES_IN_FLIGHT: usize = 64;
@@ -519,15 +525,30 @@ pub(crate) struct Lanes<Io: PacketIo> {
 }
 
 impl Start<'_> {
-    /// Gives up what open ports do not need; the options, with what is left for the status.
-    fn settled(&self, backend: Backend) -> RunOptions {
+    /// Makes the exception port, where there is one, and gives up what open ports do not need; the options, with what is
+    /// left for the status, what has to live as long as the workers, and their way to the kernel.
+    fn settled(&self, backend: Backend) -> Result<(RunOptions, Kept, Option<Arc<Exchanged>>), RunError> {
+        let boot = &self.config.boot;
+        #[cfg(feature = "xdp")]
+        let made = exception::Exception::open(boot, &self.config.live)?;
+        #[cfg(not(feature = "xdp"))]
+        if boot.exception_port.is_some() {
+            return Err(RunError::Backend("exception port", "this program was built without it"));
+        }
         let mut options = self.options.clone();
         let is_alone = options.control.is_none();
-        if let Some(left) = options.privileges.settle(backend, &self.config.boot, is_alone) {
+        if let Some(left) = options.privileges.settle(backend, boot, is_alone) {
             (self.tell)(&format!("after the start: {left}"));
             options.confinement = format!("{}; after the start {left}", options.confinement);
         }
-        options
+        #[cfg(feature = "xdp")]
+        {
+            let port = made.map(|(port, tun)| port.start(tun, &options.log)).transpose()?;
+            let exchanged = port.as_ref().map(exception::Exception::exchanged);
+            Ok((options, port, exchanged))
+        }
+        #[cfg(not(feature = "xdp"))]
+        Ok((options, (), None))
     }
 
     /// Starts the workers and stays until they are done.
@@ -540,18 +561,7 @@ impl Start<'_> {
     ) -> Result<RunReport, RunError> {
         let boot = &self.config.boot;
         self.given.settle(boot.main_core, &boot.cores);
-        #[cfg(feature = "xdp")]
-        let exception = exception::Exception::open(boot, &self.config.live)?;
-        let options = self.settled(backend);
-        #[cfg(feature = "xdp")]
-        let exception = exception.map(|(port, tun)| port.start(tun, &options.log)).transpose()?;
-        #[cfg(feature = "xdp")]
-        let exchanged = exception.as_ref().map(exception::Exception::exchanged);
-        #[cfg(not(feature = "xdp"))]
-        let exchanged = match boot.exception_port {
-            Some(_) => return Err(RunError::Backend("exception port", "this program was built without it")),
-            None => None,
-        };
+        let (options, _exception, exchanged) = self.settled(backend)?;
         let workers = lanes.workers.len().max(1);
         let shared = Shared { busy: AtomicU64::new(workers as u64), ..Shared::default() };
         let counters: Vec<_> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
