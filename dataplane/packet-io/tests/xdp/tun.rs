@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, UdpSocket};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use packet_io::tun::{Routes, Tun};
 
@@ -30,9 +30,8 @@ fn at(text: &str) -> IpAddr {
 
 /// The next packet that is not the kernel's own greeting of a new interface.
 fn next(tun: &Tun) -> Vec<u8> {
-    let began = Instant::now();
     let mut place = [0; 1500];
-    loop {
+    for _ in 0..100 {
         match tun.receive(&mut place).unwrap() {
             Some(length) if place.get(9) == Some(&17) || place.get(6) == Some(&17) => {
                 return place.get(..length).unwrap().to_vec();
@@ -40,8 +39,8 @@ fn next(tun: &Tun) -> Vec<u8> {
             Some(_) => {}
             None => tun.wait(Duration::from_millis(100)),
         }
-        assert!(began.elapsed() < Duration::from_secs(10));
     }
+    panic!("no packet in ten seconds");
 }
 
 /// What goes to a host that is named, or from our address, comes out, and answers go in.
