@@ -151,6 +151,10 @@ pub(crate) struct Packet {
     length: usize,
 }
 
+#[cfg_attr(
+    all(not(feature = "xdp"), not(test)),
+    expect(dead_code, reason = "nobody makes an exception port then")
+)]
 impl Packet {
     /// The packet.
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -181,6 +185,10 @@ pub(crate) struct Exchanged {
     to_wire: ArrayQueue<Packet>,
 }
 
+#[cfg_attr(
+    all(not(feature = "xdp"), not(test)),
+    expect(dead_code, reason = "nobody makes an exception port then")
+)]
 impl Exchanged {
     /// Queues for packets of at most `mtu` bytes.
     pub(crate) fn new(mtu: u16) -> Arc<Self> {
@@ -250,6 +258,10 @@ impl Exchanged {
 }
 
 /// Packets on their way, both ways together.
+#[cfg_attr(
+    all(not(feature = "xdp"), not(test)),
+    expect(dead_code, reason = "nobody makes an exception port then")
+)]
 const PACKETS: usize = 512;
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
