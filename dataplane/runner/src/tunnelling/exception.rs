@@ -258,10 +258,6 @@ impl Exchanged {
 }
 
 /// Packets on their way, both ways together.
-#[cfg_attr(
-    all(not(feature = "xdp"), not(test)),
-    expect(dead_code, reason = "nobody makes an exception port then")
-)]
 const PACKETS: usize = 512;
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
