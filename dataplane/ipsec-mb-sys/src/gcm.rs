@@ -203,6 +203,40 @@ mod tests {
         assert_eq!(text[..64], [0; 64]);
     }
 
+    unsafe extern "C" {
+        /// The last error of the process, where no manager is given.
+        fn imb_get_errno(manager: *const core::ffi::c_void) -> i32;
+    }
+
+    /// A variable that every call writes is a line of cache that all cores wait for (the build takes the store out).
+    #[test]
+    fn a_call_writes_nothing_that_other_cores_share() {
+        use core::ptr::{null, null_mut};
+        let Some(key) = Gcm256::new(&[7; 32]) else { return };
+        // SAFETY: the library compares all pointers with null before it follows any.
+        let refused = unsafe {
+            (key.functions.encrypt)(
+                null(),
+                null_mut(),
+                null_mut(),
+                null(),
+                1,
+                null(),
+                null(),
+                0,
+                null_mut(),
+                16,
+            );
+            imb_get_errno(null())
+        };
+        assert_ne!(refused, 0, "the library no longer looks at its arguments");
+        let mut text = [3; 80];
+        assert!(key.seal(1, NO_AAD, &mut text));
+        assert_eq!(key.open(1, NO_AAD, &mut text), Opening::Authentic);
+        // SAFETY: it reads a number.
+        assert_eq!(unsafe { imb_get_errno(null()) }, refused);
+    }
+
     #[test]
     fn what_is_shorter_than_a_tag_is_neither_sealed_nor_opened() {
         let Some(key) = Gcm256::new(&[7; 32]) else { return };

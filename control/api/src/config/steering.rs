@@ -134,6 +134,14 @@ pub struct Prefix {
     pub bits: u8,
 }
 
+impl Prefix {
+    /// One address alone.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        Self { address, bits: if address.is_ipv4() { 32 } else { 128 } }
+    }
+}
+
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.bits)
@@ -152,7 +160,7 @@ impl FromStr for Prefix {
         let (address, bits) =
             text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| NotAPrefix)?;
-        let all = if address.is_ipv4() { 32 } else { 128 };
+        let Self { bits: all, .. } = Self::of(address);
         let bits = bits.map_or(Ok(all), str::parse).map_err(|_| NotAPrefix)?;
         if bits > all { Err(NotAPrefix) } else { Ok(Self { address, bits }) }
     }

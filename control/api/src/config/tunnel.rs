@@ -148,6 +148,18 @@ pub struct TunnelPeer {
     pub allow: Vec<Prefix>,
 }
 
+impl TunnelPeer {
+    /// From where it may call for keys: the prefixes of `allow`, or else its known addresses.
+    #[must_use]
+    pub fn callers(&self) -> Vec<Prefix> {
+        if !self.allow.is_empty() {
+            return self.allow.clone();
+        }
+        let known = [self.address, self.endpoint.map(|endpoint| endpoint.ip())];
+        known.into_iter().flatten().map(Prefix::of).collect()
+    }
+}
+
 /// What is in sealed packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {

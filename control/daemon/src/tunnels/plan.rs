@@ -124,7 +124,7 @@ fn of_peer(peer: &TunnelPeer, settings: Settings) -> Result<WantedPeer, String> 
             trust,
             classical,
             address: peer.endpoint,
-            prefixes: allowed(peer),
+            prefixes: callers(peer),
             mode,
             policy: PolicyHash::of([policy(peer).as_str()]),
             settings,
@@ -145,13 +145,9 @@ fn trust_of(peer: &TunnelPeer, keys: &[String]) -> Result<PeerTrust, String> {
     })
 }
 
-/// From where the peer may call.
-fn allowed(peer: &TunnelPeer) -> Vec<gate::Prefix> {
-    if peer.allow.is_empty() {
-        let addresses = [peer.address, peer.endpoint.map(|endpoint| endpoint.ip())];
-        return addresses.into_iter().flatten().map(gate::Prefix::of).collect();
-    }
-    peer.allow.iter().filter_map(|prefix| gate::Prefix::new(prefix.address, prefix.bits)).collect()
+fn callers(peer: &TunnelPeer) -> Vec<gate::Prefix> {
+    let of = |prefix: &Prefix| gate::Prefix::new(prefix.address, prefix.bits);
+    peer.callers().iter().filter_map(of).collect()
 }
 
 /// What both sides must mean by a tunnel, written alike on both (`docs/key-schedule.md`): what its packets are, and what is

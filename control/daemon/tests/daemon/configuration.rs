@@ -92,9 +92,7 @@ fn whatever_is_killed_at_whatever_point_of_an_apply_one_of_the_two_runs_and_is_t
         assert!(rig.daemon().pending.is_none());
         // Five crashes would be safe mode; these are ours.
         if point % 3 != 0 && point % 4 == 3 {
-            rig.ask(Command::Restart).unwrap();
-            std::thread::sleep(Duration::from_millis(500));
-            rig.wait_for(SupervisionState::Running);
+            rig.restart();
         }
     }
 }

@@ -93,14 +93,12 @@ fn flows(dataplane: &DataplaneStatus) -> u64 {
 }
 
 fn by_dpdk(rig: &Rig) -> u32 {
-    rig.ask(Command::Restart).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    rig.wait_for(SupervisionState::Running);
+    let pid = rig.restart();
     rig.until("flows by DPDK", |status| {
         let dataplane = status.dataplane.as_ref();
         dataplane.is_some_and(|dataplane| dataplane.backend == "dpdk" && flows(dataplane) > 0)
     });
-    rig.dataplane().pid
+    pid
 }
 
 #[test]

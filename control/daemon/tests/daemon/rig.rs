@@ -173,6 +173,18 @@ impl Rig {
         });
     }
 
+    /// Has the data plane started anew; the number of the new one's process.
+    pub(crate) fn restart(&self) -> u32 {
+        let before = self.dataplane().pid;
+        self.ask(Command::Restart).unwrap();
+        // The one before answers until it has ended.
+        self.until("another data plane", |status| {
+            status.dataplane.as_ref().is_some_and(|dataplane| dataplane.pid != before)
+        });
+        self.wait_for(SupervisionState::Running);
+        self.dataplane().pid
+    }
+
     pub(crate) fn until(&self, what: &str, mut is_so: impl FnMut(&Status) -> bool) {
         let began = Instant::now();
         loop {

@@ -53,7 +53,7 @@ impl ExceptionPlan {
         Some(Self {
             local: tunnel.local.clone(),
             listen: tunnel.exchange.listen.map(|listen| listen.port()),
-            callers: tunnel.peers.iter().flat_map(callers).collect(),
+            callers: tunnel.peers.iter().flat_map(TunnelPeer::callers).collect(),
             called: endpoints.collect(),
         })
     }
@@ -99,16 +99,6 @@ impl ExceptionPlan {
             _ => None,
         }
     }
-}
-
-/// From where a peer may call.
-fn callers(peer: &TunnelPeer) -> Vec<Prefix> {
-    if !peer.allow.is_empty() {
-        return peer.allow.clone();
-    }
-    let known = [peer.address, peer.endpoint.map(|endpoint| endpoint.ip())];
-    let whole = |address: IpAddr| Prefix { address, bits: if address.is_ipv4() { 32 } else { 128 } };
-    known.into_iter().flatten().map(whole).collect()
 }
 
 /// Reads the header of a packet; fragments and extension headers are nobody's who agrees on keys.
