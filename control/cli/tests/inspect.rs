@@ -293,6 +293,15 @@ fn catches_interruptions(pid: u32) -> bool {
     caught & (1 << (2 - 1)) != 0
 }
 
+/// Whether all threads of a process wait for something (`proc_pid_stat(5)`).
+fn waits(pid: u32) -> bool {
+    fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().all(|thread| {
+        fs::read_to_string(thread.path().join("stat")).is_ok_and(|stat| {
+            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('S'))
+        })
+    })
+}
+
 #[test]
 fn an_interruption_writes_the_open_flows_and_ends_soon() {
     let mut child = wirewarden()
@@ -313,7 +322,12 @@ fn an_interruption_writes_the_open_flows_and_ends_soon() {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    std::thread::sleep(Duration::from_millis(700));
+    let (began, mut quiet) = (Instant::now(), 0);
+    while quiet < 20 {
+        quiet = if waits(child.id()) { quiet + 1 } else { 0 };
+        assert!(began.elapsed() < Duration::from_secs(30), "it does not wait for more");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let code = ends_within(&mut child, Duration::from_secs(2));

@@ -116,7 +116,7 @@ impl Desk {
     }
 
     async fn apply(&self, apply: &Apply, caller: &Caller) -> Result<Applied, Reason> {
-        let _changing = self.try_change()?;
+        let _changing = self.try_change().await?;
         let (begun, restart) = {
             let mut store = self.store.lock().await;
             let source = if apply.source.is_empty() { "configuration" } else { apply.source.as_str() };
@@ -131,7 +131,7 @@ impl Desk {
     }
 
     async fn roll_back(&self, revision: Option<u64>, caller: &Caller) -> Result<Applied, Reason> {
-        let _changing = self.try_change()?;
+        let _changing = self.try_change().await?;
         let (begun, restart) = {
             let mut store = self.store.lock().await;
             let target = revision.or_else(|| store.pending().map(|pending| pending.back_to));
@@ -148,7 +148,7 @@ impl Desk {
     }
 
     async fn confirm(&self, caller: &Caller) -> Result<Applied, Reason> {
-        let _changing = self.try_change()?;
+        let _changing = self.try_change().await?;
         let mut store = self.store.lock().await;
         let confirmed = store.confirm();
         self.stored(confirmed)?;
@@ -156,8 +156,8 @@ impl Desk {
         Ok(Applied { revision: store.revision(), ..Applied::default() })
     }
 
-    fn try_change(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Reason> {
-        self.changing.try_lock().map_err(|_| Reason::Conflict {
+    async fn try_change(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Reason> {
+        tokio::time::timeout(TURN, self.changing.lock()).await.map_err(|_| Reason::Conflict {
             message: "another change is on its way: try again in a moment".to_owned(),
         })
     }
@@ -302,6 +302,8 @@ impl Desk {
     }
 }
 
+/// How long a change waits for another one: what this program compares by itself is no reason to refuse an operator's.
+const TURN: Duration = Duration::from_secs(2);
 /// How often the clock is looked at.
 const KEEP_TIME: Duration = Duration::from_millis(200);
 

@@ -2,8 +2,8 @@
 //!
 //! [`packet`] builds frames with right lengths and checksums, [`conversation`] lets a client and a server talk over
 //! TCP or UDP, [`content`] is what they say, and [`mixed`] and [`load`] are whole captures; [`invented`] has
-//! signatures. [`memory`] looks for what a program should have wiped. Addresses are private or set aside for documentation and benchmarks (RFC 1918, 2544, 3849, 5737),
-//! names those of RFC 2606.
+//! signatures. [`memory`] looks for what a program should have wiped, [`still`] for times in which the machine stood still. Addresses
+//! are private or set aside for documentation and benchmarks (RFC 1918, 2544, 3849, 5737), names those of RFC 2606.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ pub mod packet;
 pub mod pcap;
 pub mod random;
 pub mod seeds;
+pub mod still;
 
 use std::io;
 

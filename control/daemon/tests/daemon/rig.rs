@@ -49,7 +49,8 @@ impl Rig {
 
     pub(crate) fn prepared(more: &[&str]) -> Option<Self> {
         dataplane()?;
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where that is possible: a disk that is slow to sync is not what is tested.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let mut writer = PcapWriter::new(fs::File::create(folder.path().join("load.pcap")).unwrap()).unwrap();
         load::random_udp(FLOWS, 4 * FLOWS, &mut writer).unwrap();
         writer.finish().unwrap();
@@ -175,7 +176,11 @@ impl Rig {
 
     /// Has the data plane started anew; the number of the new one's process.
     pub(crate) fn restart(&self) -> u32 {
-        let before = self.dataplane().pid;
+        let mut before = 0;
+        self.until("a data plane", |status| {
+            before = status.dataplane.as_ref().map_or(0, |dataplane| dataplane.pid);
+            before != 0
+        });
         self.ask(Command::Restart).unwrap();
         // The one before answers until it has ended.
         self.until("another data plane", |status| {

@@ -3,11 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use sample::still::Still;
 use sha2::{Digest, Sha256};
 
 use crate::network::Network;
@@ -27,7 +28,7 @@ pub(crate) struct Tally {
     pub(crate) sent: u32,
     pub(crate) arrived: u32,
     pub(crate) twice: u32,
-    /// The longest time without a packet.
+    /// The longest time without a packet, but for what the machine stood still meanwhile.
     pub(crate) gap: Duration,
 }
 
@@ -74,14 +75,16 @@ fn way(network: &Network, from: usize, end: &Arc<AtomicBool>) -> (JoinHandle<u32
     let sender = network.thread(&format!("host{from}"), move || {
         let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
         socket.connect(address).unwrap();
-        let (began, mut number) = (Instant::now(), 0_u32);
+        let step = Duration::from_secs(1) / RATE;
+        let (mut due, mut number) = (Instant::now(), 0_u32);
         while !ended.load(Ordering::Relaxed) {
             let mut packet = [0x5A; 400];
             packet[..4].copy_from_slice(&number.to_be_bytes());
             if socket.send(&packet).is_ok() {
                 number += 1;
             }
-            let due = began + Duration::from_secs(1) / RATE * number;
+            // What was not sent while the machine stood still is not sent all at once.
+            due = (due + step).max(Instant::now());
             thread::sleep(due.saturating_duration_since(Instant::now()));
         }
         number
@@ -94,7 +97,8 @@ fn receive(bound: &Sender<()>, ended: &AtomicBool) -> Tally {
     socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4 << 20);
     bound.send(()).unwrap();
-    let (mut tally, mut seen, mut last) = (Tally::default(), Vec::<bool>::new(), None::<Instant>);
+    let (mut tally, mut seen, mut last) = (Tally::default(), Vec::<bool>::new(), None::<(Instant, Duration)>);
+    let still = Still::watch();
     let mut bytes = [0; 2048];
     loop {
         match socket.recv(&mut bytes) {
@@ -106,11 +110,13 @@ fn receive(bound: &Sender<()>, ended: &AtomicBool) -> Tally {
                 } else {
                     tally.arrived += 1;
                 }
-                let now = Instant::now();
-                tally.gap = tally.gap.max(last.map_or(Duration::ZERO, |last| now - last));
-                last = Some(now);
+                let (now, stood) = (Instant::now(), still.so_far());
+                if let Some((then, before)) = last {
+                    tally.gap = tally.gap.max((now - then).saturating_sub(stood - before));
+                }
+                last = Some((now, stood));
             }
-            Err(_) if ended.load(Ordering::Relaxed) && last.is_none_or(|last| last.elapsed() > REST) => {
+            Err(_) if ended.load(Ordering::Relaxed) && last.is_none_or(|(last, _)| last.elapsed() > REST) => {
                 return tally;
             }
             Err(_) => {}
@@ -121,6 +127,7 @@ fn receive(bound: &Sender<()>, ended: &AtomicBool) -> Tally {
 /// A stream of bytes from west to east, until it is told to end.
 pub(crate) struct Stream {
     end: Arc<AtomicBool>,
+    arrived: Arc<AtomicU64>,
     sender: JoinHandle<(u64, [u8; 32])>,
     receiver: JoinHandle<(u64, [u8; 32])>,
 }
@@ -128,7 +135,8 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn start(network: &Network) -> Self {
         let (bound, is_bound) = channel();
-        let end = Arc::new(AtomicBool::new(false));
+        let (end, arrived) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let counted = Arc::clone(&arrived);
         let receiver = network.thread("host1", move || {
             let listener = TcpListener::bind(("0.0.0.0", PORT)).unwrap();
             bound.send(()).unwrap();
@@ -140,6 +148,7 @@ impl Stream {
                     count => {
                         hash.update(&bytes[..count]);
                         length += count as u64;
+                        counted.store(length, Ordering::Relaxed);
                     }
                 }
             }
@@ -158,7 +167,12 @@ impl Stream {
             }
             (length, hash.finalize().into())
         });
-        Self { end, sender, receiver }
+        Self { end, arrived, sender, receiver }
+    }
+
+    /// Bytes that have arrived.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
     }
 
     /// Ends it; how many bytes arrived, all as they were sent.

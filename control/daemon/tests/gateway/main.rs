@@ -181,7 +181,7 @@ fn the_wire_becomes_narrower(sites: &Sites) {
     let took = sites
         .until("a narrower path", |sites| (0..2).all(|at| (1392..=1403).contains(&sites.row(at).path_mtu)));
     let stream = Stream::start(&sites.network);
-    thread::sleep(Duration::from_secs(1));
+    sites.until("bytes by TCP", |_| stream.arrived() > 1 << 18);
     let bytes = stream.end();
     eprintln!("a narrower wire: {} bytes found after {took:?}, {bytes} bytes by TCP", sites.row(0).path_mtu);
     assert!(bytes > 1 << 18, "{bytes}");

@@ -47,7 +47,7 @@ fn busy(plane: &Plane, more: &str) -> String {
 
 #[test]
 fn files_are_rotated_while_packets_flow_and_no_line_is_lost() {
-    let plane = Plane::start("");
+    let mut plane = Plane::start("");
     let text = busy(&plane, "rotate_every = \"1s\"\nkeep_files = 100\n");
     plane.client().ask(Command::Configure { text }).unwrap();
     until("rotated", || output(&plane).rotations >= 2);
@@ -56,12 +56,12 @@ fn files_are_rotated_while_packets_flow_and_no_line_is_lost() {
     assert!(Process::new("kill").args(["-HUP", &plane.pid().to_string()]).status().unwrap().success());
     until("opened anew", || output(&plane).reopened >= 1);
     until("written again", || plane.folder().join("eve.json").metadata().is_ok_and(|about| about.len() > 0));
-    let folder = plane.folder().to_owned();
     let counted = output(&plane);
     assert_eq!((counted.lost_lines, counted.errors, counted.file_errors), (0, 0, 0), "{counted:?}");
-    // All that was counted is in the files; what came since may be, too.
-    assert!(lines(&folder, "eve.json") >= counted.lines, "{counted:?}");
-    assert!(plane.stop().contains("received"));
+    let told = plane.end();
+    // All that was counted is in the files; what came since is, too.
+    assert!(lines(plane.folder(), "eve.json") >= counted.lines, "{counted:?}");
+    assert!(told.contains("received"));
 }
 
 #[test]

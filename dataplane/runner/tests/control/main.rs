@@ -16,8 +16,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use api::control::{
-    ClientError, Command, CounterSnapshot, FlowOrder, FlowQuery, Message, Mode, Observe, Reason, Reply,
-    WorkerState,
+    ClientError, Command, CounterSnapshot, DataplaneStatus, FlowOrder, FlowQuery, Message, Mode, Observe,
+    Reason, Reply, WorkerState,
 };
 
 use plane::{LOAD, Plane, configuration};
@@ -28,9 +28,9 @@ fn every_packet_is_accounted_for_whenever_one_looks() {
     let mut client = plane.client();
     let mut last = 0;
     for _ in 0..20 {
-        let Reply::Counters(counters) = client.ask(Command::Counters).unwrap() else { panic!("counters") };
+        let counters = counters(&mut client);
         for worker in &counters.workers {
-            assert!(worker.exact && worker.adds_up(), "{worker:?}");
+            assert!(worker.adds_up(), "{worker:?}");
             let queues: u64 = worker.queues.iter().map(|queue| queue.rx_packets).sum();
             assert_eq!(queues, worker.received, "what the queues gave is what the worker took");
         }
@@ -39,11 +39,9 @@ fn every_packet_is_accounted_for_whenever_one_looks() {
         last = counters.received();
         std::thread::sleep(Duration::from_millis(50));
     }
-    let Reply::Status(status) = client.ask(Command::Status).unwrap() else { panic!("status") };
-    let status = status.dataplane.unwrap();
+    let status = heard(&mut client);
     assert_eq!((status.mode, status.backend.as_str(), status.generation), (Mode::Normal, "dpdk", 1));
     assert_eq!(status.workers[0].state, WorkerState::Running);
-    assert!(status.workers[0].silent_ms < 500, "{status:?}");
     assert!(status.signatures > 100 && status.protocols > 100 && status.services > 10, "{status:?}");
     assert!(plane.stop().contains("received"));
 }
@@ -287,7 +285,7 @@ fn in_safe_mode_packets_are_counted_and_nothing_reads_them() {
 
 #[test]
 fn a_data_plane_that_is_told_to_stop_ends_in_order() {
-    let plane = Plane::start("");
+    let mut plane = Plane::start("");
     assert_eq!(plane.client().ask(Command::Stop).unwrap(), Reply::Done);
     let summary = plane.wait();
     assert!(summary.contains("received") && !summary.contains("DOES NOT ADD UP"), "{summary}");
@@ -303,10 +301,28 @@ fn two_data_planes_do_not_share_a_socket() {
     assert!(configuration(plane.folder(), "").contains("boot.ports"));
 }
 
+/// Counters that all workers have given: one that got no processor for a fifth of a second has not.
 fn counters(client: &mut api::control::Client) -> CounterSnapshot {
-    match client.ask(Command::Counters).unwrap() {
-        Reply::Counters(counters) => counters,
-        other => panic!("{other:?}"),
+    let began = Instant::now();
+    loop {
+        let Reply::Counters(counters) = client.ask(Command::Counters).unwrap() else { panic!("counters") };
+        if counters.workers.iter().all(|worker| worker.exact) {
+            return counters;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "no worker answers: {counters:?}");
+    }
+}
+
+/// The state of a data plane whose workers were heard a moment ago.
+fn heard(client: &mut api::control::Client) -> DataplaneStatus {
+    let began = Instant::now();
+    loop {
+        let Reply::Status(status) = client.ask(Command::Status).unwrap() else { panic!("status") };
+        let status = status.dataplane.unwrap();
+        if status.workers.iter().all(|worker| worker.silent_ms < 500) {
+            return status;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "no worker is heard: {status:?}");
     }
 }
 

@@ -106,14 +106,19 @@ impl Plane {
     }
 
     /// Interrupts it and waits for its end; its summary.
-    pub(crate) fn stop(self) -> String {
+    pub(crate) fn stop(mut self) -> String {
+        self.end()
+    }
+
+    /// The same, and keeps its folder.
+    pub(crate) fn end(&mut self) -> String {
         let pid = self.child.as_ref().unwrap().id();
         assert!(Command::new("kill").arg("-INT").arg(pid.to_string()).status().unwrap().success());
         self.wait()
     }
 
     /// Waits for its end; its summary.
-    pub(crate) fn wait(mut self) -> String {
+    pub(crate) fn wait(&mut self) -> String {
         let output = self.child.take().unwrap().wait_with_output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{told}");

@@ -36,6 +36,8 @@ version = 1
 flow_memory = "16MiB"
 [boot.memory]
 hugepages = false
+[boot.xdp]
+watchdog = "30s"
 [[boot.ports]]
 name = "tap"
 device = "ta"
@@ -111,8 +113,11 @@ fn an_inline_pair_forwards_from_one_interface_to_the_other() {
     let mut writer = PcapWriter::new(fs::File::create(&capture).unwrap()).unwrap();
     load::random_udp(100, PACKETS, &mut writer).unwrap();
     writer.finish().unwrap();
+    // Room for all packets: a sender whose machine stood still sends what is due all at once.
+    let room = "rx_descriptors = 4096\ntx_descriptors = 4096\n";
     let configuration = format!(
-        "{CONFIGURATION}mode = \"inline\"\npeer = \"other\"\n[[boot.ports]]\nname = \"other\"\ndevice = \"tb\"\nmode = \"inline\"\npeer = \"tap\"\n"
+        "{CONFIGURATION}{room}mode = \"inline\"\npeer = \"other\"\n\
+         [[boot.ports]]\nname = \"other\"\ndevice = \"tb\"\n{room}mode = \"inline\"\npeer = \"tap\"\n"
     );
     let plane = DataPlane::start(&namespace, folder.path(), &configuration, "AF_XDP on tb, native mode");
     let mut replay = namespace.command("tcpreplay");

@@ -72,7 +72,7 @@ pub(crate) struct DataPlane {
 }
 
 impl DataPlane {
-    /// Starts it, and waits until its ports are open.
+    /// Starts it, and waits until its ports are open and their workers run.
     pub(crate) fn start(namespace: &Namespace, folder: &Path, configuration: &str, opened: &str) -> Self {
         Self::start_with(namespace, folder, configuration, opened, &[])
     }
@@ -92,11 +92,19 @@ impl DataPlane {
         command.stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap());
         let plane = Self { child: command.spawn().unwrap(), said };
         let started = Instant::now();
-        while !plane.said().contains(opened) {
+        while !plane.said().contains(opened) || !plane.works() {
             assert!(started.elapsed() < OPENING, "not opened: {}", plane.said());
             sleep(Duration::from_millis(5));
         }
         plane
+    }
+
+    /// Whether it has a worker: ports are open before.
+    fn works(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        threads.into_iter().flatten().flatten().any(|thread| {
+            fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.starts_with("worker-"))
+        })
     }
 
     pub(crate) fn said(&self) -> String {

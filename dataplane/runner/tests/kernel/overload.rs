@@ -1,7 +1,7 @@
 //! More packets than the worker takes, on an interface by which the host is also reached.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -72,6 +72,9 @@ pub(crate) fn check() {
 
     let plane = DataPlane::start(&host, folder.path(), CONFIGURATION, "AF_XDP on ta, native mode");
     let mut server = host.command("python3").args(["-c", SERVER]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), "listening");
     sleep(Duration::from_millis(500));
     let resident = resident_kib(plane.id());
     let client = outside

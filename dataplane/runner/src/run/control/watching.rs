@@ -104,6 +104,7 @@ impl Silence {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
     use std::thread;
     use std::time::Duration;
 
@@ -161,8 +162,9 @@ mod tests {
         (watched, thread::Builder::new().spawn(spin).unwrap())
     }
 
-    /// What of `watched` milliseconds a thread is held to account for.
-    fn held(thread: &Thread, watched: u64) -> u64 {
+    /// For how many of at least `watched` milliseconds a thread is held to account, and how many those were: no more between
+    /// two looks than may count.
+    fn held(thread: &Thread, watched: u64) -> (u64, u64) {
         while thread.0.get().is_none() {
             thread::sleep(Duration::from_millis(1));
         }
@@ -170,11 +172,15 @@ mod tests {
         let mut silence = Silence::default();
         let elapsed = || u64::try_from(began.elapsed().as_millis()).unwrap();
         silence.ended(elapsed(), thread);
-        while elapsed() < watched {
+        let (mut seen, mut last) = (0, elapsed());
+        while seen < watched {
             thread::sleep(Duration::from_millis(10));
-            silence.goes_on(elapsed(), thread);
+            let at = elapsed();
+            silence.goes_on(at, thread);
+            seen += (at - last).min(BETWEEN_LOOKS_MS);
+            last = at;
         }
-        silence.held_ms()
+        (silence.held_ms(), seen)
     }
 
     #[test]
@@ -184,19 +190,21 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let threads: Vec<_> = (0..8).map(|_| spinning(core, &stop)).collect();
         // A share of an eighth, and room for a scheduler that is not fair at every moment.
-        let starved = held(&threads.first().unwrap().0, 600);
+        let (starved, watched) = held(&threads.first().unwrap().0, 600);
         stop.store(true, Ordering::Relaxed);
         threads.into_iter().for_each(|(_, handle)| handle.join().unwrap());
-        assert!(starved < 400, "{starved} of 600 ms");
+        assert!(3 * starved < 2 * watched, "{starved} of {watched} ms");
         let asleep = Arc::new(Thread::default());
         let own = Arc::clone(&asleep);
+        let (end, ended) = channel::<()>();
         let sleep = move || {
             own.is_this();
-            thread::sleep(Duration::from_millis(800));
+            let _ = ended.recv();
         };
         let sleeper = thread::Builder::new().spawn(sleep).unwrap();
-        let slept = held(&asleep, 400);
-        assert!(slept >= 350, "{slept} of 400 ms");
+        let (slept, watched) = held(&asleep, 400);
+        drop(end);
+        assert!(slept + 50 >= watched, "{slept} of {watched} ms");
         sleeper.join().unwrap();
     }
 }

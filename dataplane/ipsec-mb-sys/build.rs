@@ -1,5 +1,6 @@
 //! Compiles the shim against the system's `intel-ipsec-mb.h` and links the library, which Debian ships as an archive.
 
+#[path = "build/unshare.rs"]
 mod unshare;
 
 use std::fmt::Display;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 fn main() -> ExitCode {
-    for path in ["build", "shim/shim.c"] {
+    for path in ["build.rs", "build", "shim/shim.c"] {
         println!("cargo::rerun-if-changed={path}");
     }
     // Intel's library is for its own instruction set; elsewhere this crate is empty.
