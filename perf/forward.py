@@ -99,7 +99,7 @@ def main():
     parser.add_argument("--check", action="store_true", help=f"exit with 1 below {WANTED}")
     args = parser.parse_args()
     if shutil.which("dpdk-testpmd") is None:
-        sys.exit("dpdk-testpmd is not installed: sudo apt-get install dpdk")
+        sys.exit("dpdk-testpmd is not installed: sudo apt-get install dpdk-dev")
     if (os.cpu_count() or 1) < 2:
         sys.exit("it takes two cores: one to forward, one for everything else")
     if not args.no_build:

@@ -21,7 +21,7 @@ pub(super) struct Peer {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PeerError {
     /// It is not installed, or not in `PATH`.
-    #[error("it is not installed (sudo apt-get install dpdk)")]
+    #[error("it is not installed (sudo apt-get install dpdk-dev)")]
     Absent,
     /// It needs a core beside the one that forwards.
     #[error("it needs two cores")]
