@@ -19,12 +19,6 @@ impl Prefix {
         (length <= longest).then_some(Self { address: address.to_canonical(), length })
     }
 
-    /// The prefix of one address alone.
-    pub fn of(address: IpAddr) -> Self {
-        let address = address.to_canonical();
-        Self { address, length: if address.is_ipv4() { 32 } else { 128 } }
-    }
-
     /// Whether `address` is within it.
     pub fn contains(&self, address: IpAddr) -> bool {
         let bits = |address: IpAddr| match address {

@@ -13,6 +13,7 @@ const BUSY: Duration = Duration::from_millis(100);
 /// Watches for how long the machine stands still, as a guest does whose host has other work.
 #[derive(Debug)]
 pub struct Still {
+    began: Instant,
     seen: Arc<Mutex<Seen>>,
     over: Arc<AtomicBool>,
 }
@@ -27,7 +28,8 @@ impl Still {
     /// Watches from now on, until it is dropped.
     #[must_use]
     pub fn watch() -> Self {
-        let seen = Arc::new(Mutex::new(Seen { last: Instant::now(), stood: Duration::ZERO }));
+        let began = Instant::now();
+        let seen = Arc::new(Mutex::new(Seen { last: began, stood: Duration::ZERO }));
         let over = Arc::new(AtomicBool::new(false));
         let (own, ended) = (Arc::clone(&seen), Arc::clone(&over));
         thread::spawn(move || {
@@ -37,7 +39,13 @@ impl Still {
                 *seen = Seen { last: Instant::now(), stood: seen.so_far() };
             }
         });
-        Self { seen, over }
+        Self { began, seen, over }
+    }
+
+    /// How long ago the watch began, but for what the machine stood still.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed().saturating_sub(self.so_far())
     }
 
     /// For how long it has stood still since the watch began.

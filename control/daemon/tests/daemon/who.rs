@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command as Process;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api::control::Command;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -94,9 +94,9 @@ fn ten_thousand_who_say_nothing_keep_nobody_out() {
     }
     // Who asks now is behind all of those that are not accepted yet.
     assert!(rig.ask(Command::Status).is_ok());
-    let (still, asked) = (Still::watch(), Instant::now());
+    let asked = Still::watch();
     assert!(rig.ask(Command::Status).is_ok());
-    let took = asked.elapsed().saturating_sub(still.so_far());
+    let took = asked.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
     drop(idle);
     assert!(rig.ask(Command::Status).is_ok());

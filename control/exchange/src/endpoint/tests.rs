@@ -46,7 +46,7 @@ impl Sites {
             trust: named.clone(),
             classical: hybrid.then_some(named),
             address: calls.then(|| (address, 7899).into()),
-            prefixes: vec![Prefix::of(address.into())],
+            prefixes: vec![Prefix::new(address.into(), 32).unwrap()],
             mode: Mode::Tunnel,
             policy: PolicyHash::of(["10.1.0.0/16 10.2.0.0/16"]),
             settings,
