@@ -63,8 +63,12 @@ pub enum ServiceBasis {
     Alpn,
     /// The names in the server's certificate.
     Certificate,
+    /// A signature that only this service's payloads match.
+    Signature,
     /// The server's address: a guess.
     Address,
+    /// The server's port: a guess.
+    Port,
 }
 
 impl ServiceBasis {
@@ -80,7 +84,9 @@ impl ServiceBasis {
             Self::Realm => "realm",
             Self::Alpn => "alpn",
             Self::Certificate => "certificate",
+            Self::Signature => "signature",
             Self::Address => "address",
+            Self::Port => "port",
         }
     }
 }

@@ -662,6 +662,14 @@ impl Engine {
                 slot.class.evidence = Evidence { offset: port, ..slot.class.evidence };
             }
         }
+        let of_port = || self.plan.guesses().service_of_port(carrier, port);
+        if slot.class.protocol == ProtocolId::UNKNOWN
+            && slot.class.service == ServiceId::default()
+            && let Some(service) = of_port()
+        {
+            slot.class.service = service;
+            slot.class.evidence.service = ServiceBasis::Port;
+        }
         let of_server = |ip| self.plan.guesses().of_server(carrier, ip, port);
         if slot.class.service == ServiceId::default()
             && let Some(service) = slot.key.ip(server).and_then(of_server)

@@ -28,6 +28,8 @@ pub struct Plan {
     services: Arc<ServiceSet>,
     /// Number of each service of the set.
     of_services: Vec<ServiceId>,
+    /// Service of each signature, by its number among the names.
+    of_claims: Vec<ServiceId>,
     guesses: Arc<GuessTable>,
     /// What the files of services and guesses say: the plan that follows reads them again where it is another.
     others: Others,
@@ -120,6 +122,7 @@ impl Plan {
         signatures: Result<SignatureSet, SignatureErrors>,
     ) -> Result<Self, SignatureErrors> {
         let (signatures, services) = both(signatures, ServiceSet::from_files(files))?;
+        services.check_signatures(|id| signatures.has_file(id))?;
         let mut plan = Self::new(signatures, Arc::new(services), Names::default());
         plan.guesses = Arc::new(GuessTable::from_files(files, &plan.names)?);
         plan.others = Others::of(files);
@@ -154,6 +157,7 @@ impl Plan {
             false => ServiceSet::from_files(files).map(Arc::new),
         };
         let (signatures, services) = both(self.signatures.following(files, merged), services)?;
+        services.check_signatures(|id| signatures.has_file(id))?;
         let mut plan = Self::new(signatures, services, self.names.clone());
         // Numbers are never given anew, so that those in the table stay right.
         plan.guesses = match others.guesses == self.others.guesses {
@@ -182,6 +186,7 @@ impl Plan {
             names.add_service(*service);
         }
         let of_services = numbers_of_services(&mut names, &services);
+        let of_claims = services_of_signatures(&names, &signatures, (&services, &of_services));
         let mut by_name: Vec<_> = names
             .protocols()
             .enumerate()
@@ -200,6 +205,7 @@ impl Plan {
             of_labels,
             services,
             of_services,
+            of_claims,
             guesses: Arc::default(),
             others: Others::of(&[]),
             tcp,
@@ -244,6 +250,11 @@ impl Plan {
     ) -> Option<(ServiceId, ServiceBasis)> {
         let (place, basis) = services::of_events(&self.services, batch, first)?;
         Some((*self.of_services.get(place)?, basis))
+    }
+
+    /// The service whose payloads alone a signature matches.
+    pub(crate) fn service_of_signature(&self, number: u16) -> Option<ServiceId> {
+        self.of_claims.get(usize::from(number)).copied().filter(|service| *service != ServiceId::default())
     }
 
     /// What a server's port is usually used for, where a payload was seen (`has_spoken`) only if nothing here knows
@@ -427,6 +438,20 @@ fn numbers_of_signatures(names: &mut Names, signatures: &SignatureSet) -> Vec<u1
         }
     };
     (0..signatures.len()).map(&mut number_of).collect()
+}
+
+/// The service of each signature by its number among the names; none where no service claims its file.
+fn services_of_signatures(
+    names: &Names,
+    signatures: &SignatureSet,
+    (services, of_services): (&ServiceSet, &[ServiceId]),
+) -> Vec<ServiceId> {
+    let ids: BTreeMap<String, &str> = (0..=u16::MAX)
+        .map_while(|index| signatures.label(index))
+        .map(|label| (label.to_string(), label.id.as_str()))
+        .collect();
+    let service = |label: &str| Some(*of_services.get(services.of_signature(ids.get(label)?)?)?);
+    names.signatures().map(|(_, label)| service(label).unwrap_or_default()).collect()
 }
 
 /// Number of a protocol in the static list, where it is one of those.

@@ -165,7 +165,9 @@ const fn basis_text(basis: ServiceBasis) -> &'static str {
         ServiceBasis::Realm => "the realm",
         ServiceBasis::Alpn => "the application protocol (ALPN)",
         ServiceBasis::Certificate => "the server's certificate",
+        ServiceBasis::Signature => "the signature",
         ServiceBasis::Address => "the server's address, a guess",
+        ServiceBasis::Port => "the server's port, a guess",
     }
 }
 

@@ -98,8 +98,10 @@ fn services(args: &ProtocolsArgs, plan: &Plan, look: &Look) -> Result<String, St
     let mut all: Vec<&Service> = plan.services().services().iter().collect();
     all.sort_by_key(|service| service.name.to_ascii_lowercase());
     let object = |service: &Service| {
-        let Service { name, category, domains, alpn } = service;
-        json!({ "name": name, "category": category, "domains": domains, "alpn": alpn })
+        let Service { name, category, domains, alpn, signatures } = service;
+        json!({
+            "name": name, "category": category, "domains": domains, "alpn": alpn, "signatures": signatures,
+        })
     };
     let Some(name) = &args.name else {
         if args.json {
@@ -124,9 +126,14 @@ fn services(args: &ProtocolsArgs, plan: &Plan, look: &Look) -> Result<String, St
         return Ok(pretty(&object(one)));
     }
     let mut page = format!("{}\n", look.paint(Ink::Heading, &one.name));
-    for (title, values) in
-        [("for", std::slice::from_ref(&one.category)), ("domains", &one.domains), ("ALPN ids", &one.alpn)]
-    {
+    let category = std::slice::from_ref(&one.category);
+    let fields = [
+        ("for", category),
+        ("domains", &one.domains),
+        ("ALPN ids", &one.alpn),
+        ("signatures", &one.signatures),
+    ];
+    for (title, values) in fields {
         if !values.is_empty() {
             known::field(&mut page, look, title, &values.join(", "));
         }

@@ -575,6 +575,15 @@ impl Inspection {
         slot.class = Classification { service, ..class };
         slot.class.evidence.service = basis;
         cx.tell(Step::Decided(slot.class));
+        if class.tier == Tier::Signature
+            && service == ServiceId::default()
+            && let Some(service) = cx.plan.service_of_signature(class.evidence.signature)
+        {
+            let basis = ServiceBasis::Signature;
+            slot.class.service = service;
+            slot.class.evidence.service = basis;
+            cx.tell(Step::Service { service, basis });
+        }
         match cx.parsers.take(class.protocol) {
             Some(mut parser) => {
                 if let Some(announced) = &self.announced

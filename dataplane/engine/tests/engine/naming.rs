@@ -80,6 +80,45 @@ fn guesses_can_be_switched_off() {
     assert_eq!((flow.protocol.as_str(), flow.summary.class.tier), ("unknown", Tier::None));
 }
 
+#[test]
+fn a_signature_that_is_one_services_own_tells_the_service() {
+    let mut bench = Bench::new();
+    let mut probe = vec![0x01, 0x81];
+    probe.extend_from_slice(b"sdping\x01\x02\x03\x04\x05\x06\x07\x08");
+    bench.udp(v4(2, 40_000), v4(1, 27_045), &probe);
+    let [flow] = bench.shut_down() else { panic!("one flow") };
+    assert_eq!(flow.protocol, "steam_datagram_relay");
+    assert_eq!(service(flow), (Some("Steam".to_owned()), ServiceBasis::Signature));
+}
+
+/// Something of each side that nothing knows.
+fn talk(bench: &mut Bench, port: u16) {
+    let (client, server) = (v4(2, 40_000), v4(1, port));
+    bench.udp(client, server, b"\xf9\x01 nothing that anybody would ever say, twice over");
+    bench.udp(server, client, b"\xf9\x02 nor would anybody answer in this way, I think");
+}
+
+#[test]
+fn a_port_that_a_company_publishes_makes_a_guess_at_the_service() {
+    let mut bench = Bench::new();
+    talk(&mut bench, 7985);
+    let [flow] = bench.shut_down() else { panic!("one flow") };
+    assert_eq!((flow.protocol.as_str(), flow.summary.class.tier), ("unknown", Tier::None));
+    assert_eq!(service(flow), (Some("Viber".to_owned()), ServiceBasis::Port));
+}
+
+#[test]
+fn the_port_of_a_service_says_nothing_where_a_protocol_is_known_or_nobody_answers() {
+    let mut bench = Bench::new();
+    let (client, server) = (v4(2, 40_000), v4(1, 7985));
+    bench.udp(client, server, &dns::query(1, "www.example.com", 1));
+    bench.udp(server, client, &dns::query(1, "www.example.com", 1));
+    bench.udp(v4(3, 40_001), server, b"\xf9\x01 nothing that anybody would ever say, twice over");
+    for flow in bench.shut_down() {
+        assert_eq!(service(flow), (None, ServiceBasis::None), "{}", flow.protocol);
+    }
+}
+
 /// Hands on what kind each step was.
 #[derive(Debug)]
 struct Kinds(mpsc::Sender<String>);

@@ -2,7 +2,7 @@
 //!
 //! `signatures/guesses/*.toml` says it. A guess names a flow that nothing else did, only where both sides spoke and
 //! what they said does not contradict, and is always marked: [`crate::Tier::Guess`] for a protocol,
-//! [`crate::ServiceBasis::Address`] for a service. `docs/services.md` is the guide for those who write the files.
+//! [`crate::ServiceBasis::Address`] or [`crate::ServiceBasis::Port`] for a service. `docs/services.md` is the guide for those who write the files.
 
 mod networks;
 
@@ -12,7 +12,7 @@ use toml::de::DeTable;
 
 use super::signatures::files::below;
 use super::signatures::problem::Problems;
-use super::signatures::reader::{Lines, Section};
+use super::signatures::reader::{Lines, Located, Section};
 use super::signatures::{Problem, SignatureErrors, SignatureFile};
 use crate::protocols::Carrier;
 use crate::{Names, ProtocolId, ServiceId};
@@ -21,7 +21,7 @@ use networks::{Network, Networks};
 /// Where the files are.
 pub(crate) const FOLDER: &str = "guesses/";
 const FILE_KEYS: &[&str] = &["port", "network"];
-const PORT_KEYS: &[&str] = &["protocol", "tcp", "udp", "sctp", "confidence"];
+const PORT_KEYS: &[&str] = &["protocol", "service", "tcp", "udp", "sctp", "confidence"];
 const NETWORK_KEYS: &[&str] = &["service", "addresses", "tcp", "udp", "sctp", "udp_range"];
 /// A port alone is weak: more than this is for those who looked.
 const MOST_CONFIDENCE: u32 = 40;
@@ -41,6 +41,8 @@ pub struct PortGuess {
 pub struct GuessTable {
     /// Ascending by carrier and port.
     ports: Vec<((u8, u16), PortGuess)>,
+    /// Ports of a service whose protocol has no name, ascending by carrier and port.
+    port_services: Vec<((u8, u16), ServiceId)>,
     networks: Networks,
     /// Networks whose owner says what a port of theirs is for, ascending by carrier and port.
     port_networks: Vec<((u8, u16), Networks)>,
@@ -58,6 +60,7 @@ impl GuessTable {
         let mut table = Assembly {
             names,
             ports: BTreeMap::new(),
+            port_services: BTreeMap::new(),
             networks: BTreeMap::new(),
             port_networks: BTreeMap::new(),
             range_networks: BTreeMap::new(),
@@ -76,6 +79,7 @@ impl GuessTable {
         let of_ranges = table.range_networks.iter();
         Ok(Self {
             ports: table.ports.into_iter().collect(),
+            port_services: table.port_services.into_iter().collect(),
             networks: Networks::compile(&table.networks),
             port_networks: of_ports.map(|(port, networks)| (*port, Networks::compile(networks))).collect(),
             range_networks: of_ranges
@@ -90,6 +94,14 @@ impl GuessTable {
         let key = (number(carrier)?, port);
         let at = self.ports.binary_search_by_key(&key, |(key, _)| *key).ok()?;
         self.ports.get(at).map(|(_, guess)| *guess)
+    }
+
+    /// Whose port it is, where its owner publishes it and the protocol has no name.
+    #[must_use]
+    pub fn service_of_port(&self, carrier: Carrier, port: u16) -> Option<ServiceId> {
+        let key = (number(carrier)?, port);
+        let at = self.port_services.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        self.port_services.get(at).map(|(_, service)| *service)
     }
 
     /// Whose a server is: what its port is for at its address, else whose the address is.
@@ -128,6 +140,7 @@ fn number(carrier: Carrier) -> Option<u8> {
 struct Assembly<'n> {
     names: &'n Names,
     ports: BTreeMap<(u8, u16), PortGuess>,
+    port_services: BTreeMap<(u8, u16), ServiceId>,
     networks: BTreeMap<Network, ServiceId>,
     port_networks: BTreeMap<(u8, u16), BTreeMap<Network, ServiceId>>,
     range_networks: BTreeMap<(u16, u16), BTreeMap<Network, ServiceId>>,
@@ -153,13 +166,29 @@ impl Assembly<'_> {
     }
 
     fn port(&mut self, section: &Section<'_>, file: &SignatureFile, problems: &mut Problems<'_>) {
-        let name = section.required("protocol", "write its name in `app_proto`", problems);
-        let confidence = section.number("confidence", (1, MOST_CONFIDENCE), problems);
-        let confidence = confidence.map_or(USUAL_CONFIDENCE, |confidence| confidence.value);
         if !CARRIERS.iter().any(|(carrier, _)| section.has(carrier)) {
             let mend = "write the ports, or `udp` or `sctp`";
             problems.add(section.line, Problem::MissingKey { key: "tcp", mend });
         }
+        if !section.has("service") {
+            return self.port_of_protocol(section, file, problems);
+        }
+        for key in ["protocol", "confidence"].into_iter().filter(|key| section.has(key)) {
+            problems.add(section.line_of(key), Problem::Both { first: "service", second: key });
+        }
+        let name = section.required("service", "write its name in `app_service`", problems);
+        let Some(service) = name.and_then(|name| self.service(&name, problems)) else { return };
+        for (number, port) in ports_of(section, problems) {
+            let before = self.port_services.insert((number, port), service).filter(|_| !file.overrides);
+            let first = before.and_then(|before| self.names.service(before));
+            check_free(section, (number, port), first, problems);
+        }
+    }
+
+    fn port_of_protocol(&mut self, section: &Section<'_>, file: &SignatureFile, problems: &mut Problems<'_>) {
+        let name = section.required("protocol", "write its name in `app_proto`, or `service`", problems);
+        let confidence = section.number("confidence", (1, MOST_CONFIDENCE), problems);
+        let confidence = confidence.map_or(USUAL_CONFIDENCE, |confidence| confidence.value);
         let Some(name) = name else { return };
         let Some(protocol) = self.names.protocol_id(name.value) else {
             let known = "the protocols that have code or a signature".to_owned();
@@ -171,12 +200,19 @@ impl Assembly<'_> {
         for (number, port) in ports_of(section, problems) {
             let before = self.ports.insert((number, port), guess).filter(|_| !file.overrides);
             let first = before.and_then(|before| self.names.protocol(before.protocol));
-            let (Some(first), Some((carrier, _))) = (first, CARRIERS.get(usize::from(number))) else {
-                continue;
-            };
-            let (value, first) = (format!("{carrier} {port}"), first.name.clone().into_owned());
-            problems.add(section.line_of(carrier), Problem::Taken { what: "port", value, first });
+            check_free(section, (number, port), first.map(|first| first.name.as_ref()), problems);
         }
+    }
+
+    /// The number of a service by its name.
+    fn service(&self, name: &Located<&str>, problems: &mut Problems<'_>) -> Option<ServiceId> {
+        let service = self.names.service_id(name.value);
+        if service.is_none() {
+            let known = "the services of `signatures/services/`".to_owned();
+            let value = name.value.to_owned();
+            problems.add(name.line, Problem::UnknownName { key: "service".to_owned(), value, known });
+        }
+        service
     }
 
     fn network(&mut self, section: &Section<'_>, file: &SignatureFile, problems: &mut Problems<'_>) {
@@ -187,12 +223,7 @@ impl Assembly<'_> {
         }
         let addresses = section.texts("addresses", problems).unwrap_or_default();
         let Some(name) = name else { return };
-        let Some(service) = self.names.service_id(name.value) else {
-            let known = "the services of `signatures/services/`".to_owned();
-            let value = name.value.to_owned();
-            problems.add(name.line, Problem::UnknownName { key: "service".to_owned(), value, known });
-            return;
-        };
+        let Some(service) = self.service(&name, problems) else { return };
         let networks: Vec<(u32, &str, Network)> = addresses
             .into_iter()
             .filter_map(|text| match Network::parse(text.value) {
@@ -218,6 +249,18 @@ impl Assembly<'_> {
             }
         }
     }
+}
+
+/// Says so where a port is somebody's already.
+fn check_free(
+    section: &Section<'_>,
+    (number, port): (u8, u16),
+    first: Option<&str>,
+    problems: &mut Problems<'_>,
+) {
+    let (Some(first), Some((carrier, _))) = (first, CARRIERS.get(usize::from(number))) else { return };
+    let (value, first) = (format!("{carrier} {port}"), first.to_owned());
+    problems.add(section.line_of(carrier), Problem::Taken { what: "port", value, first });
 }
 
 /// Where networks count.
@@ -315,6 +358,27 @@ mod tests {
         .unwrap_err();
         let lines: Vec<u32> = errors.0.iter().map(|error| error.line).collect();
         assert_eq!(lines, [2, 7, 10, 10, 11, 14, 18, 21, 22], "{errors}");
+    }
+
+    #[test]
+    fn a_port_may_be_a_service_without_a_name_for_what_it_speaks() {
+        let table = table("[[port]]\nservice = \"one\"\ntcp = [4244]\nudp = [7985]\n").unwrap();
+        assert_eq!(table.service_of_port(Carrier::Tcp, 4244), Some(ServiceId(1)));
+        assert_eq!(table.service_of_port(Carrier::Udp, 4244), None);
+        assert_eq!(table.service_of_port(Carrier::Udp, 7985), Some(ServiceId(1)));
+        assert_eq!(table.of_port(Carrier::Tcp, 4244), None);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_port_of_a_service_is_told() {
+        let errors = table(
+            "[[port]]\nservice = \"Three\"\ntcp = [1]\n[[port]]\nservice = \"One\"\nprotocol = \"smtp\"\ntcp = [2]\n\
+             [[port]]\nservice = \"One\"\ntcp = [3]\nconfidence = 20\n[[port]]\nservice = \"Two\"\ntcp = [3]\n\
+             [[port]]\nservice = \"Two\"\n[[port]]\ntcp = [4]\n",
+        )
+        .unwrap_err();
+        let lines: Vec<u32> = errors.0.iter().map(|error| error.line).collect();
+        assert_eq!(lines, [2, 6, 11, 14, 15, 17], "{errors}");
     }
 
     #[test]

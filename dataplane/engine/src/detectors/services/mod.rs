@@ -1,6 +1,6 @@
 //! Named services: who is behind a host name, by data.
 //!
-//! The TOML files in `signatures/services/` say which domains and ALPN ids belong to which service. [`ServiceSet`] is
+//! The TOML files in `signatures/services/` say which domains, ALPN ids and signatures belong to which service. [`ServiceSet`] is
 //! what they are compiled to, immutable and shared by all workers. Names are taken from what parsers wrote into their
 //! events (server names, Host fields, questions, realms, certificates), so that no parser knows of services.
 //! `docs/services.md` is the guide for those who write the files.
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use super::signatures::files::below;
 use super::signatures::problem::Problems;
 use super::signatures::reader::{Lines, Located, Section};
-use super::signatures::{Problem, SignatureErrors, SignatureFile};
+use super::signatures::{Problem, SignatureError, SignatureErrors, SignatureFile};
 use domains::{Domain, Domains};
 pub(crate) use evidence::of_events;
 use toml::de::DeTable;
@@ -25,7 +25,7 @@ type Owner = u16;
 /// Where the files are.
 pub(crate) const FOLDER: &str = "services/";
 const FILE_KEYS: &[&str] = &["category", "service"];
-const SERVICE_KEYS: &[&str] = &["name", "domains", "alpn"];
+const SERVICE_KEYS: &[&str] = &["name", "domains", "alpn", "signatures"];
 /// Services that a set may have.
 const MOST_SERVICES: usize = 16_384;
 /// Characters of a name.
@@ -38,6 +38,16 @@ pub struct ServiceSet {
     domains: Domains,
     /// ALPN ids, ascending.
     alpn: Vec<(Box<[u8]>, Owner)>,
+    /// Ids of signature files whose payloads nobody else sends.
+    signatures: BTreeMap<String, Claim>,
+}
+
+/// Whose the payloads of a signature file are, and where that is written.
+#[derive(Debug)]
+struct Claim {
+    owner: Owner,
+    file: String,
+    line: u32,
 }
 
 /// A named service.
@@ -51,6 +61,8 @@ pub struct Service {
     pub domains: Vec<String>,
     /// ALPN ids (RFC 7301) that only this service uses.
     pub alpn: Vec<String>,
+    /// Ids of the signature files that only this service's payloads match.
+    pub signatures: Vec<String>,
 }
 
 impl ServiceSet {
@@ -75,8 +87,21 @@ impl ServiceSet {
                 .into_iter()
                 .map(|(id, owner)| (id.into_bytes().into_boxed_slice(), owner))
                 .collect(),
+            signatures: set.signatures,
             services: set.services,
         })
+    }
+
+    /// Whether there is a signature file of each id that a service claims. Errors: each that is missing, with file and line.
+    pub(crate) fn check_signatures(&self, is_known: impl Fn(&str) -> bool) -> Result<(), SignatureErrors> {
+        let missing = self.signatures.iter().filter(|(id, _)| !is_known(id));
+        let errors: Vec<_> = missing
+            .map(|(id, claim)| {
+                let problem = Problem::NoSuchSignature { id: id.clone() };
+                SignatureError { file: claim.file.clone(), line: claim.line, problem }
+            })
+            .collect();
+        if errors.is_empty() { Ok(()) } else { Err(SignatureErrors(errors)) }
     }
 
     /// The services, in the order of their files.
@@ -97,6 +122,12 @@ impl ServiceSet {
         let at = self.alpn.binary_search_by(|(known, _)| known.as_ref().cmp(id)).ok()?;
         place(self.alpn.get(at)?.1)
     }
+
+    /// The service whose payloads a signature file describes, by the file's id.
+    #[must_use]
+    pub fn of_signature(&self, id: &str) -> Option<usize> {
+        place(self.signatures.get(id)?.owner)
+    }
 }
 
 fn place(owner: Owner) -> Option<usize> {
@@ -110,6 +141,7 @@ struct Assembly {
     by_name: BTreeMap<String, Owner>,
     domains: BTreeMap<Domain, Owner>,
     alpn: BTreeMap<String, Owner>,
+    signatures: BTreeMap<String, Claim>,
 }
 
 impl Assembly {
@@ -141,12 +173,13 @@ impl Assembly {
         problems: &mut Problems<'_>,
     ) {
         let name = section.required("name", "write the name that `app_service` shows", problems);
-        if !section.has("domains") && !section.has("alpn") {
-            let mend = "write what its host names end with, or `alpn`";
+        if !["domains", "alpn", "signatures"].iter().any(|key| section.has(key)) {
+            let mend = "write what its host names end with, or `alpn` or `signatures`";
             problems.add(section.line, Problem::MissingKey { key: "domains", mend });
         }
         let domains = section.texts("domains", problems).unwrap_or_default();
         let alpn = section.texts("alpn", problems).unwrap_or_default();
+        let signatures = section.texts("signatures", problems).unwrap_or_default();
         let Some(name) = name else { return };
         let Some(owner) = self.owner(&name, category, file, problems) else { return };
         for text in &domains {
@@ -162,9 +195,15 @@ impl Assembly {
             let before = self.alpn.insert(text.value.to_owned(), owner);
             self.check_taken("ALPN id", text, before.filter(|_| !file.overrides), problems);
         }
+        for text in &signatures {
+            let claim = Claim { owner, file: file.path.clone(), line: text.line };
+            let before = self.signatures.insert(text.value.to_owned(), claim).map(|claim| claim.owner);
+            self.check_taken("signature", text, before.filter(|_| !file.overrides), problems);
+        }
         if let Some(service) = place(owner).and_then(|place| self.services.get_mut(place)) {
             service.domains.extend(domains.iter().map(|text| text.value.to_owned()));
             service.alpn.extend(alpn.iter().map(|text| text.value.to_owned()));
+            service.signatures.extend(signatures.iter().map(|text| text.value.to_owned()));
         }
     }
 
@@ -201,6 +240,7 @@ impl Assembly {
             category: category.to_owned(),
             domains: Vec::new(),
             alpn: Vec::new(),
+            signatures: Vec::new(),
         });
         Some(owner)
     }

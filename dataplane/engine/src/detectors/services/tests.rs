@@ -44,9 +44,30 @@ fn every_mistake_is_told_at_once_with_its_line() {
         "services/a.toml:6: `name` is missing: write the name that `app_service` shows",
         "services/a.toml:9: the service \"One\" is One's already: keep it in one place",
         "services/a.toml:10: the domain \"one.example\" is One's already: keep it in one place",
-        "services/a.toml:11: `domains` is missing: write what its host names end with, or `alpn`",
+        "services/a.toml:11: `domains` is missing: write what its host names end with, or `alpn` or `signatures`",
     ];
     assert_eq!(told, wanted);
+}
+
+#[test]
+fn signature_files_have_owners() {
+    let claims = "category = \"test\"\n[[service]]\nname = \"One\"\nsignatures = [\"a\", \"b\"]\n\
+                  [[service]]\nname = \"Two\"\nsignatures = [\"b\"]\n";
+    let errors = ServiceSet::from_files(&[file("services/a.toml", claims, false)]).unwrap_err();
+    let told: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["services/a.toml:7: the signature \"b\" is One's already: keep it in one place"]);
+
+    let set = set(&claims.replace("\"a\", \"b\"", "\"a\""));
+    assert_eq!(name(&set, set.of_signature("a")), Some("One"));
+    assert_eq!(name(&set, set.of_signature("b")), Some("Two"));
+    assert_eq!(set.of_signature("c"), None);
+    assert!(set.check_signatures(|id| ["a", "b"].contains(&id)).is_ok());
+    let errors = set.check_signatures(|id| id == "a").unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "services/a.toml:7: there is no signature file with `id` = \"b\": \
+         write the name of one, without folder and `.toml`"
+    );
 }
 
 #[test]

@@ -199,6 +199,12 @@ impl SignatureSet {
         self.signatures.is_empty()
     }
 
+    /// Whether there is a file of this id, also one that is switched off.
+    #[must_use]
+    pub(crate) fn has_file(&self, id: &str) -> bool {
+        self.definitions.values().any(|definition| definition.id == id)
+    }
+
     /// Where a signature stands.
     #[must_use]
     pub fn label(&self, signature: u16) -> Option<&Label> {

@@ -236,6 +236,14 @@ pub enum Problem {
         /// As written.
         value: String,
     },
+    /// A signature file that is not there.
+    #[error(
+        "there is no signature file with `id` = \"{id}\": write the name of one, without folder and `.toml`"
+    )]
+    NoSuchSignature {
+        /// The id.
+        id: String,
+    },
     /// Something that belongs to one only.
     #[error("the {what} \"{value}\" is {first}'s already: keep it in one place")]
     Taken {
