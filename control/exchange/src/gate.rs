@@ -13,10 +13,15 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// The prefix of this length; `None` where an address of its family is shorter.
+    /// The prefix of this length; `None` where an address of its family is shorter. One of IPv4-mapped addresses (RFC
+    /// 4291, 2.5.5.2) is that of the IPv4 addresses in them; one that holds others too is IPv6's.
     pub fn new(address: IpAddr, length: u8) -> Option<Self> {
+        let (address, length) = match (address, address.to_canonical()) {
+            (IpAddr::V6(_), IpAddr::V4(inner)) if length >= MAPPED => (inner.into(), length - MAPPED),
+            _ => (address, length),
+        };
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        (length <= longest).then_some(Self { address: address.to_canonical(), length })
+        (length <= longest).then_some(Self { address, length })
     }
 
     /// Whether `address` is within it.
@@ -30,6 +35,9 @@ impl Prefix {
         address.is_ipv4() == self.address.is_ipv4() && differing.leading_zeros() >= u32::from(self.length)
     }
 }
+
+/// Bits before the IPv4 address in an IPv6 address that holds one.
+const MAPPED: u8 = 96;
 
 /// How much is taken on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +188,12 @@ mod tests {
             assert_eq!(gate.admit(text.parse().unwrap(), 0, now), result, "{text}");
         }
         assert!(Prefix::new("10.0.0.0".parse().unwrap(), 33).is_none());
+        let mapped = Prefix::new("::ffff:192.0.2.0".parse().unwrap(), 120).unwrap();
+        assert_eq!(Some(mapped), Prefix::new("192.0.2.0".parse().unwrap(), 24));
+        assert!(
+            mapped.contains("192.0.2.255".parse().unwrap()) && !mapped.contains("192.0.3.0".parse().unwrap())
+        );
+        assert!(Prefix::new("::ffff:192.0.2.0".parse().unwrap(), 129).is_none());
         let all = Prefix::new("0.0.0.0".parse().unwrap(), 0).unwrap();
         assert!(all.contains("203.0.113.9".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
     }

@@ -636,7 +636,7 @@ impl Engine {
         self.flows.remove(index);
     }
 
-    /// The last resort: names a flow after its server's port, and the service after its address, where both sides
+    /// The last resort: names a flow after its server's port, and the service after its port or address, where both sides
     /// spoke and nothing else is known. Gives whether it did.
     fn guess(&mut self, index: SlotIndex) -> bool {
         let is_on = self.config.guesses == Guesses::On;
@@ -662,20 +662,15 @@ impl Engine {
                 slot.class.evidence = Evidence { offset: port, ..slot.class.evidence };
             }
         }
-        let of_port = || self.plan.guesses().service_of_port(carrier, port);
-        if slot.class.protocol == ProtocolId::UNKNOWN
-            && slot.class.service == ServiceId::default()
-            && let Some(service) = of_port()
-        {
-            slot.class.service = service;
-            slot.class.evidence.service = ServiceBasis::Port;
-        }
-        let of_server = |ip| self.plan.guesses().of_server(carrier, ip, port);
-        if slot.class.service == ServiceId::default()
-            && let Some(service) = slot.key.ip(server).and_then(of_server)
-        {
-            slot.class.service = service;
-            slot.class.evidence.service = ServiceBasis::Address;
+        if slot.class.service == ServiceId::default() {
+            let guesses = self.plan.guesses();
+            let of_port = || Some((guesses.service_of_port(carrier, port)?, ServiceBasis::Port));
+            let of_server =
+                || Some((guesses.of_server(carrier, slot.key.ip(server)?, port)?, ServiceBasis::Address));
+            if let Some((service, basis)) = of_port().or_else(of_server) {
+                slot.class.service = service;
+                slot.class.evidence.service = basis;
+            }
         }
         slot.class != before
     }

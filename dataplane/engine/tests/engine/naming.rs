@@ -108,15 +108,16 @@ fn a_port_that_a_company_publishes_makes_a_guess_at_the_service() {
 }
 
 #[test]
-fn the_port_of_a_service_says_nothing_where_a_protocol_is_known_or_nobody_answers() {
+fn the_port_of_a_service_gives_way_to_a_name_and_needs_an_answer() {
     let mut bench = Bench::new();
-    let (client, server) = (v4(2, 40_000), v4(1, 7985));
-    bench.udp(client, server, &dns::query(1, "www.example.com", 1));
-    bench.udp(server, client, &dns::query(1, "www.example.com", 1));
-    bench.udp(v4(3, 40_001), server, b"\xf9\x01 nothing that anybody would ever say, twice over");
-    for flow in bench.shut_down() {
-        assert_eq!(service(flow), (None, ServiceBasis::None), "{}", flow.protocol);
+    let (client, server) = (v4(2, 40_000), v4(1, 17_500));
+    for (from, to) in [(client, server), (server, client)] {
+        bench.udp(from, to, &dns::query(1, "web.whatsapp.com", 1));
     }
+    bench.udp(v4(3, 40_001), server, b"\xf9\x01 nothing that anybody would ever say, twice over");
+    let [named, alone] = bench.shut_down() else { panic!("two flows") };
+    assert_eq!(service(named), (Some("WhatsApp".to_owned()), ServiceBasis::Query));
+    assert_eq!(service(alone), (None, ServiceBasis::None));
 }
 
 /// Hands on what kind each step was.

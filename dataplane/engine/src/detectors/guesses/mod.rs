@@ -41,7 +41,7 @@ pub struct PortGuess {
 pub struct GuessTable {
     /// Ascending by carrier and port.
     ports: Vec<((u8, u16), PortGuess)>,
-    /// Ports of a service whose protocol has no name, ascending by carrier and port.
+    /// Ports that a company has to itself, ascending by carrier and port.
     port_services: Vec<((u8, u16), ServiceId)>,
     networks: Networks,
     /// Networks whose owner says what a port of theirs is for, ascending by carrier and port.
@@ -96,7 +96,7 @@ impl GuessTable {
         self.ports.get(at).map(|(_, guess)| *guess)
     }
 
-    /// Whose port it is, where its owner publishes it and the protocol has no name.
+    /// Whose port it is, where a company has it to itself.
     #[must_use]
     pub fn service_of_port(&self, carrier: Carrier, port: u16) -> Option<ServiceId> {
         let key = (number(carrier)?, port);
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_may_be_a_service_without_a_name_for_what_it_speaks() {
+    fn a_port_may_be_a_services_own() {
         let table = table("[[port]]\nservice = \"one\"\ntcp = [4244]\nudp = [7985]\n").unwrap();
         assert_eq!(table.service_of_port(Carrier::Tcp, 4244), Some(ServiceId(1)));
         assert_eq!(table.service_of_port(Carrier::Udp, 4244), None);
