@@ -18,6 +18,7 @@ use crate::plane::Plane;
 use crate::supervise::{Listener, Watched};
 use crate::tokens::TokenStore;
 use crate::tunnels::Tunnels;
+use crate::turns::Turns;
 
 /// How long the data plane may take to start with another configuration before the old one comes back.
 const START: Duration = Duration::from_secs(60);
@@ -38,8 +39,7 @@ pub(crate) struct Desk {
     /// What the program gave up at its start.
     pub(crate) confinement: String,
     pub(crate) store: Mutex<Store>,
-    /// Held while a configuration is on its way: one at a time, and nothing is compared meanwhile.
-    pub(crate) changing: Mutex<()>,
+    pub(crate) turns: Turns,
     pub(crate) tokens: Mutex<TokenStore>,
     pub(crate) plane: Arc<Plane>,
     pub(crate) tunnels: Tunnels,
@@ -116,7 +116,7 @@ impl Desk {
     }
 
     async fn apply(&self, apply: &Apply, caller: &Caller) -> Result<Applied, Reason> {
-        let _changing = self.try_change().await?;
+        let _changing = self.turns.take().await?;
         let (begun, restart) = {
             let mut store = self.store.lock().await;
             let source = if apply.source.is_empty() { "configuration" } else { apply.source.as_str() };
@@ -131,7 +131,7 @@ impl Desk {
     }
 
     async fn roll_back(&self, revision: Option<u64>, caller: &Caller) -> Result<Applied, Reason> {
-        let _changing = self.try_change().await?;
+        let _changing = self.turns.take().await?;
         let (begun, restart) = {
             let mut store = self.store.lock().await;
             let target = revision.or_else(|| store.pending().map(|pending| pending.back_to));
@@ -148,18 +148,12 @@ impl Desk {
     }
 
     async fn confirm(&self, caller: &Caller) -> Result<Applied, Reason> {
-        let _changing = self.try_change().await?;
+        let _changing = self.turns.take().await?;
         let mut store = self.store.lock().await;
         let confirmed = store.confirm();
         self.stored(confirmed)?;
         tracing::info!(who = caller.name, revision = store.revision(), "confirmed");
         Ok(Applied { revision: store.revision(), ..Applied::default() })
-    }
-
-    async fn try_change(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Reason> {
-        tokio::time::timeout(TURN, self.changing.lock()).await.map_err(|_| Reason::Conflict {
-            message: "another change is on its way: try again in a moment".to_owned(),
-        })
     }
 
     /// What could not be written shows in the health until something can.
@@ -267,7 +261,7 @@ impl Desk {
                 sleep(wait).await;
                 continue;
             }
-            let _changing = self.changing.lock().await;
+            let _changing = self.turns.wait().await;
             let expired = self.store.lock().await.expire();
             match self.stored(expired) {
                 Ok(Some(begun)) => {
@@ -302,8 +296,6 @@ impl Desk {
     }
 }
 
-/// How long a change waits for another one: what this program compares by itself is no reason to refuse an operator's.
-const TURN: Duration = Duration::from_secs(2);
 /// How often the clock is looked at.
 const KEEP_TIME: Duration = Duration::from_millis(200);
 
@@ -311,7 +303,7 @@ impl Desk {
     /// Brings the data plane what should run, where it runs something else: after a start, after an expiry it slept
     /// through.
     async fn reconcile(&self, config: &str) {
-        let Ok(_changing) = self.changing.try_lock() else { return };
+        let Some(_changing) = self.turns.now() else { return };
         let mut store = self.store.lock().await;
         match store.recover(Some(config)) {
             Ok(Some(became)) => {

@@ -20,6 +20,7 @@ mod starved;
 mod supervise;
 mod tokens;
 mod tunnels;
+mod turns;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -46,6 +47,7 @@ use roles::{Roles, Who};
 use supervise::{Launch, Supervisor, Watched};
 use tokens::TokenStore;
 use tunnels::Tunnels;
+use turns::Turns;
 
 /// Exit codes, the same in every program of the project.
 const USAGE: u8 = 2;
@@ -316,7 +318,7 @@ fn set_up(
         level,
         confinement,
         store: Mutex::new(store),
-        changing: Mutex::new(()),
+        turns: Turns::default(),
         tokens: Mutex::new(tokens),
         plane: Arc::new(Plane::new(dataplane_socket)),
         tunnels,

@@ -76,12 +76,12 @@ impl Handshake {
     /// The service whose name the server chose; where that cannot be seen, the only one that the client offers (RFC 7301).
     #[must_use]
     pub fn service(&self) -> Option<&'static str> {
-        let client = ClientHello::parse(&self.session.client_hello, self.session.carriage());
         let server = ServerHello::parse(&self.session.server_hello);
         if let Some(chosen) = server.and_then(|hello| hello.known.protocols().next()) {
             return alpn::service(chosen);
         }
-        let mut offered = client?.known.protocols().take(OFFERED_MAX).map(alpn::service);
+        let client = ClientHello::parse(&self.session.client_hello, self.session.carriage())?;
+        let mut offered = client.known.protocols().take(OFFERED_MAX).map(alpn::service);
         let first = offered.next()??;
         offered.all(|other| other == Some(first)).then_some(first)
     }
