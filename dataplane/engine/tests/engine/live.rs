@@ -47,6 +47,28 @@ fn what_has_a_number_keeps_it_in_the_plans_that_follow() {
 }
 
 #[test]
+fn a_service_claims_only_signatures_that_are_there_also_those_that_are_off() {
+    let file = |path: &str, text: &'static str, overrides| SignatureFile {
+        path: path.to_owned(),
+        text: Cow::Borrowed(text),
+        overrides,
+    };
+    let claim = "category = \"test\"\n[[service]]\nname = \"ZZ\"\nsignatures = [\"zz_one\"]\n";
+    let claim = file("services/zz.toml", claim, false);
+    let files = with(&[signature("zz_one", "ZZONEZZONE"), claim.clone()]);
+    let second = plan().following(&files).unwrap().unwrap();
+    let errors = second.following(&with(&[claim])).unwrap_err().to_string();
+    assert!(
+        errors.starts_with("services/zz.toml:4: there is no signature file with `id` = \"zz_one\""),
+        "{errors}"
+    );
+
+    // One that the program claims may be switched off.
+    let off = file("game/demonware.toml", "id = \"demonware\"\nenabled = false\n", true);
+    assert!(plan().following(&with(&[off])).unwrap().is_some());
+}
+
+#[test]
 fn a_connection_is_read_on_under_the_new_plan() {
     let mut bench = Bench::new();
     let (client, server) = (v4(2, 40_000), v4(1, 8080));

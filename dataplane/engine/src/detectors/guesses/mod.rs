@@ -2,7 +2,8 @@
 //!
 //! `signatures/guesses/*.toml` says it. A guess names a flow that nothing else did, only where both sides spoke and
 //! what they said does not contradict, and is always marked: [`crate::Tier::Guess`] for a protocol,
-//! [`crate::ServiceBasis::Address`] or [`crate::ServiceBasis::Port`] for a service. `docs/services.md` is the guide for those who write the files.
+//! [`crate::ServiceBasis::Address`] or [`crate::ServiceBasis::Port`] for a service. `docs/services.md` is the guide for
+//! those who write the files.
 
 mod networks;
 

@@ -1,9 +1,9 @@
 //! Named services: who is behind a host name, by data.
 //!
-//! The TOML files in `signatures/services/` say which domains, ALPN ids and signatures belong to which service. [`ServiceSet`] is
-//! what they are compiled to, immutable and shared by all workers. Names are taken from what parsers wrote into their
-//! events (server names, Host fields, questions, realms, certificates), so that no parser knows of services.
-//! `docs/services.md` is the guide for those who write the files.
+//! The TOML files in `signatures/services/` say which domains, ALPN ids and signatures belong to which service.
+//! [`ServiceSet`] is what they are compiled to, immutable and shared by all workers. Names are taken from what parsers
+//! wrote into their events (server names, Host fields, questions, realms, certificates), so that no parser knows of
+//! services. `docs/services.md` is the guide for those who write the files.
 
 mod domains;
 mod evidence;
@@ -92,7 +92,8 @@ impl ServiceSet {
         })
     }
 
-    /// Whether there is a signature file of each id that a service claims. Errors: each that is missing, with file and line.
+    /// Whether there is a signature file of each id that a service claims. Errors: each that is missing, with file and
+    /// line.
     pub(crate) fn check_signatures(&self, is_known: impl Fn(&str) -> bool) -> Result<(), SignatureErrors> {
         let missing = self.signatures.iter().filter(|(id, _)| !is_known(id));
         let errors: Vec<_> = missing
