@@ -385,7 +385,8 @@ impl EventWriter<'_> {
 #[inline]
 pub fn append(out: &mut Vec<u8>, bytes: &[u8]) {
     match bytes.len() {
-        0..4 => bytes.iter().for_each(|byte| out.push(*byte)),
+        0..2 => out.extend(bytes.first()),
+        2..4 => append_ends::<2>(out, bytes),
         4..8 => append_ends::<4>(out, bytes),
         8..16 => append_ends::<8>(out, bytes),
         16..=32 => append_ends::<16>(out, bytes),

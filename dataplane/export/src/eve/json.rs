@@ -15,8 +15,10 @@ pub(super) fn separate(out: &mut Vec<u8>) {
 /// Appends `,"name":` behind another member. Names are the program's own, in plain characters.
 #[inline]
 pub(super) fn key(out: &mut Vec<u8>, name: &str) {
-    out.push(b',');
-    first_key(out, name);
+    debug_assert!(is_plain(name.as_bytes()), "{name} would have to be escaped");
+    out.extend_from_slice(b",\"");
+    append(out, name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 /// Appends `"name":`, the first of an object.
@@ -204,16 +206,44 @@ pub(super) fn own(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Whether nothing is to be escaped, eight bytes at a time: most strings are short.
+/// Whether nothing is to be escaped. Most strings are short: those take no loop.
 fn is_plain(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let last = match bytes.last_chunk::<8>() {
-        // The last word again, or the end of it and the bytes behind.
-        Some(last) => u64::from_le_bytes(*last),
-        // Put together in a register: bytes written one by one cannot be read as a word without a wait.
-        None => rest.iter().fold(u64::from_le_bytes([b' '; 8]), |word, byte| word << 8 | u64::from(*byte)),
-    };
-    !has_special(last) && !words.iter().any(|word| has_special(u64::from_le_bytes(*word)))
+    match bytes.len() {
+        0..4 => !bytes.iter().any(|byte| is_special(*byte)),
+        4..8 => are_plain(bytes.first_chunk::<4>(), bytes.last_chunk(), |half| {
+            u64::from(u32::from_le_bytes(half)) | SPACES
+        }),
+        8..16 => are_plain(bytes.first_chunk::<8>(), bytes.last_chunk(), u64::from_le_bytes),
+        _ => {
+            let (blocks, _) = bytes.as_chunks::<16>();
+            bytes.last_chunk().is_some_and(is_plain_block) && blocks.iter().all(is_plain_block)
+        }
+    }
+}
+
+/// Spaces where the upper half of a word has nothing.
+const SPACES: u64 = 0x2020_2020_0000_0000;
+
+/// Whether nothing is to be escaped in the first and the last bytes of a text.
+#[inline]
+fn are_plain<const N: usize>(
+    first: Option<&[u8; N]>,
+    last: Option<&[u8; N]>,
+    word: impl Fn([u8; N]) -> u64,
+) -> bool {
+    let Some((first, last)) = first.zip(last) else { return false };
+    !(has_special(word(*first)) | has_special(word(*last)))
+}
+
+/// Whether nothing is to be escaped in a block: all of it at once.
+fn is_plain_block(block: &[u8; 16]) -> bool {
+    !block.iter().fold(false, |found, byte| found | is_special(*byte))
+}
+
+/// Whether a byte is below 0x20, above 0x7e, `"` or `\`.
+#[inline]
+const fn is_special(byte: u8) -> bool {
+    byte.wrapping_sub(0x20) > 0x5e || byte == b'"' || byte == b'\\'
 }
 
 /// Whether one of eight bytes is below 0x20, above 0x7e, `"` or `\`.

@@ -42,21 +42,24 @@ impl Format {
     fn items(&mut self, out: &mut Vec<u8>, batch: &RecordBatch, items: &[Item]) {
         self.open.clear();
         out.push(b'{');
-        let mut is_first = true;
+        let (mut is_first, mut is_list) = (true, false);
         for item in items {
-            if item.value == Datum::Close {
+            if matches!(item.value, Datum::Close) {
                 out.extend(self.open.pop());
-                is_first = false;
+                (is_first, is_list) = (false, self.open.last() == Some(&b']'));
                 continue;
             }
-            match (self.open.last() == Some(&b']'), is_first) {
+            match (is_list, is_first) {
                 (false, false) => json::key(out, item.name),
                 (false, true) => json::first_key(out, item.name),
                 (true, false) => out.push(b','),
                 (true, true) => {}
             }
-            self.value(out, batch, item.value);
             is_first = matches!(item.value, Datum::Object | Datum::List);
+            if is_first {
+                is_list = matches!(item.value, Datum::List);
+            }
+            self.value(out, batch, item.value);
         }
         out.extend(self.open.drain(..).rev());
         out.push(b'}');
@@ -68,7 +71,8 @@ impl Format {
             Datum::Signed(number) => json::signed(out, number),
             Datum::Real(number) => json::real(out, number),
             Datum::Flag(flag) => json::flag(out, flag),
-            Datum::Text(..) | Datum::Static(_) => json::string(out, batch.text(value)),
+            Datum::Text(..) => json::string(out, batch.text(value)),
+            Datum::Static(text) => json::string(out, text.as_bytes()),
             Datum::Hex(..) => json::hex(out, batch.text(value)),
             Datum::Ip(address) => json::ip(out, address),
             Datum::Time(ns) => time(out, &mut self.clock, ns),

@@ -25,12 +25,14 @@ pub(super) struct Clock {
     second: u64,
     /// The day, counted from 1970-01-01, of that second where the text was written for.
     day: u64,
-    /// What was written last: points in time that are written after one another mostly share their second.
+    /// That second with a fraction of zero: points in time that are written after one another mostly share it.
     text: [u8; LEN],
 }
 
 /// Characters of a point in time.
 const LEN: usize = 31;
+/// Characters before the digits of the fraction.
+const FRACTION_AT: usize = 20;
 
 impl Clock {
     pub(super) fn new(zone: &Zone) -> Self {
@@ -60,9 +62,11 @@ impl Clock {
         }
         let micros = below_u32(ns % NS_PER_SECOND) / 1_000;
         let (high, low) = (micros / 100, micros % 100);
-        let [.., u1, u2, u3, u4, u5, u6, _, _, _, _, _] = &mut self.text;
-        ([*u1, *u2], [*u3, *u4], [*u5, *u6]) = (two(high / 100), two(high % 100), two(low));
         out.extend_from_slice(&self.text);
+        // Written where the text went: changed before it is copied, it could only be read once that is done.
+        if let Some([u1, u2, u3, u4, u5, u6, ..]) = out.last_chunk_mut::<{ LEN - FRACTION_AT }>() {
+            ([*u1, *u2], [*u3, *u4], [*u5, *u6]) = (two(high / 100), two(high % 100), two(low));
+        }
     }
 
     /// Writes all but the fraction.

@@ -5,8 +5,6 @@
 //! seventeen rows, each a cache line that is asked for while the others are on their way, leaves the few signatures
 //! that are evaluated, and most payloads never reach Hyperscan.
 
-use arrayvec::ArrayVec;
-
 use super::opening::{ByteSet, HEAD, Heads};
 use super::pattern::Pattern;
 use super::searcher::{Refused, Searcher, Shelf};
@@ -129,22 +127,28 @@ impl Block {
     /// The signatures that may match a payload of this length on the wire, best rank first.
     #[inline]
     pub(super) fn candidates(&self, payload: &[u8], len: u32) -> Candidates<'_> {
-        let own = payload.iter().take(HEAD).copied().enumerate();
-        let rows: ArrayVec<&Row, TABLES> = own
-            .chain([(HEAD, class_of(len))])
-            .filter_map(|(table, value)| self.rows.get(table * VALUES + usize::from(value)))
-            .collect();
-        let mut left = Row([u64::MAX; BLOCK / 64]);
-        for row in rows {
-            for (word, allowed) in left.0.iter_mut().zip(row.0) {
-                *word &= allowed;
-            }
+        let mut left = self.row(HEAD, class_of(len));
+        for (table, value) in payload.iter().take(HEAD).enumerate() {
+            left = left.and(self.row(table, *value));
         }
         Candidates { members: &self.members, left, word: 0 }
+    }
+
+    #[inline]
+    fn row(&self, table: usize, value: u8) -> Row {
+        self.rows.get(table * VALUES + usize::from(value)).copied().unwrap_or_default()
     }
 }
 
 impl Row {
+    #[inline]
+    fn and(mut self, other: Self) -> Self {
+        for (word, allowed) in self.0.iter_mut().zip(other.0) {
+            *word &= allowed;
+        }
+        self
+    }
+
     fn insert(&mut self, bit: usize) {
         if let Some(word) = self.0.get_mut(bit / 64) {
             *word |= 1 << (bit % 64);
