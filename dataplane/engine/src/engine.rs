@@ -32,7 +32,7 @@ pub const MAX_BURST: usize = 64;
 /// what one group asks of memory comes while others are worked on; too small, and it does not come in time.
 const GROUP: usize = 16;
 /// How many frames ahead of the one that is parsed the start of a frame is asked for.
-const AHEAD: usize = 8;
+const AHEAD: usize = 16;
 /// Steps that a group goes through in [`Engine::process`].
 const STEPS: usize = 4;
 /// Flows ended by silence in one call, so that a wave of them does not hold up packets.

@@ -15,8 +15,9 @@ type Offset = std::num::NonZeroU16;
 pub(crate) const VARIANTS: u64 = 65_535;
 
 impl Addresses {
-    /// Finds the addresses of the outermost IP header. Unspecified, loopback, multicast, reserved and broadcast ones
-    /// stay as they are, since what they mean is in the value.
+    /// Finds the addresses of the outermost IP header. Unspecified, multicast, reserved and broadcast ones and `::1`
+    /// stay as they are, since what they mean is in the value; those of 127.0.0.0/8 vary, and leave it after some two
+    /// hundred variants.
     pub(crate) fn find(packet: &[u8], link_type: u16) -> Self {
         ip_header(packet, link_type).map_or_else(Self::default, |at| Self::in_header(packet, at))
     }
@@ -28,7 +29,7 @@ impl Addresses {
             Some(4) => {
                 let varied = |from: usize| {
                     let address = header.get(from..)?.first_chunk::<4>()?;
-                    offset(from).filter(|_| !matches!(address, [0 | 127 | 224..=255, ..]))
+                    offset(from).filter(|_| !matches!(address, [0 | 224..=255, ..]))
                 };
                 Self { source: varied(12), destination: varied(16) }
             }
@@ -144,12 +145,19 @@ mod tests {
 
     #[test]
     fn special_addresses_stay() {
-        for special in [[0; 4], [255; 4], [224, 0, 0, 251], [127, 0, 0, 1]] {
+        for special in [[0; 4], [255; 4], [224, 0, 0, 251]] {
             let mut packet = ipv4([10, 1, 2, 3], special);
             Addresses::find(&packet, 1).turn(&mut packet, 1);
             assert_eq!((&packet[26..30], &packet[30..34]), (&[10, 2, 2, 2][..], &special[..]));
         }
         assert_eq!(Addresses::find(&ipv4([0; 4], [255; 4]), 1), Addresses::default());
+    }
+
+    #[test]
+    fn a_flow_from_a_host_to_itself_varies_too() {
+        let mut packet = ipv4([127, 0, 0, 1], [127, 0, 0, 1]);
+        Addresses::find(&packet, 1).turn(&mut packet, 20);
+        assert_eq!((&packet[26..30], &packet[30..34]), (&[127, 20, 255, 236][..], &[127, 20, 255, 236][..]));
     }
 
     #[test]

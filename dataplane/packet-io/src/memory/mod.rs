@@ -82,7 +82,8 @@ pub enum Vary {
     /// Nothing but the time.
     Nothing,
     /// The addresses of the outermost IP header, so that each of 65,535 rounds has its own flows. Both directions of
-    /// a flow change alike, checksums stay as right or wrong as they were, special addresses (multicast …) stay.
+    /// a flow change alike, checksums stay as right or wrong as they were, and so do addresses that mean something
+    /// else than a host (multicast …).
     Addresses,
 }
 
