@@ -121,9 +121,8 @@ impl Plan {
         files: &[SignatureFile],
         signatures: Result<SignatureSet, SignatureErrors>,
     ) -> Result<Self, SignatureErrors> {
-        let (signatures, services) = both(signatures, ServiceSet::from_files(files))?;
-        services.check_signatures(|id| signatures.has_file(id))?;
-        let mut plan = Self::new(signatures, Arc::new(services), Names::default());
+        let (signatures, services) = both(signatures, ServiceSet::from_files(files).map(Arc::new))?;
+        let mut plan = Self::new(signatures, services, Names::default());
         plan.guesses = Arc::new(GuessTable::from_files(files, &plan.names)?);
         plan.others = Others::of(files);
         Ok(plan)
@@ -157,7 +156,6 @@ impl Plan {
             false => ServiceSet::from_files(files).map(Arc::new),
         };
         let (signatures, services) = both(self.signatures.following(files, merged), services)?;
-        services.check_signatures(|id| signatures.has_file(id))?;
         let mut plan = Self::new(signatures, services, self.names.clone());
         // Numbers are never given anew, so that those in the table stay right.
         plan.guesses = match others.guesses == self.others.guesses {
@@ -186,7 +184,14 @@ impl Plan {
             names.add_service(*service);
         }
         let of_services = numbers_of_services(&mut names, &services);
-        let of_claims = services_of_signatures(&names, &signatures, (&services, &of_services));
+        let mut of_claims = vec![ServiceId::default(); names.signatures().count()];
+        for (index, number) in (0..=u16::MAX).zip(&of_labels) {
+            let place = signatures.label(index).and_then(|label| services.of_signature(&label.id));
+            let service = place.and_then(|place| of_services.get(place));
+            if let (Some(claim), Some(service)) = (of_claims.get_mut(usize::from(*number)), service) {
+                *claim = *service;
+            }
+        }
         let mut by_name: Vec<_> = names
             .protocols()
             .enumerate()
@@ -372,13 +377,16 @@ fn nth_or_new(names: &mut Names, number: usize, protocol: &'static Protocol) -> 
     names.add_protocol(protocol.into())
 }
 
-/// Two results, or the errors of both.
-fn both<A, B>(
-    one: Result<A, SignatureErrors>,
-    other: Result<B, SignatureErrors>,
-) -> Result<(A, B), SignatureErrors> {
-    match (one, other) {
-        (Ok(one), Ok(other)) => Ok((one, other)),
+/// Signatures, and services that claim none but them; or the errors of both.
+fn both(
+    signatures: Result<SignatureSet, SignatureErrors>,
+    services: Result<Arc<ServiceSet>, SignatureErrors>,
+) -> Result<(SignatureSet, Arc<ServiceSet>), SignatureErrors> {
+    match (signatures, services) {
+        (Ok(signatures), Ok(services)) => {
+            services.check_signatures(|id| signatures.has_file(id))?;
+            Ok((signatures, services))
+        }
         (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(errors),
         (Err(mut errors), Err(more)) => {
             errors.0.extend(more.0);
@@ -438,20 +446,6 @@ fn numbers_of_signatures(names: &mut Names, signatures: &SignatureSet) -> Vec<u1
         }
     };
     (0..signatures.len()).map(&mut number_of).collect()
-}
-
-/// The service of each signature by its number among the names; none where no service claims its file.
-fn services_of_signatures(
-    names: &Names,
-    signatures: &SignatureSet,
-    (services, of_services): (&ServiceSet, &[ServiceId]),
-) -> Vec<ServiceId> {
-    let ids: BTreeMap<String, &str> = (0..=u16::MAX)
-        .map_while(|index| signatures.label(index))
-        .map(|label| (label.to_string(), label.id.as_str()))
-        .collect();
-    let service = |label: &str| Some(*of_services.get(services.of_signature(ids.get(label)?)?)?);
-    names.signatures().map(|(_, label)| service(label).unwrap_or_default()).collect()
 }
 
 /// Number of a protocol in the static list, where it is one of those.

@@ -91,17 +91,12 @@ fn a_signature_that_is_one_services_own_tells_the_service() {
     assert_eq!(service(flow), (Some("Steam".to_owned()), ServiceBasis::Signature));
 }
 
-/// Something of each side that nothing knows.
-fn talk(bench: &mut Bench, port: u16) {
-    let (client, server) = (v4(2, 40_000), v4(1, port));
-    bench.udp(client, server, b"\xf9\x01 nothing that anybody would ever say, twice over");
-    bench.udp(server, client, b"\xf9\x02 nor would anybody answer in this way, I think");
-}
-
 #[test]
 fn a_port_that_a_company_publishes_makes_a_guess_at_the_service() {
     let mut bench = Bench::new();
-    talk(&mut bench, 7985);
+    let (client, server) = (v4(2, 40_000), v4(1, 7985));
+    bench.udp(client, server, b"\xf9\x01 nothing that anybody would ever say, twice over");
+    bench.udp(server, client, b"\xf9\x02 nor would anybody answer in this way, I think");
     let [flow] = bench.shut_down() else { panic!("one flow") };
     assert_eq!((flow.protocol.as_str(), flow.summary.class.tier), ("unknown", Tier::None));
     assert_eq!(service(flow), (Some("Viber".to_owned()), ServiceBasis::Port));
