@@ -19,7 +19,7 @@ use crate::inspect::{Expectations, Inspections, Outcome, ParserPool, Segment, Wo
 use crate::plan::Plan;
 use crate::policy::{Deciding, Policy};
 use crate::protocols::Carrier;
-use crate::record::{Body, Direction, EndReason, FlowState, FlowSummary, RecordBatch};
+use crate::record::{Body, Direction, EndReason, FlowIdentity, FlowState, FlowSummary, RecordBatch};
 use crate::shunting::{Shunt, ShuntLimits, Shunting};
 use crate::stream::Buffers;
 use crate::trace::{Step, Trace};
@@ -616,7 +616,7 @@ impl Engine {
         let Some(slot) = self.flows.slot(index) else { return };
         let identity = self.flows.identity(slot);
         if slot.inspection().is_some() {
-            self.end_inspection(index, batch);
+            self.end_inspection(index, &identity, batch);
         }
         if self.guess(index)
             && let (Some(trace), Some(slot)) = (&mut self.trace, self.flows.slot(index))
@@ -676,9 +676,7 @@ impl Engine {
     }
 
     #[cold]
-    fn end_inspection(&mut self, index: SlotIndex, batch: &mut RecordBatch) {
-        let Some(slot) = self.flows.slot(index) else { return };
-        let identity = self.flows.identity(slot);
+    fn end_inspection(&mut self, index: SlotIndex, identity: &FlowIdentity, batch: &mut RecordBatch) {
         let Some(slot) = self.flows.slot_mut(index) else { return };
         let headers = Headers { key: slot.key, protocol: slot.key.protocol(), ..Headers::default() };
         let segment = Segment {
@@ -700,7 +698,7 @@ impl Engine {
             batch,
             limits: &self.config.stream,
             max_payloads: self.config.max_payloads,
-            identity: &identity,
+            identity,
             trace: self.trace.as_deref_mut(),
         };
         if let Some(inspection) = self.inspections.existing(slot) {

@@ -5,6 +5,8 @@
 //! seventeen rows, each a cache line that is asked for while the others are on their way, leaves the few signatures
 //! that are evaluated, and most payloads never reach Hyperscan.
 
+use std::collections::BTreeMap;
+
 use super::opening::{ByteSet, HEAD, Heads};
 use super::pattern::Pattern;
 use super::searcher::{Refused, Searcher, Shelf};
@@ -47,14 +49,16 @@ pub(super) struct Lane {
 /// Up to [`BLOCK`] signatures.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// The rows of the first byte, then those of the second, and so on; those of the length are the last.
+    /// Which row each value of the first byte has, then each of the second, and so on; those of the length are the last.
+    places: Box<[u16]>,
+    /// Each row once: most values of most bytes have the same, and so few rows stay near the processor.
     rows: Box<[Row]>,
     /// The signature of each bit, best rank first.
     members: Box<[u16]>,
 }
 
 /// A bit for each signature of a block: one cache line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(align(64))]
 struct Row([u64; BLOCK / 64]);
 
@@ -100,8 +104,9 @@ impl Lane {
 
 impl Block {
     fn build(members: &[(u16, &Signature)]) -> Self {
-        let mut rows = vec![Row::default(); TABLES * VALUES].into_boxed_slice();
-        for (table, rows) in rows.chunks_exact_mut(VALUES).enumerate() {
+        let mut known: BTreeMap<Row, u16> = BTreeMap::new();
+        let mut places = Vec::with_capacity(TABLES * VALUES);
+        for table in 0..TABLES {
             // Nearly every signature allows nearly every byte everything: those are written once.
             let mut of_all = Row::default();
             let mut few: Vec<(usize, ByteSet)> = Vec::new();
@@ -112,7 +117,7 @@ impl Block {
                     set => few.push((bit, set)),
                 }
             }
-            rows.fill(of_all);
+            let mut rows = [of_all; VALUES];
             for (bit, set) in few {
                 for value in set.values() {
                     if let Some(row) = rows.get_mut(usize::from(value)) {
@@ -120,8 +125,22 @@ impl Block {
                     }
                 }
             }
+            let mut place_of = |row| {
+                // At most one for each value of each table.
+                let next = u16::try_from(known.len()).unwrap_or(u16::MAX);
+                *known.entry(row).or_insert(next)
+            };
+            let usual = place_of(of_all);
+            places.extend(rows.map(|row| if row == of_all { usual } else { place_of(row) }));
         }
-        Self { rows, members: members.iter().map(|(index, _)| *index).collect() }
+        let mut rows = vec![Row::default(); known.len()].into_boxed_slice();
+        for (row, place) in known {
+            if let Some(own) = rows.get_mut(usize::from(place)) {
+                *own = row;
+            }
+        }
+        let members = members.iter().map(|(index, _)| *index).collect();
+        Self { places: places.into_boxed_slice(), rows, members }
     }
 
     /// The signatures that may match a payload of this length on the wire, best rank first.
@@ -136,7 +155,8 @@ impl Block {
 
     #[inline]
     fn row(&self, table: usize, value: u8) -> Row {
-        self.rows.get(table * VALUES + usize::from(value)).copied().unwrap_or_default()
+        let place = self.places.get(table * VALUES + usize::from(value)).copied().unwrap_or_default();
+        self.rows.get(usize::from(place)).copied().unwrap_or_default()
     }
 }
 
