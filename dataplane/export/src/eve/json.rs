@@ -314,7 +314,8 @@ mod tests {
     #[test]
     fn a_special_byte_is_found_wherever_it_stands_and_no_other_is() {
         for byte in 0..=u8::MAX {
-            for (at, len) in [(0, 1), (3, 5), (0, 8), (7, 8), (8, 9), (13, 20)] {
+            for (at, len) in [(0, 1), (3, 5), (0, 8), (7, 8), (8, 9), (13, 20), (15, 33), (32, 33), (49, 50)]
+            {
                 for beside in *b" ~x" {
                     let mut bytes = vec![beside; len];
                     bytes[at] = byte;
