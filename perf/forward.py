@@ -41,9 +41,9 @@ def hugepages():
         return False
 
 
-def own(seconds):
+def own(seconds, burst):
     """Million packets per CPU second of io_forward."""
-    output = subprocess.run([PROGRAM, str(seconds), str(CORE)], stdout=subprocess.PIPE, env=environment(), check=True).stdout
+    output = subprocess.run([PROGRAM, str(seconds), str(CORE), "forward", str(burst)], stdout=subprocess.PIPE, env=environment(), check=True).stdout
     return json.loads(output.splitlines()[-1])["mpps_of_cpu"]
 
 
@@ -94,7 +94,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="of each program, in turn (5)")
     parser.add_argument("--seconds", type=int, default=5, help="of each run (5)")
-    parser.add_argument("--burst", type=int, default=32, help="packets that testpmd takes at once (32, its own choice)")
+    parser.add_argument("--burst", type=int, default=32, help="packets that each takes at once (32, testpmd's own choice)")
     parser.add_argument("--no-build", action="store_true", help="take io_forward as it was built")
     parser.add_argument("--check", action="store_true", help=f"exit with 1 below {WANTED}")
     args = parser.parse_args()
@@ -107,7 +107,7 @@ def main():
     ours, theirs = [], []
     for run in range(args.runs):
         theirs.append(peer(args.seconds, args.burst))
-        ours.append(own(args.seconds))
+        ours.append(own(args.seconds, args.burst))
         print(f"run {run + 1}: io_forward {ours[-1]:.1f}, testpmd {theirs[-1]:.1f} Mpps", flush=True)
     ratio = statistics.median(ours) / statistics.median(theirs)
     memory = "hugepages" if hugepages() else "ordinary memory"

@@ -2,7 +2,7 @@
 //! themselves, to compare with `dpdk-testpmd --forward-mode=io` on the same core.
 //!
 //! ```sh
-//! cargo run --release --features dpdk --example io_forward -- [SECONDS [CORE [forward|drop]]]
+//! cargo run --release --features dpdk --example io_forward -- [SECONDS [CORE [forward|drop [BURST]]]]
 //! ```
 //!
 //! Prints one line of JSON; `mpps` is of both ports together, where testpmd prints each for itself. `mpps_of_cpu` is
@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("drop") => discard,
         Some(other) => return Err(format!("{other:?} is neither forward nor drop").into()),
     };
+    let limit: usize = arguments.next().map_or(Ok(BURST), |text| text.parse())?;
     let devices: Vec<Device> = vec!["net_null0".parse()?, "net_null1".parse()?];
     let memory = Memory::detect(256);
     let eal = Eal::init(&EalConfig { memory, ..EalConfig::new(devices.clone()) })?;
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let eal = eal.clone();
         move || -> Result<Measured, packet_io::dpdk::DpdkError> {
             let _registered = eal.register_thread(core)?;
-            Ok(measure(&mut queues, Duration::from_secs(seconds), step))
+            Ok(measure(&mut queues, Duration::from_secs(seconds), step, Burst::with_limit(limit)))
         }
     });
     let Measured { packets, took, on_core } = worker.join().map_err(|_| "the worker panicked")??;
@@ -51,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mpps_of_cpu = packets as f64 / on_core.as_secs_f64() / 1e6;
     let seconds = took.as_secs_f64();
     println!(
-        r#"{{"benchmark":"io_forward","mpps":{mpps:.2},"mpps_of_cpu":{mpps_of_cpu:.2},"packets":{packets},"seconds":{seconds:.3},"burst":{BURST},"memory":"{memory}"}}"#
+        r#"{{"benchmark":"io_forward","mpps":{mpps:.2},"mpps_of_cpu":{mpps_of_cpu:.2},"packets":{packets},"seconds":{seconds:.3},"burst":{limit},"memory":"{memory}"}}"#
     );
     Ok(())
 }
@@ -63,9 +64,8 @@ struct Measured {
 }
 
 /// Packets received on both ports, and the time that took.
-fn measure(queues: &mut [DpdkQueue], time: Duration, step: Step) -> Measured {
+fn measure(queues: &mut [DpdkQueue], time: Duration, step: Step, mut burst: Burst<Mbuf>) -> Measured {
     let [first, second] = queues else { return Measured { packets: 0, took: time, on_core: time } };
-    let mut burst = Burst::new();
     let (start, core_start) = (Instant::now(), time_on_core());
     while start.elapsed() < time {
         for _ in 0..1000 {
