@@ -37,6 +37,7 @@ macro_rules! numbered {
 numbered! {
     ICMP = "icmp", "ICMP", [Carrier::Ip(1)], Cleartext, "RFC 792";
     EGP = "egp", "EGP", [Carrier::Ip(8)], Cleartext, "RFC 904";
+    IGRP = "igrp", "IGRP", [Carrier::Ip(9)], Cleartext, "Cisco: An introduction to IGRP";
     DCCP = "dccp", "DCCP", [Carrier::Ip(33)], Unknown, "RFC 4340";
     RSVP = "rsvp", "RSVP", [Carrier::Ip(46)], Cleartext, "RFC 2205";
     GRE = "gre", "GRE", [Carrier::Ip(47)], Unknown, "RFC 2784";
@@ -46,7 +47,9 @@ numbered! {
     ICMPV6 = "icmpv6", "ICMPv6", [Carrier::Ip(58)], Cleartext, "RFC 4443";
     IPCOMP = "ipcomp", "IP payload compression", [Carrier::Ip(108)], Cleartext, "RFC 3173";
     PGM = "pgm", "PGM", [Carrier::Ip(113)], Cleartext, "RFC 3208";
-    ISIS = "isis", "IS-IS over IPv4", [Carrier::Ip(124)], Cleartext, "RFC 1195";
+    ISIS = "isis", "IS-IS", [Carrier::Ip(124), Carrier::Ethernet(0xfe83), Carrier::Ethernet(0x22f4)], Cleartext, "RFC 1195; ISO/IEC 10589";
+    ES_IS = "es_is", "ES-IS", [Carrier::Ethernet(0xfe82)], Cleartext, "ISO 9542";
+    CLNP = "clnp", "CLNP", [Carrier::Ethernet(0xfe81)], Cleartext, "ISO/IEC 8473-1";
     HIP = "hip", "Host identity", [Carrier::Ip(139)], Negotiated, "RFC 7401";
     SHIM6 = "shim6", "Shim6", [Carrier::Ip(140)], Cleartext, "RFC 5533";
     MANET = "manet", "MANET", [Carrier::Ip(138)], Cleartext, "RFC 5498";
@@ -60,7 +63,13 @@ numbered! {
 
     ARP = "arp", "ARP", [Carrier::Ethernet(0x0806)], Cleartext, "RFC 826";
     RARP = "rarp", "RARP", [Carrier::Ethernet(0x8035)], Cleartext, "RFC 903";
-    STP = "stp", "Spanning tree", [Carrier::Ethernet(0x4242)], Cleartext, "IEEE 802.1D";
+    STP = "stp", "Spanning tree", [Carrier::Ethernet(0x42), Carrier::Ethernet(0x010b)], Cleartext, "IEEE 802.1D; Cisco: PVST+, SNAP 0x010b";
+    NETBEUI = "netbeui", "NetBIOS frames", [Carrier::Ethernet(0xf0)], Cleartext, "IBM: LAN technical reference, IEEE 802.2 and NetBIOS";
+    SNA = "sna", "SNA over LLC", [Carrier::Ethernet(0x04)], Unknown, "IBM: SNA formats; IEEE 802.2 SAP 0x04";
+    PAGP = "pagp", "Port aggregation", [Carrier::Ethernet(0x0104)], Cleartext, "Cisco: PAgP, SNAP 0x0104";
+    UDLD = "udld", "Unidirectional link detection", [Carrier::Ethernet(0x0111)], Cleartext, "RFC 5171";
+    VTP = "vtp", "VLAN trunking", [Carrier::Ethernet(0x2003)], Cleartext, "Cisco: VTP, SNAP 0x2003";
+    DTP = "dtp", "Dynamic trunking", [Carrier::Ethernet(0x2004)], Cleartext, "Cisco: DTP, SNAP 0x2004";
     SLOW = "lacp", "LACP and slow protocols", [Carrier::Ethernet(0x8809)], Cleartext, "IEEE 802.3 annex 57A";
     EAPOL = "eapol", "EAP over LAN", [Carrier::Ethernet(0x888e)], Negotiated, "IEEE 802.1X";
     MACSEC = "macsec", "MACsec", [Carrier::Ethernet(0x88e5)], Encrypted, "IEEE 802.1AE";
@@ -73,7 +82,7 @@ numbered! {
     ROCE = "roce", "RoCE v1", [Carrier::Ethernet(0x8915)], Cleartext, "InfiniBand annex A16";
     AOE = "aoe", "ATA over Ethernet", [Carrier::Ethernet(0x88a2)], Cleartext, "AoEr11";
     WOL = "wol", "Wake-on-LAN", [Carrier::Ethernet(0x0842)], Cleartext, "AMD: Magic Packet";
-    IPX = "ipx", "IPX", [Carrier::Ethernet(0x8137)], Cleartext, "Novell: IPX";
+    IPX = "ipx", "IPX", [Carrier::Ethernet(0x8137), Carrier::Ethernet(0xe0), Carrier::Ethernet(0xff)], Cleartext, "Novell: IPX";
     LLTD = "lltd", "Link layer topology discovery", [Carrier::Ethernet(0x88d9)], Cleartext, "MS-LLTD";
     ECPRI = "ecpri", "eCPRI", [Carrier::Ethernet(0xaefe)], Cleartext, "eCPRI 2.0";
     AVTP = "avtp", "Audio and video transport", [Carrier::Ethernet(0x22f0)], Cleartext, "IEEE 1722";
@@ -93,5 +102,11 @@ numbered! {
     LAT = "lat", "Local area transport", [Carrier::Ethernet(0x6004)], Cleartext, "Digital Equipment: LAT architecture";
     COBRANET = "cobranet", "CobraNet", [Carrier::Ethernet(0x8819)], Cleartext, "Cirrus Logic: CobraNet programmer's reference";
     IEEE_1905 = "ieee1905", "IEEE 1905.1, EasyMesh", [Carrier::Ethernet(0x893a)], Cleartext, "IEEE 1905.1";
+    TIPC = "tipc", "TIPC", [Carrier::Ethernet(0x88ca)], Cleartext, "TIPC protocol specification";
+    MS_NLB = "ms_nlb", "Network load balancing heartbeats", [Carrier::Ethernet(0x886f)], Cleartext, "Microsoft: Network Load Balancing";
+    NSH = "nsh", "Network service header", [Carrier::Ethernet(0x894f)], Unknown, "RFC 8300";
+    MVRP = "mvrp", "VLAN registration", [Carrier::Ethernet(0x88f5)], Cleartext, "IEEE 802.1Q 11.2";
+    MMRP = "mmrp", "MAC registration", [Carrier::Ethernet(0x88f6)], Cleartext, "IEEE 802.1Q 10.9";
+    FIP = "fip", "FCoE initialization", [Carrier::Ethernet(0x8914)], Cleartext, "T11 FC-BB-5 7.9";
     APPLETALK = "appletalk", "AppleTalk", [Carrier::Ethernet(0x809b), Carrier::Ethernet(0x80f3)], Cleartext, "Apple: Inside AppleTalk";
 }

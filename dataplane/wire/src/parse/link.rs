@@ -158,7 +158,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// LLC (IEEE 802.2) and SNAP (RFC 1042). Without an EtherType, the DSAP stands in for it.
+    /// LLC (IEEE 802.2) and SNAP (RFC 1042). Without an EtherType, the DSAP stands in for it; what shares OSI's is told
+    /// apart by the NLPID behind it (ISO/IEC TR 9577).
     fn llc(&mut self, context: &mut Context) -> Result<Step, Malformed> {
         context.met(LayerSet::LLC);
         let ([dsap, ssap, control], rest) = self.view.split::<3>().ok_or(Malformed::LinkTruncated)?;
@@ -172,12 +173,15 @@ impl<'a> Walk<'a> {
                 Ok(Step::Next(Header::EtherType(ethertype::IPV4)))
             }
             [dsap, ssap, control] => {
-                context.ethertype = u16::from(dsap);
                 self.view = match control & 3 {
                     // Not LLC but IPX right behind the length: its checksum is always 0xffff.
                     _ if [dsap, ssap] == [0xff, 0xff] => self.view,
                     3 => rest,
                     _ => rest.skip(1).ok_or(Malformed::LinkTruncated)?,
+                };
+                context.ethertype = match (dsap, self.view.bytes()) {
+                    (SAP_OSI, [protocol, ..]) => u16::from_be_bytes([SAP_OSI, *protocol]),
+                    _ => u16::from(dsap),
                 };
                 Ok(OTHER)
             }
@@ -333,7 +337,7 @@ pub(super) fn is_plausible_ethernet(view: View<'_>) -> bool {
 pub(super) fn is_known(number: u16, macs: Option<Macs>) -> bool {
     macs.is_some_and(|macs| macs.source[0] & 1 == 0)
         && (is_known_ethertype(number)
-            || matches!(number, LLC_SPANNING_TREE | LLC_NETBIOS | LLC_ISIS | 0x0104 | 0x010b | 0x0111))
+            || matches!(number, LLC_SPANNING_TREE | LLC_NETBIOS | 0xfe81..=0xfe83 | 0x0104 | 0x010b | 0x0111))
 }
 
 const fn is_known_ethertype(number: u16) -> bool {
@@ -398,11 +402,12 @@ const MAX_HEADERS: usize = 16;
 const MAX_LABELS: usize = 16;
 
 const SAP_IP: u8 = 0x06;
+/// OSI's network layer: CLNP (NLPID 0x81), ES-IS (0x82), IS-IS (0x83).
+const SAP_OSI: u8 = 0xfe;
 const UNNUMBERED: u8 = 0x03;
 const SNAP: [u8; 3] = [0xaa, 0xaa, UNNUMBERED];
 const LLC_SPANNING_TREE: u16 = 0x42;
 const LLC_NETBIOS: u16 = 0xf0;
-const LLC_ISIS: u16 = 0xfe;
 
 // PPP protocol numbers (IANA).
 const PPP_IPV4: u16 = 0x0021;
