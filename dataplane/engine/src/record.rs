@@ -336,6 +336,11 @@ impl EventWriter<'_> {
         self.push(name, Datum::Flag(value))
     }
 
+    /// Says that the session can be read by anybody, as the object `crypto` of other sessions says what they negotiated.
+    pub fn cleartext(&mut self) -> &mut Self {
+        self.object("crypto").label("class", "cleartext").close()
+    }
+
     /// Opens an object; what is added until [`EventWriter::close`] is in it.
     pub fn object(&mut self, name: &'static str) -> &mut Self {
         self.open(name, Datum::Object)

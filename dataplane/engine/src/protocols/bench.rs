@@ -1,6 +1,7 @@
 //! A flow and its parser on the bench: what unit tests of protocols send and look at.
 
 use super::{Carrier, Expected, Found, Input, Output, Parser, Probe, Protocol, Then};
+use crate::CryptoClass;
 use crate::record::{Body, Datum, Direction, FlowIdentity, RecordBatch, TunnelIdentity};
 use wire::{FlowKey, KeyKind, Scope};
 
@@ -130,6 +131,12 @@ impl Bench {
     /// Ends the flow.
     pub(super) fn finish(&mut self) {
         self.parser.finish(&mut Output::new(&mut self.batch, &identity(), 0));
+    }
+
+    /// What the events say of the session, in order.
+    pub(super) fn said_of_crypto(&self) -> Vec<CryptoClass> {
+        let records = self.batch.records().iter();
+        records.filter_map(|record| CryptoClass::of_event(&self.batch, record)).collect()
     }
 
     /// Names of the events, in order.

@@ -283,7 +283,7 @@ impl Cassandra {
         if let Some(error) = error {
             write_error(error, &mut event);
         }
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 
     fn tell(&mut self, waiting: &Waiting, answer: Option<(Head, &[u8])>, report: &mut Report<'_, '_>) {

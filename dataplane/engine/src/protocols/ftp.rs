@@ -1,10 +1,11 @@
 //! The File Transfer Protocol's control connection (RFC 959): commands with their replies, masked passwords, and TLS
 //! (RFC 4217). Data connections are announced to the engine.
 
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report, Transactions};
 use super::lines::Lines;
 use super::{Carrier, Expected, Exposure, Family, Found, Opening, Protocol, Subject, lines};
-use crate::record::Direction;
+use crate::record::{Direction, EventWriter};
 
 /// FTP. Its openings are recognised by signatures.
 pub static FTP: Protocol = Protocol {
@@ -33,6 +34,7 @@ struct Ftp {
     /// Lines of a reply that is not over.
     lines: Vec<Vec<u8>>,
     has_greeting: bool,
+    clear: Clear,
     pieces: Lines,
     /// Where the next data connection goes, if it was said.
     data: Option<DataPort>,
@@ -88,10 +90,13 @@ impl Ftp {
             self.data = None;
         }
         let is_tls = is_tls(&command.bytes) && matches!(code, 234 | 334);
-        write(Some(&command.bytes), &Reply { code, lines: &lines }, report);
+        let mut event = write(Some(&command.bytes), &Reply { code, lines: &lines }, report);
+        if !is_before_tls(&command.bytes) {
+            self.clear.tell(&mut event);
+        }
+        drop(event);
         self.commands.recycle(command);
         if is_tls {
-            report.exposure(Exposure::Encrypted);
             return Ok(Next::Upgrade);
         }
         Ok(Next::More)
@@ -189,7 +194,15 @@ fn is_secret(verb: &[u8]) -> bool {
     [&b"PASS"[..], b"ACCT", b"ADAT"].iter().any(|name| verb.eq_ignore_ascii_case(name))
 }
 
-fn write(command: Option<&[u8]>, reply: &Reply<'_>, report: &mut Report<'_, '_>) {
+/// Whether this is what clients ask before they protect themselves (RFC 4217, 4; RFC 2389; RFC 7151).
+fn is_before_tls(command: &[u8]) -> bool {
+    let verb = lines::words(command).0;
+    [&b"AUTH"[..], b"FEAT", b"HOST", b"HELP", b"NOOP", b"SYST", b"OPTS", b"QUIT"]
+        .iter()
+        .any(|name| verb.eq_ignore_ascii_case(name))
+}
+
+fn write<'a>(command: Option<&[u8]>, reply: &Reply<'_>, report: &'a mut Report<'_, '_>) -> EventWriter<'a> {
     let mut event = report.event("ftp");
     if let Some(command) = command {
         let (verb, argument) = lines::words(command);
@@ -209,6 +222,7 @@ fn write(command: Option<&[u8]>, reply: &Reply<'_>, report: &mut Report<'_, '_>)
     if let Some(port) = reply.lines.first().and_then(|line| data_port(reply.code, line)) {
         event.number("dynamic_port", port);
     }
+    event
 }
 
 /// Port of a data connection that the server waits on: 227 (RFC 959, 4.1.2) and 229 (RFC 2428, 3).
@@ -259,7 +273,8 @@ impl Messages for Ftp {
     fn clear(&mut self) {
         self.commands.clear();
         self.lines.clear();
-        (self.has_greeting, self.pieces, self.data) = (false, Lines::default(), None);
+        (self.has_greeting, self.clear) = (false, Clear::default());
+        (self.pieces, self.data) = (Lines::default(), None);
     }
 }
 

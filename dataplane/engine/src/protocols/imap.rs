@@ -1,5 +1,6 @@
 //! The Internet Message Access Protocol (RFC 9051, RFC 3501): who logs on how, and when TLS begins.
 
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report};
 use super::lines::Lines;
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
@@ -41,6 +42,7 @@ struct Imap {
     /// The line goes on behind a literal: it is no new command.
     goes_on: [bool; 2],
     asked: Option<(Vec<u8>, Asked)>,
+    clear: Clear,
     pieces: Lines,
 }
 
@@ -76,14 +78,15 @@ impl Imap {
         let (name, value, auth) = match &asked {
             Asked::Tls if is_good => {
                 report.event("imap").flag("starttls", true);
-                report.exposure(Exposure::Encrypted);
                 return Next::Upgrade;
             }
             Asked::Tls => return Next::More,
             Asked::Login(user) => ("user", user, "login"),
             Asked::Authenticate(mechanism) => ("mechanism", mechanism, "sasl"),
         };
-        report.event("imap").label("auth", auth).text(name, value).flag("success", is_good);
+        let mut event = report.event("imap");
+        event.label("auth", auth).text(name, value).flag("success", is_good);
+        self.clear.tell(&mut event);
         Next::More
     }
 }

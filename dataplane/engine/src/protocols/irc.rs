@@ -2,6 +2,7 @@
 //!
 //! What people say to each other is not written.
 
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report};
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
 use crate::record::Direction;
@@ -35,6 +36,7 @@ struct Irc {
     wants_tls: bool,
     is_registered: bool,
     joins: u8,
+    clear: Clear,
 }
 
 /// A message: who sent it, what it is, its parameters (RFC 2812, 2.3.1).
@@ -66,7 +68,9 @@ impl Irc {
             b"STARTTLS" => self.wants_tls = true,
             b"JOIN" if self.joins < JOINS_MAX && !first.is_empty() => {
                 self.joins += 1;
-                report.event("irc").label("command", "join").text("channels", cut(first));
+                let mut event = report.event("irc");
+                event.label("command", "join").text("channels", cut(first));
+                self.clear.tell(&mut event);
             }
             _ => {}
         }
@@ -76,7 +80,6 @@ impl Irc {
         match command {
             b"670" if core::mem::take(&mut self.wants_tls) => {
                 report.event("irc").label("command", "starttls").flag("starttls", true);
-                report.exposure(Exposure::Encrypted);
                 return Next::Upgrade;
             }
             // Welcome, or a password that is wrong (RFC 2812, 5.1 and 5.2).
@@ -85,6 +88,7 @@ impl Irc {
                 event.label("command", "register").flag("success", command == b"001");
                 event.text("server", cut(prefix)).text("nick", &self.nick);
                 event.flag("has_password", self.has_password).flag("has_sasl", self.has_sasl);
+                self.clear.tell(&mut event);
             }
             _ => {}
         }

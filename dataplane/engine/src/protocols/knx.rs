@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 
+use super::clear::Clear;
 use super::framed::{self, Cursor, Framing, Message, Messages, Next, Report, push_decimal};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::{Datum, Direction, EventWriter};
@@ -98,6 +99,7 @@ const fn service(code: u16) -> Option<(&'static str, usize)> {
 #[derive(Debug, Default)]
 struct Knx {
     is_secured: bool,
+    clear: Clear,
 }
 
 impl Messages for Knx {
@@ -112,10 +114,7 @@ impl Messages for Knx {
         let code = u16::from_be_bytes([s1, s0]);
         let body = message.bytes.get(HEADER_LEN..).unwrap_or_default();
         let is_secure = matches!(code, 0x0950..=0x0955);
-        if is_secure || !self.is_secured {
-            self.is_secured |= is_secure;
-            report.exposure(if is_secure { Exposure::Encrypted } else { Exposure::Cleartext });
-        }
+        self.is_secured |= is_secure;
         // Receipts of what is written anyway, and what cannot be read.
         if matches!((code, body), (0x0421 | 0x0311, [_, _, _, 0]) | (0x0950, _)) {
             return Ok(Next::More);
@@ -123,6 +122,9 @@ impl Messages for Knx {
         let mut event = report.event("knx");
         event.label("service", service(code).map_or("unknown", |(name, _)| name));
         let _ = write_body(code, body, &mut event);
+        if !self.is_secured {
+            self.clear.tell(&mut event);
+        }
         Ok(Next::More)
     }
 
@@ -135,7 +137,7 @@ impl Messages for Knx {
     }
 
     fn clear(&mut self) {
-        self.is_secured = false;
+        (self.is_secured, self.clear) = (false, Clear::default());
     }
 }
 

@@ -1,5 +1,6 @@
 //! ManageSieve: what a server of mail filters can do, who logs on, and when TLS begins (RFC 5804).
 
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report};
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
 use crate::record::Direction;
@@ -29,6 +30,7 @@ struct ManageSieve {
     /// Mechanism of a logon that waits for its answer.
     mechanism: Option<Vec<u8>>,
     has_capabilities: bool,
+    clear: Clear,
 }
 
 /// A quoted string without its quotes.
@@ -59,11 +61,12 @@ impl Messages for ManageSieve {
                 let is_good = answer == b"OK";
                 if core::mem::take(&mut self.wants_tls) && is_good {
                     report.event("managesieve").flag("starttls", true);
-                    report.exposure(Exposure::Encrypted);
                     return Ok(Next::Upgrade);
                 }
                 if let Some(mechanism) = self.mechanism.take() {
-                    report.event("managesieve").text("auth", &mechanism).flag("success", is_good);
+                    let mut event = report.event("managesieve");
+                    event.text("auth", &mechanism).flag("success", is_good);
+                    self.clear.tell(&mut event);
                 }
             }
             _ => {}

@@ -14,6 +14,7 @@ pub mod bgp;
 pub mod bittorrent;
 mod carried;
 pub mod cassandra;
+mod clear;
 pub mod coap;
 mod credentials;
 pub mod dcerpc;
@@ -308,7 +309,7 @@ pub enum Exposure {
     Cleartext,
     /// Nothing but sizes and what the handshake shows.
     Encrypted,
-    /// It depends on what the session negotiates; the parser says.
+    /// It depends on what the session negotiates; the parser's events say, in their object `crypto`.
     Negotiated,
     /// It is not known.
     Unknown,
@@ -528,8 +529,6 @@ pub struct Notes {
     pub refined: Option<(&'static str, u8)>,
     /// A named service.
     pub service: Option<&'static str>,
-    /// What the session exposes, where [`Exposure::Negotiated`].
-    pub exposure: Option<Exposure>,
 }
 
 /// Where a parser writes.
@@ -561,11 +560,6 @@ impl<'a> Output<'a> {
     /// Says which service the flow belongs to.
     pub const fn service(&mut self, name: &'static str) {
         self.notes.service = Some(name);
-    }
-
-    /// Says what a copy of the wire gives away.
-    pub const fn exposure(&mut self, exposure: Exposure) {
-        self.notes.exposure = Some(exposure);
     }
 
     /// Announces a flow that is to come; of more than a few in one call the rest is not waited for.

@@ -72,7 +72,6 @@ impl Parser for NatsOrTls {
         if input.from == Direction::ToServer && !self.has_client_spoken && !input.bytes.is_empty() {
             self.has_client_spoken = true;
             if input.bytes.first() == Some(&0x16) {
-                out.exposure(Exposure::Encrypted);
                 out.event("nats").label("type", "encryption").label("encryption", "tls");
                 return Progress { consumed: 0, then: Then::Upgrade };
             }
@@ -171,7 +170,6 @@ impl Nats {
         event.flag("tls_required", self.tls_required).flag("auth_required", self.auth_required);
         drop(event);
         if self.tls_required {
-            report.exposure(Exposure::Encrypted);
             return Next::Upgrade;
         }
         Next::More
@@ -197,7 +195,7 @@ impl Nats {
             write_text(name, member(object, key).unwrap_or_default(), 96, &mut event);
         }
         credentials.write(&mut event);
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 
     /// A line with a subject, and perhaps a payload behind it.

@@ -1,5 +1,6 @@
 //! The Network News Transfer Protocol: who logs on, which groups are read, and when TLS begins (RFC 3977, 4642, 4643).
 
+use super::clear::Clear;
 use super::framed::{self, Framing, Masked, Message, Messages, Next, Report};
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
 use crate::record::Direction;
@@ -33,6 +34,7 @@ struct Nntp {
     /// A password, or a step of SASL, waits for its answer.
     is_logging_on: bool,
     groups: u8,
+    clear: Clear,
 }
 
 impl Nntp {
@@ -45,7 +47,9 @@ impl Nntp {
             b"AUTHINFO" => self.is_logging_on = true,
             b"GROUP" | b"LISTGROUP" if !kind.is_empty() && self.groups < GROUPS_MAX => {
                 self.groups += 1;
-                report.event("nntp").text("group", kind.get(..TEXT_MAX).unwrap_or(kind));
+                let mut event = report.event("nntp");
+                event.text("group", kind.get(..TEXT_MAX).unwrap_or(kind));
+                self.clear.tell(&mut event);
             }
             _ => {}
         }
@@ -60,13 +64,13 @@ impl Nntp {
             }
             382 if self.wants_tls => {
                 report.event("nntp").flag("starttls", true);
-                report.exposure(Exposure::Encrypted);
                 return Next::Upgrade;
             }
             281 | 283 | 481 | 482 if core::mem::take(&mut self.is_logging_on) => {
                 let mut event = report.event("nntp");
                 self.user.write("user", &mut event);
                 event.flag("success", code < 300);
+                self.clear.tell(&mut event);
             }
             _ => {}
         }

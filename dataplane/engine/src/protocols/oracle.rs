@@ -219,7 +219,6 @@ impl Oracle {
             event.label("type", "negotiation");
             agreed.write(&mut event);
             drop(event);
-            report.exposure(if agreed.encryption == 0 { Exposure::Cleartext } else { Exposure::Encrypted });
         }
     }
 }

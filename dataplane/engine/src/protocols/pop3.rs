@@ -1,5 +1,6 @@
 //! The Post Office Protocol, version 3 (RFC 1939), with STLS (RFC 2595): who logs on how, and when TLS begins.
 
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report};
 use super::lines::Lines;
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
@@ -41,6 +42,7 @@ struct Pop3 {
     /// A logon, or STLS, waits for its answer.
     is_asked: bool,
     wants_tls: bool,
+    clear: Clear,
     pieces: Lines,
 }
 
@@ -79,7 +81,6 @@ impl Pop3 {
         }
         if core::mem::take(&mut self.wants_tls) && is_good {
             report.event("pop3").flag("starttls", true);
-            report.exposure(Exposure::Encrypted);
             return Next::Upgrade;
         }
         if core::mem::take(&mut self.is_asked) {
@@ -96,6 +97,7 @@ impl Pop3 {
                 },
             );
             event.flag("success", is_good);
+            self.clear.tell(&mut event);
         }
         Next::More
     }
@@ -135,7 +137,7 @@ impl Messages for Pop3 {
     fn clear(&mut self) {
         self.user.clear();
         (self.logon, self.is_asked, self.wants_tls) = (Logon::None, false, false);
-        self.pieces = Lines::default();
+        (self.clear, self.pieces) = (Clear::default(), Lines::default());
     }
 }
 

@@ -1,5 +1,6 @@
 //! RMCP: IPMI's sessions with management controllers, and how well they are protected (IPMI 2.0, 13; DMTF DSP0136).
 
+use super::clear::Clear;
 use super::framed::{self, Cursor, Framing, Masked, Message, Messages, Next, Report};
 use super::repeated::Repeated;
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol};
@@ -24,6 +25,7 @@ pub static RMCP: Protocol = Protocol {
 #[derive(Debug, Default)]
 struct Rmcp {
     repeated: Repeated,
+    clear: Clear,
 }
 
 impl Messages for Rmcp {
@@ -55,7 +57,7 @@ impl Messages for Rmcp {
     }
 
     fn clear(&mut self) {
-        self.repeated = Repeated::default();
+        *self = Self::default();
     }
 }
 
@@ -104,6 +106,10 @@ impl Rmcp {
         }
         let mut event = report.event("rmcp");
         event.label("class", "ipmi").label("version", version).label("authentication", authentication);
+        // What comes before a session is always in the clear.
+        if authentication != "none" {
+            self.clear.tell(&mut event);
+        }
         event.number("function", function >> 2).number("command", command);
         if let Some(name) = ipmi(function >> 2 & 0x3e, command) {
             event.label("message", name);
@@ -133,9 +139,6 @@ impl Rmcp {
         })();
         let payload = payload.ok_or("malformed_session_header")?;
         let (is_encrypted, is_authenticated) = (kind & 0x80 != 0, kind & 0x40 != 0);
-        if is_encrypted {
-            report.exposure(Exposure::Encrypted);
-        }
         let name = match kind & 0x3f {
             0 if !is_encrypted => {
                 self.command(

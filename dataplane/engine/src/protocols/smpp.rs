@@ -273,7 +273,7 @@ impl Smpp {
         bind.kind.write("system_type", &mut event);
         bind.credentials.write(&mut event);
         event.label("result", code.map_or("none", status));
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 
     fn submission(&mut self, head: Head, body: &[u8], report: &mut Report<'_, '_>) -> Option<()> {

@@ -1,5 +1,6 @@
 //! The Simple Mail Transfer Protocol (RFC 5321) and LMTP (RFC 2033): envelopes, authentication, and STARTTLS (RFC 3207).
 
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report};
 use super::lines::Lines;
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol, lines};
@@ -55,6 +56,7 @@ struct Smtp {
     mechanism: Vec<u8>,
     /// Something was learnt that no event says.
     is_untold: bool,
+    clear: Clear,
     pieces: Lines,
 }
 
@@ -113,7 +115,6 @@ impl Smtp {
         }
         if self.wants_tls {
             if code == 220 {
-                report.exposure(Exposure::Encrypted);
                 self.is_untold = true;
                 self.write(report);
                 return Ok(Next::Upgrade);
@@ -141,6 +142,8 @@ impl Smtp {
         }
         if self.wants_tls {
             event.flag("starttls", true);
+        } else {
+            self.clear.tell(&mut event);
         }
         if let Some(sender) = self.sender.take() {
             event.text("mail_from", &sender).list("rcpt_to");
@@ -225,7 +228,7 @@ impl Messages for Smtp {
     fn clear(&mut self) {
         (self.phase, self.wants_tls, self.has_greeting, self.is_untold) =
             (Phase::Commands, false, false, false);
-        (self.awaited, self.pieces) = (0, Lines::default());
+        (self.awaited, self.clear, self.pieces) = (0, Clear::default(), Lines::default());
         self.banner.clear();
         self.helo.clear();
         self.sender = None;

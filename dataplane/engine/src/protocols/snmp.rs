@@ -1,6 +1,7 @@
 //! The Simple Network Management Protocol, versions 1 (RFC 1157), 2c (RFC 1901, RFC 3416) and 3 (RFC 3412, RFC 3414).
 
 use super::ber::{Elements, Head, OBJECT_ID, OCTET_STRING, SEQUENCE, head, oid};
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::{Direction, EventWriter};
@@ -119,7 +120,9 @@ fn usm(parameters: &[u8]) -> Option<(&[u8], i64, &[u8])> {
 
 /// SNMP on one flow.
 #[derive(Debug, Default)]
-struct Snmp;
+struct Snmp {
+    clear: Clear,
+}
 
 impl Messages for Snmp {
     const NAME: &'static str = "snmp";
@@ -130,12 +133,10 @@ impl Messages for Snmp {
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
         let packet = read(message.bytes).ok_or("malformed_data")?;
-        let exposure = match packet {
-            Packet::User(Secured { flags, .. }) if flags & 2 != 0 => Exposure::Encrypted,
-            _ => Exposure::Cleartext,
-        };
-        report.exposure(exposure);
         let mut event = report.event("snmp");
+        if !matches!(packet, Packet::User(Secured { flags, .. }) if flags & 2 != 0) {
+            self.clear.tell(&mut event);
+        }
         match packet {
             Packet::Community(version, community, pdu) => {
                 event.number("version", version + 1);
@@ -153,7 +154,9 @@ impl Messages for Snmp {
         Found::No
     }
 
-    fn clear(&mut self) {}
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
 }
 
 fn write_secured(secured: &Secured<'_>, event: &mut EventWriter<'_>) {

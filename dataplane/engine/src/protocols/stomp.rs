@@ -200,7 +200,7 @@ impl Stomp {
                 event.label("result", "unknown");
             }
         }
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 
     fn frame(&mut self, head: &Head<'_>, body: usize, from: Direction, report: &mut Report<'_, '_>) {

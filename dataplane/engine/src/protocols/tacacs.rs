@@ -123,7 +123,6 @@ impl Messages for Tacacs {
             return Ok(Next::More);
         }
         self.told = Some((header.session, header.kind));
-        report.exposure(if header.is_clear() { Exposure::Cleartext } else { Exposure::Encrypted });
         let mut event = report.event("tacacs");
         event.label("type", header.name()).number("session_id", header.session);
         event.number("sequence", header.sequence).flag("encrypted", !header.is_clear());

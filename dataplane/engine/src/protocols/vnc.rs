@@ -196,7 +196,6 @@ impl Rfb {
                 Some(step) => step,
                 None => {
                     self.write(None, report);
-                    report.exposure(Exposure::Encrypted);
                     return Ok(Next::Upgrade);
                 }
             },
@@ -256,7 +255,6 @@ impl Rfb {
         }
         self.is_told = true;
         let is_hidden = matches!(self.chosen, Some(TLS | VENCRYPT)) && self.subtype != Some(256);
-        report.exposure(if is_hidden { Exposure::Encrypted } else { Exposure::Cleartext });
         let mut event = report.event("rfb");
         for (name, version) in
             [("server_protocol_version", self.server), ("client_protocol_version", self.client)]

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memmem};
 
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report};
 use super::{Carrier, Exposure, Family, Found, Opening, Protocol};
 use crate::record::Direction;
@@ -35,6 +36,7 @@ struct Xmpp {
     tags: u32,
     /// Mechanism of a logon that waits for its answer.
     mechanism: Option<Vec<u8>>,
+    clear: Clear,
 }
 
 impl Messages for Xmpp {
@@ -63,7 +65,6 @@ impl Messages for Xmpp {
             (Direction::ToServer, b"starttls") => self.wants_tls = true,
             (Direction::ToClient, b"proceed") if self.wants_tls => {
                 report.event("xmpp").flag("starttls", true);
-                report.exposure(Exposure::Encrypted);
                 return Ok(Next::Upgrade);
             }
             (Direction::ToServer, b"auth" | b"authenticate") => {
@@ -71,7 +72,9 @@ impl Messages for Xmpp {
             }
             (Direction::ToClient, name @ (b"success" | b"failure")) => {
                 if let Some(mechanism) = self.mechanism.take() {
-                    report.event("xmpp").text("auth", &mechanism).flag("success", name == b"success");
+                    let mut event = report.event("xmpp");
+                    event.text("auth", &mechanism).flag("success", name == b"success");
+                    self.clear.tell(&mut event);
                 }
             }
             _ => {}

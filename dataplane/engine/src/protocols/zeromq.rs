@@ -165,9 +165,6 @@ impl Zeromq {
             return;
         }
         let is_secret = self.mechanism.as_bytes() == b"CURVE";
-        if is_secret {
-            report.exposure(Exposure::Encrypted);
-        }
         let minor = self.sides.iter().map(|side| side.minor).min().unwrap_or_default();
         let mut event = report.event("zeromq");
         event.label("type", "connection").label("version", if minor == 0 { "3.0" } else { "3.1" });

@@ -38,6 +38,7 @@ fn a_simple_bind_is_a_password_in_clear() {
                 "operation": "bind_request", "message_id": 1,
                 "bind_request": {"version": 3, "name": "cn=admin", "authentication": "simple"},
             },
+            "crypto": {"class": "cleartext"},
             "credentials": {"kind": "simple", "password_in_clear": true},
             "responses": [{
                 "operation": "bind_response", "message_id": 1,

@@ -1,7 +1,8 @@
 //! KNXnet/IP.
 
+use engine::CryptoClass;
 use engine::protocols::knx::KNX;
-use engine::protocols::{Carrier, Exposure, Found};
+use engine::protocols::{Carrier, Found};
 use engine::record::Direction::{ToClient, ToServer};
 use serde_json::json;
 
@@ -45,13 +46,14 @@ pub(crate) fn samples() -> Vec<Sample> {
 #[test]
 fn connections_and_messages_of_the_bus_are_events() {
     let outcome = play(&KNX, Carrier::Udp, &samples()[0].turns);
-    assert_eq!((outcome.anomalies(), outcome.exposure), (vec![], Some(Exposure::Cleartext)));
+    assert_eq!((outcome.anomalies(), outcome.crypto), (vec![], Some(CryptoClass::Cleartext)));
     let events = outcome.of("knx");
     assert_eq!(
         events[0],
         &json!({
             "service": "connect_request", "control_endpoint": {"protocol": "udp", "ip": "192.168.0.10", "port": 59093},
             "data_endpoint": {"protocol": "udp", "ip": "192.168.0.10", "port": 59093}, "connection_type": "tunnel",
+            "crypto": {"class": "cleartext"},
         })
     );
     assert_eq!((&events[1]["channel"], &events[1]["status"]), (&json!(7), &json!("no_error")));
@@ -74,7 +76,7 @@ fn connections_and_messages_of_the_bus_are_events() {
     assert_eq!((&events[6]["service"], &events[6]["value"]), (&json!("routing_indication"), &json!(0)));
     assert_eq!(events[8]["status"], "connection_id");
     let secure = play(&KNX, Carrier::Udp, &[(ToServer, unit("0950", &"ab".repeat(40)))]);
-    assert_eq!(secure.exposure, Some(Exposure::Encrypted));
+    assert_eq!(secure.crypto, None);
 }
 
 #[test]

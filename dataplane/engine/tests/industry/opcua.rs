@@ -1,7 +1,8 @@
 //! OPC UA: chunks, channels, services.
 
+use engine::CryptoClass;
 use engine::protocols::opcua::OPCUA;
-use engine::protocols::{Carrier, Exposure, Found, Then};
+use engine::protocols::{Carrier, Found, Then};
 use engine::record::Direction::{ToClient, ToServer};
 use serde_json::json;
 
@@ -142,7 +143,7 @@ pub(crate) fn samples() -> Vec<Sample> {
 fn channel_and_services_are_events() {
     let outcome = play(&OPCUA, Carrier::Tcp, &samples()[0].turns);
     assert_eq!(outcome.anomalies(), [""; 0]);
-    assert_eq!(outcome.exposure, Some(Exposure::Cleartext));
+    assert_eq!(outcome.crypto, Some(CryptoClass::Cleartext));
     let events = outcome.of("opcua");
     assert_eq!(
         events[0],
@@ -192,7 +193,7 @@ fn encrypted_channels_show_their_policy_and_no_more() {
         (ToServer, service("MSGF", 0x55, 0x66, &[0xcc; 64])),
     ];
     let outcome = play(&OPCUA, Carrier::Tcp, &turns);
-    assert_eq!((outcome.exposure, outcome.ending), (Some(Exposure::Encrypted), Some(Then::Done)));
+    assert_eq!((outcome.crypto, outcome.ending), (Some(CryptoClass::QuantumVulnerable), Some(Then::Done)));
     let events = outcome.of("opcua");
     assert_eq!(
         events[1]["crypto"],
@@ -207,7 +208,7 @@ fn encrypted_channels_show_their_policy_and_no_more() {
         Carrier::Tcp,
         &[(ToServer, hello()), (ToServer, open(policy, 1, &[0xaa; 256])), (ToServer, read)],
     );
-    assert_eq!(outcome.exposure, Some(Exposure::Cleartext));
+    assert_eq!(outcome.crypto, Some(CryptoClass::Cleartext));
     let events = outcome.of("opcua");
     assert_eq!(
         (&events[2]["crypto"]["security_mode"], &events[3]["service"]),

@@ -1,7 +1,8 @@
 //! S7comm and S7comm-plus over ISO transport.
 
+use engine::CryptoClass;
 use engine::protocols::s7comm::{S7COMM, S7COMM_PLUS};
-use engine::protocols::{Carrier, Exposure, Found, Then};
+use engine::protocols::{Carrier, Found, Then};
 use engine::record::Direction::{self, ToClient, ToServer};
 use serde_json::json;
 
@@ -127,13 +128,13 @@ fn jobs_and_their_acknowledgements_are_one_event() {
 #[test]
 fn the_plus_protocol_is_told_apart() {
     let outcome = play(&S7COMM, Carrier::Tcp, &samples()[1].turns);
-    assert_eq!((outcome.refined, outcome.exposure), (Some("s7comm_plus"), Some(Exposure::Cleartext)));
+    assert_eq!((outcome.refined, outcome.crypto), (Some("s7comm_plus"), Some(CryptoClass::Cleartext)));
     let events = outcome.of("s7comm_plus");
     assert_eq!(
         events[0],
         &json!({
             "version": 1, "operation": "request", "function_code": 0x4ca, "function": "create_object", "sequence": 1,
-            "session_id": 0x120, "integrity_protected": false,
+            "session_id": 0x120, "integrity_protected": false, "crypto": {"class": "cleartext"},
         })
     );
     assert_eq!(events[1]["operation"], "response");
@@ -145,7 +146,7 @@ fn the_plus_protocol_is_told_apart() {
     let mut turns = connection();
     turns.push(data(ToClient, "72 01 000d 32 0000 05b3 0000 0001 34 0000 00 7201 0000"));
     let outcome = play(&S7COMM_PLUS, Carrier::Tcp, &turns);
-    assert_eq!((outcome.exposure, outcome.ending), (Some(Exposure::Encrypted), Some(Then::Done)));
+    assert_eq!((outcome.crypto, outcome.ending), (None, Some(Then::Done)));
 }
 
 #[test]

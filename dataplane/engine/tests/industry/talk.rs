@@ -1,11 +1,9 @@
 //! Two sides talking through a parser, as the engine would let them: what a parser leaves is carried, what it skips is
 //! not shown, and its events come out as JSON.
 
-use engine::RecordBatch;
-use engine::protocols::{
-    CARRY_BYTES, Carrier, Exposure, Found, Input, Output, Parser, Probe, Protocol, Then,
-};
+use engine::protocols::{CARRY_BYTES, Carrier, Found, Input, Output, Parser, Probe, Protocol, Then};
 use engine::record::{Direction, FlowIdentity, TunnelIdentity};
+use engine::{CryptoClass, RecordBatch};
 use serde_json::Value;
 use wire::{FlowKey, KeyKind, Scope};
 
@@ -20,7 +18,8 @@ pub(crate) struct Outcome {
     /// Event type and object, in the order they were written.
     pub(crate) events: Vec<(String, Value)>,
     pub(crate) refined: Option<&'static str>,
-    pub(crate) exposure: Option<Exposure>,
+    /// What the last event that says so says of the session.
+    pub(crate) crypto: Option<CryptoClass>,
     /// What the parser said last, if it ended the flow.
     pub(crate) ending: Option<Then>,
     /// The most bytes it left unread.
@@ -116,7 +115,6 @@ impl Talk {
             let progress = self.parser.read(input, &mut out);
             let notes = out.notes();
             self.outcome.refined = notes.refined.map(|(name, _)| name).or(self.outcome.refined);
-            self.outcome.exposure = notes.exposure.or(self.outcome.exposure);
             assert!(progress.consumed <= bytes.len(), "a parser cannot read what is not there");
             let mut left = bytes[progress.consumed..].to_vec();
             match progress.then {
@@ -153,6 +151,8 @@ impl Talk {
         }
         self.parser.reset();
         let all = self.batch.records().iter().map(|record| json::event(&self.batch, record));
+        let mut records = self.batch.records().iter().rev();
+        self.outcome.crypto = records.find_map(|record| CryptoClass::of_event(&self.batch, record));
         self.outcome.events = all.map(|(kind, value)| (kind.to_owned(), value)).collect();
         (self.outcome, self.parser)
     }

@@ -1,7 +1,7 @@
 //! Telnet and the 3270 terminal over it.
 
 use engine::protocols::telnet::TELNET;
-use engine::protocols::{Carrier, Exposure, Found, Then};
+use engine::protocols::{Carrier, Found, Then};
 use engine::record::Direction::{ToClient, ToServer};
 use serde_json::json;
 
@@ -189,7 +189,7 @@ fn encryption_ends_the_reading() {
         (ToServer, hex("1603010005")),
     ];
     let outcome = talk(&turns);
-    assert_eq!((outcome.ending, outcome.exposure), (Some(Then::Upgrade), Some(Exposure::Encrypted)));
+    assert_eq!((outcome.ending, outcome.crypto), (Some(Then::Upgrade), None));
     assert_eq!(outcome.of("telnet")[0]["encrypted"], true);
 }
 

@@ -1,12 +1,11 @@
 //! Whole sessions, put together from their messages.
 
-use engine::RecordBatch;
+use engine::protocols::Parser;
 use engine::protocols::tls::PROTOCOL;
-use engine::protocols::{Exposure, Output, Parser};
 use serde_json::{Value, json};
 
 use crate::build::*;
-use crate::support::drive::{End, Run, identity, run};
+use crate::support::drive::{End, Run, run};
 use crate::support::json::events;
 use crate::support::tcp::Chunk;
 
@@ -287,28 +286,14 @@ fn resumption_is_a_session_id_that_comes_back_or_a_ticket_without_certificate() 
 fn a_null_suite_gives_the_content_away() {
     let chunks =
         session12(&hello12(&[], 0x003b), &[handshake(SERVER_HELLO, &server_hello(0x0303, &[], 0x003b, &[]))]);
-    let exposure = |chunks: &[Chunk]| {
-        let mut parser = parser();
-        let mut batch = RecordBatch::default();
-        let mut said = None;
-        for chunk in chunks {
-            let flow = identity();
-            let mut out = Output::new(&mut batch, &flow, 0);
-            let input = engine::protocols::Input {
-                bytes: &chunk.bytes,
-                from: chunk.from,
-                carrier: engine::protocols::Carrier::Tcp,
-                now_ns: 0,
-                after_gap: false,
-            };
-            parser.read(input, &mut out);
-            said = out.notes().exposure.or(said);
-        }
-        said
-    };
-    assert_eq!(exposure(&chunks), Some(Exposure::Cleartext));
+    let (_, event) = read(&chunks);
+    assert_eq!(
+        (&event["crypto"]["class"], &event["crypto"]["posture"]),
+        (&"classical".into(), &"cleartext".into())
+    );
     let chunks = session13(&hello13(&[(0x1d, 32)]), &server13(key_share(0x1d, 32)));
-    assert_eq!(exposure(&chunks), Some(Exposure::Encrypted));
+    let (_, event) = read(&chunks);
+    assert_eq!(event["crypto"]["posture"], "classical");
 }
 
 #[test]

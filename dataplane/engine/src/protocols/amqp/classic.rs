@@ -169,7 +169,7 @@ impl Classic {
             event.number("code", code);
             write_text("message", text, 128, &mut event);
         }
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 
     /// What is declared, bound, published and consumed.

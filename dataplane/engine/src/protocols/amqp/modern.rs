@@ -126,7 +126,7 @@ impl Modern {
                 self.credentials.write(&mut event);
                 let is_good = field(list, 0) == Value::Number(0);
                 event.label("result", if is_good { "success" } else { "failure" });
-                event.object("crypto").label("class", "cleartext").close();
+                event.cleartext();
             }
             OPEN => {
                 let mut event = report.event("amqp");

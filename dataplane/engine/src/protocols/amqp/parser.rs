@@ -2,9 +2,9 @@
 
 use super::classic::Classic;
 use super::modern::Modern;
+use crate::protocols::Found;
 use crate::protocols::framed::{Framing, Message, Messages, Next, Report, two_messages};
 use crate::protocols::kept::Quota;
-use crate::protocols::{Exposure, Found};
 use crate::record::Direction;
 
 /// Bytes of a frame that are read.
@@ -122,7 +122,6 @@ impl Amqp {
         match (version, from) {
             (Version::ModernTls, Direction::ToServer) => self.wants_tls = true,
             (Version::ModernTls, Direction::ToClient) if self.wants_tls => {
-                report.exposure(Exposure::Encrypted);
                 report.event("amqp").label("type", "encryption").label("encryption", "tls");
                 return Next::Upgrade;
             }

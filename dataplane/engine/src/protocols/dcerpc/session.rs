@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 
 use super::names;
 use super::pdu::{Fields, Header, Syntax, kind, name};
-use crate::protocols::Exposure;
+use crate::protocols::clear::Clear;
 use crate::protocols::framed::{Report, Request, Transactions};
 use crate::record::{Direction, EventWriter};
 
@@ -50,7 +50,7 @@ pub(in crate::protocols) struct Session {
     answer: Option<(u32, Answer)>,
     /// Kind and level of authentication.
     auth: Option<(u8, u8)>,
-    is_told: bool,
+    clear: Clear,
 }
 
 impl Session {
@@ -72,7 +72,7 @@ impl Session {
         let header = Header::read(pdu).filter(Header::is_sound).ok_or("invalid_header")?;
         let fields = Fields::new(pdu, &header);
         if let Some((kind, level, _)) = header.auth(pdu) {
-            self.protection(kind, level, report);
+            self.auth = Some((kind, level));
         }
         match header.kind {
             kind::BIND | kind::ALTER => self.bind(&header, fields, report),
@@ -88,15 +88,6 @@ impl Session {
                 Ok(())
             }
             _ => Ok(()),
-        }
-    }
-
-    /// Notes how packets are protected; says once that they are encrypted.
-    fn protection(&mut self, kind: u8, level: u8, report: &mut Report<'_, '_>) {
-        self.auth = Some((kind, level));
-        if !self.is_told && level == names::PRIVACY {
-            self.is_told = true;
-            report.exposure(Exposure::Encrypted);
         }
     }
 
@@ -224,7 +215,7 @@ impl Session {
     }
 
     fn write(
-        &self,
+        &mut self,
         asked: Option<&Request<Asked>>,
         answer: Option<(u32, &Answer)>,
         report: &mut Report<'_, '_>,
@@ -234,6 +225,9 @@ impl Session {
         if let Some(asked) = asked {
             event.label("request", name(asked.kind));
             if asked.kind == kind::REQUEST {
+                if self.auth.is_none_or(|(_, level)| level < names::PRIVACY) {
+                    self.clear.tell(&mut event);
+                }
                 self.write_call(asked, &mut event);
             } else {
                 self.write_interfaces(&mut event);
@@ -304,7 +298,7 @@ impl Session {
     pub(in crate::protocols) fn clear(&mut self) {
         self.bound.clear();
         self.asked.clear();
-        (self.answer, self.auth, self.is_told) = (None, None, false);
+        (self.answer, self.auth, self.clear) = (None, None, Clear::default());
     }
 
     /// Writes what was not answered.

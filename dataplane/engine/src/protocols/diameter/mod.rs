@@ -180,7 +180,6 @@ impl Messages for Diameter {
             self.requests.recycle(request);
         }
         if is_tls {
-            report.exposure(Exposure::Encrypted);
             return Ok(Next::Upgrade);
         }
         Ok(Next::More)

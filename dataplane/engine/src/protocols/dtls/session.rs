@@ -91,7 +91,6 @@ impl DtlsSession {
         for (lane, from) in lanes.iter_mut().zip([Direction::ToServer, Direction::ToClient]) {
             lane.flush(|kind, body| said.message(kind, body, from));
         }
-        out.exposure(said.handshake.exposure());
         said.write(&mut out.event("tls"));
     }
 

@@ -15,7 +15,7 @@ pub(super) use transactions::{Request, Transactions};
 
 use core::fmt::Debug;
 
-use super::{Carrier, Expected, Exposure, Found, Input, Output, Parser, Progress, Then};
+use super::{Carrier, Expected, Found, Input, Output, Parser, Progress, Then};
 use crate::record::{Direction, EventWriter, FlowIdentity};
 
 /// Where the message at the start of some bytes ends.
@@ -151,11 +151,6 @@ impl Report<'_, '_> {
     /// Says which service the flow belongs to.
     pub(super) const fn service(&mut self, name: &'static str) {
         self.out.service(name);
-    }
-
-    /// Says what a copy of the wire gives away.
-    pub(super) const fn exposure(&mut self, exposure: Exposure) {
-        self.out.exposure(exposure);
     }
 }
 

@@ -125,7 +125,7 @@ impl Kafka {
                 None => "unknown",
             },
         );
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 
     fn tell(&mut self, waiting: &Waiting, response: Option<(u64, Option<i16>)>, report: &mut Report<'_, '_>) {

@@ -10,6 +10,7 @@ mod operation;
 mod tests;
 
 use super::ber::{ENUMERATED, Elements, Head, INTEGER, OCTET_STRING, Part, SEQUENCE, head, integer};
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report, Request, Transactions};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::Direction;
@@ -163,26 +164,21 @@ struct Ldap {
     requests: Transactions<Asked>,
     /// A SASL mechanism was agreed on that may protect what follows.
     may_be_wrapped: bool,
-    /// That a password went in clear was said.
-    is_told: bool,
+    clear: Clear,
 }
 
 impl Ldap {
     /// A request: it waits for its response, or is written where none will come.
     fn request(&mut self, id: i64, tag: u8, content: &[u8], report: &mut Report<'_, '_>) {
         let (auth, kept) = if tag == tag::BIND { bind(content) } else { (Auth::Other, content) };
-        if matches!(auth, Auth::Simple(true)) && !self.is_told {
-            self.is_told = true;
-            report.exposure(Exposure::Cleartext);
-        }
         let asked = Asked { id, tag, auth, ..Asked::default() };
         if matches!(tag, tag::UNBIND | tag::ABANDON) {
             let request = Request { key: asked, number: self.requests.number(), bytes: kept.to_vec() };
-            operation::write(&request, None, report);
+            operation::write(&request, None, &mut self.clear, report);
             return;
         }
         if let Some(oldest) = self.requests.open(asked, kept) {
-            operation::write(&oldest, None, report);
+            operation::write(&oldest, None, &mut self.clear, report);
             self.requests.recycle(oldest);
         }
     }
@@ -217,10 +213,9 @@ impl Ldap {
         if outcome.code == Some(0) && matches!(request.key.auth, Auth::Sasl(_) | Auth::Sicily) {
             self.may_be_wrapped = true;
         }
-        operation::write(&request, Some(&outcome), report);
+        operation::write(&request, Some(&outcome), &mut self.clear, report);
         self.requests.recycle(request);
         if is_tls {
-            report.exposure(Exposure::Encrypted);
             return Next::Upgrade;
         }
         Next::More
@@ -237,10 +232,6 @@ impl Ldap {
         event.flag("sasl_layer", true);
         if let Some(is_sealed) = is_sealed {
             event.flag("sealed", is_sealed);
-        }
-        drop(event);
-        if is_sealed == Some(true) {
-            report.exposure(Exposure::Encrypted);
         }
         Next::Done
     }
@@ -308,12 +299,12 @@ impl Messages for Ldap {
 
     fn clear(&mut self) {
         self.requests.clear();
-        (self.may_be_wrapped, self.is_told) = (false, false);
+        (self.may_be_wrapped, self.clear) = (false, Clear::default());
     }
 
     fn finish(&mut self, report: &mut Report<'_, '_>) {
         while let Some(request) = self.requests.pop() {
-            operation::write(&request, None, report);
+            operation::write(&request, None, &mut self.clear, report);
             self.requests.recycle(request);
         }
     }

@@ -4,6 +4,7 @@ use super::filter;
 use super::names::{self, result};
 use super::{Asked, Auth, NAME_MAX};
 use crate::protocols::ber::{BOOLEAN, ENUMERATED, Elements, INTEGER, OCTET_STRING, SEQUENCE, SET, integer};
+use crate::protocols::clear::Clear;
 use crate::protocols::framed::{Report, Request};
 use crate::record::{Datum, EventWriter};
 
@@ -104,7 +105,12 @@ fn cut(text: &[u8]) -> &[u8] {
 }
 
 /// Writes a request and what became of it.
-pub(super) fn write(request: &Request<Asked>, outcome: Option<&Outcome<'_>>, report: &mut Report<'_, '_>) {
+pub(super) fn write(
+    request: &Request<Asked>,
+    outcome: Option<&Outcome<'_>>,
+    clear: &mut Clear,
+    report: &mut Report<'_, '_>,
+) {
     let asked = &request.key;
     let operation = names::operation(asked.tag);
     let mut event = report.event("ldap");
@@ -127,6 +133,10 @@ pub(super) fn write(request: &Request<Asked>, outcome: Option<&Outcome<'_>>, rep
         }
     }
     event.close();
+    // A security layer may follow such a bind, and TLS an extended request.
+    if asked.tag != tag::EXTENDED && !matches!(asked.auth, Auth::Sasl(_) | Auth::Sicily) {
+        clear.tell(&mut event);
+    }
     if let Auth::Simple(true) = asked.auth {
         event.object("credentials").label("kind", "simple").flag("password_in_clear", true).close();
     }

@@ -174,7 +174,7 @@ impl Memcached {
         }
         if is_login {
             waiting.credentials.write(&mut event);
-            event.object("crypto").label("class", "cleartext").close();
+            event.cleartext();
         }
         match result {
             Some(result) => write_text("result", result, 96, &mut event),

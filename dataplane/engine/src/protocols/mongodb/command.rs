@@ -145,7 +145,7 @@ impl Command {
         }
         if self.is_login() {
             self.credentials.write(event);
-            event.object("crypto").label("class", "cleartext").close();
+            event.cleartext();
         }
     }
 }

@@ -82,7 +82,7 @@ impl Mqtt {
             Some(code) if self.level == 5 => event.label("result", names::reason(code)),
             Some(code) => event.label("result", names::return_code(code)),
         };
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 
     fn publish(

@@ -2,11 +2,11 @@
 
 use super::handshake::{FirstPacket, Greeting, Login, capability, integer};
 use super::names;
+use crate::protocols::Found;
 use crate::protocols::credentials::Credentials;
 use crate::protocols::framed::{Cursor, Framing, Message, Messages, Next, Report, two_messages};
 use crate::protocols::kept::{Kept, Quota, write_text};
 use crate::protocols::sql::{self, Dialect, STATEMENT_MAX};
-use crate::protocols::{Exposure, Found};
 use crate::record::{Direction, EventWriter};
 
 /// Bytes of a packet that are read.
@@ -113,7 +113,6 @@ impl MySql {
         match FirstPacket::read(body).ok_or("invalid_login")? {
             FirstPacket::Ssl => {
                 self.is_untold = false;
-                report.exposure(Exposure::Encrypted);
                 let mut event = report.event("mysql");
                 event.label("type", "encryption").label("encryption", "tls");
                 self.version.write("server_version", &mut event);
@@ -191,7 +190,7 @@ impl MySql {
         if let Some(error) = error {
             write_error(error, &mut event);
         }
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 
     fn command(&mut self, body: &[u8], report: &mut Report<'_, '_>) -> Result<(), &'static str> {

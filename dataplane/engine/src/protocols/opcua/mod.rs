@@ -174,7 +174,6 @@ impl OpcUa {
             self.lost(from);
             None
         };
-        report.exposure(if is_none { Exposure::Cleartext } else { Exposure::Encrypted });
         let mut event = report.event("opcua");
         event.label("type", "open_secure_channel").number("channel_id", channel.id);
         if let Some(body) = body {
@@ -259,7 +258,6 @@ impl OpcUa {
         if self.is_secured {
             // A policy is in use, and yet a service can be read: it is only signed.
             self.is_secured = false;
-            report.exposure(Exposure::Cleartext);
             write_protection("Sign", channel.id, report);
         }
         if !is_last && let Some(open) = self.open.get_mut(from as usize) {

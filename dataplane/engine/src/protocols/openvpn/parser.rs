@@ -80,7 +80,6 @@ impl OpenVpnParser {
         self.is_written = true;
         self.write_session(&mut out.event("openvpn"));
         if self.tls.has_hello() {
-            out.exposure(self.tls.exposure());
             self.tls.write(&mut out.event("tls"));
         }
     }

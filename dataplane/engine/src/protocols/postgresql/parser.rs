@@ -3,10 +3,10 @@
 use super::session::{Encryption, Session, write_error};
 use super::startup::{self, Request};
 use super::statement::Statements;
+use crate::protocols::Found;
 use crate::protocols::framed::{Cursor, Framing, Message, Messages, Next, Report, two_messages};
 use crate::protocols::kept::{Quota, write_text};
 use crate::protocols::sql::STATEMENT_MAX;
-use crate::protocols::{Exposure, Found};
 use crate::record::Direction;
 
 /// Bytes of a message that are read.
@@ -101,7 +101,6 @@ impl Postgresql {
             self.session.encryption = Encryption::Refused;
             return Next::More;
         }
-        report.exposure(Exposure::Encrypted);
         let mut event = report.event("postgresql");
         event.label("type", "encryption");
         match wish {

@@ -125,7 +125,7 @@ impl Session {
         if let Some(failure) = failure {
             write_error(failure, &mut event);
         }
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 
     pub(super) fn clear(&mut self) {

@@ -58,9 +58,6 @@ impl Rdp {
             Direction::ToClient if self.has_settings => {
                 let Some(server) = settings::Server::read(bytes) else { return Next::More };
                 event::write_server(self.transactions, &server, report);
-                if server.is_encrypted() {
-                    report.exposure(Exposure::Encrypted);
-                }
                 Next::Done
             }
             _ => Next::More,
@@ -98,10 +95,7 @@ impl Messages for Rdp {
                 match confirm {
                     Confirm::Failure(_) => Ok(Next::Done),
                     Confirm::Selected(_, Security::Standard) | Confirm::Plain => Ok(Next::More),
-                    Confirm::Selected(..) => {
-                        report.exposure(Exposure::Encrypted);
-                        Ok(Next::Upgrade)
-                    }
+                    Confirm::Selected(..) => Ok(Next::Upgrade),
                 }
             }
             (Some(0xf0), from) => Ok(self.data(message.bytes, from, report)),

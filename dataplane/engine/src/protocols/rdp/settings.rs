@@ -35,13 +35,6 @@ pub(super) struct Server {
     pub(super) encryption: Option<(u32, u32)>,
 }
 
-impl Server {
-    /// Whether what follows is encrypted.
-    pub(super) fn is_encrypted(&self) -> bool {
-        self.encryption.is_some_and(|(method, _)| method != 0)
-    }
-}
-
 /// Blocks of settings: kind and content.
 fn blocks(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     core::iter::from_fn(move || {

@@ -225,7 +225,7 @@ impl Redis {
             let mut credentials = Credentials::default();
             credentials.user(waiting.user.as_bytes()).mechanism(b"password").password_in_clear();
             credentials.write(&mut event);
-            event.object("crypto").label("class", "cleartext").close();
+            event.cleartext();
         }
         let Some(answer) = answer else { return };
         event.label("reply", reply::name(answer.kind, answer.is_null));

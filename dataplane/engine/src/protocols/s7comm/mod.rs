@@ -8,6 +8,7 @@ mod names;
 mod plus;
 
 use self::message::Message;
+use super::clear::Clear;
 use super::framed::{self, Framing, Messages, Next, Report, Transactions};
 use super::iso_transport::{Parameters, Unit, framing};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
@@ -127,6 +128,7 @@ struct S7 {
     parts: [Vec<u8>; 2],
     transactions: Transactions<u16>,
     is_plus: bool,
+    clear: Clear,
 }
 
 impl S7 {
@@ -138,7 +140,7 @@ impl S7 {
                     self.is_plus = true;
                     report.refine("s7comm_plus", 99);
                 }
-                plus::write(data, report)
+                plus::write(data, &mut self.clear, report)
             }
             _ => Err("unknown_protocol"),
         }
@@ -234,7 +236,7 @@ impl Messages for S7 {
     fn clear(&mut self) {
         self.parts.iter_mut().for_each(Vec::clear);
         self.transactions.clear();
-        self.is_plus = false;
+        (self.is_plus, self.clear) = (false, Clear::default());
     }
 
     fn finish(&mut self, report: &mut Report<'_, '_>) {

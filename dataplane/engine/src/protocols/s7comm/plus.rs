@@ -2,7 +2,7 @@
 //! is left alone.
 
 use super::names;
-use crate::protocols::Exposure;
+use crate::protocols::clear::Clear;
 use crate::protocols::framed::{Cursor, Next, Report};
 
 /// First byte of a message.
@@ -67,7 +67,11 @@ const INIT_SSL: u16 = 0x05b3;
 ///
 /// # Errors
 /// The name of an anomaly.
-pub(super) fn write(data: &[u8], report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
+pub(super) fn write(
+    data: &[u8],
+    clear: &mut Clear,
+    report: &mut Report<'_, '_>,
+) -> Result<Next, &'static str> {
     if !is_start(data, false) {
         return Err("malformed_message");
     }
@@ -88,11 +92,12 @@ pub(super) fn write(data: &[u8], report: &mut Report<'_, '_>) -> Result<Next, &'
         event.number("session_id", session);
     }
     event.flag("integrity_protected", message.has_digest);
+    if message.function != INIT_SSL {
+        clear.tell(&mut event);
+    }
     drop(event);
     if message.function == INIT_SSL && message.operation == 0x32 {
-        report.exposure(Exposure::Encrypted);
         return Ok(Next::Done);
     }
-    report.exposure(Exposure::Cleartext);
     Ok(Next::More)
 }

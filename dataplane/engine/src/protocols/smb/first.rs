@@ -1,6 +1,7 @@
 //! Messages of version 1 ([MS-CIFS] 2.2, [MS-SMB] 2.2).
 
 use super::{Key, security, status, utf16};
+use crate::protocols::clear::Clear;
 use crate::protocols::framed::{Cursor, Report, Transactions};
 use crate::record::EventWriter;
 
@@ -58,6 +59,7 @@ fn body(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 pub(super) fn read(
     bytes: &[u8],
     transactions: &mut Transactions<Key>,
+    clear: &mut Clear,
     report: &mut Report<'_, '_>,
 ) -> Result<(), &'static str> {
     let header = Header::read(bytes).ok_or("malformed_data")?;
@@ -77,6 +79,9 @@ pub(super) fn read(
         .text("status_code", format!("0x{:x}", header.status).as_bytes());
     event.number("tree_id", header.tree);
     write_data(&header, &request.bytes, bytes, &mut event);
+    if !matches!(header.command, 0x72 | 0x73) {
+        clear.tell(&mut event);
+    }
     drop(event);
     transactions.recycle(request);
     Ok(())

@@ -8,6 +8,7 @@ mod pipes;
 mod second;
 mod security;
 
+use super::clear::Clear;
 use super::framed::{self, Framing, Message, Messages, Next, Report, Transactions};
 use super::netbios::Name;
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
@@ -123,6 +124,7 @@ struct Smb {
     is_told: bool,
     is_encrypted: bool,
     is_compressed: bool,
+    clear: Clear,
 }
 
 impl Smb {
@@ -136,12 +138,11 @@ impl Smb {
             report.refine("smb", 99);
         }
         match version {
-            0xff => first::read(bytes, &mut self.transactions, report),
+            0xff => first::read(bytes, &mut self.transactions, &mut self.clear, report),
             0xfe => self.second(bytes, report),
             0xfd => {
                 if !self.is_encrypted {
                     self.is_encrypted = true;
-                    report.exposure(Exposure::Encrypted);
                     report.event("smb").flag("encrypted", true);
                 }
                 Ok(())
@@ -160,7 +161,7 @@ impl Smb {
     fn second(&mut self, bytes: &[u8], report: &mut Report<'_, '_>) -> Result<(), &'static str> {
         let mut rest = bytes;
         for _ in 0..COMPOUND_MAX {
-            let next = second::read(rest, &mut self.transactions, report)?;
+            let next = second::read(rest, &mut self.transactions, &mut self.clear, report)?;
             if let Some(place) = second::place(rest) {
                 let message = if next == 0 { rest } else { rest.get(..next).unwrap_or(rest) };
                 self.pipes.message(place, message, report);
@@ -228,6 +229,7 @@ impl Messages for Smb {
         self.transactions.clear();
         self.pipes.clear();
         (self.is_told, self.is_encrypted, self.is_compressed) = (false, false, false);
+        self.clear = Clear::default();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::pipes::Place;
 use super::{Key, security, status, utf16};
+use crate::protocols::clear::Clear;
 use crate::protocols::framed::{Cursor, Report, Transactions};
 use crate::record::EventWriter;
 
@@ -9,6 +10,7 @@ use crate::record::EventWriter;
 const HEADER: usize = 64;
 /// A response will follow (STATUS_PENDING).
 const PENDING: u32 = 0x103;
+const CREATE: u16 = 5;
 
 /// The header (2.2.1).
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,7 @@ pub(super) fn place(bytes: &[u8]) -> Option<Place> {
 pub(super) fn read(
     bytes: &[u8],
     transactions: &mut Transactions<Key>,
+    clear: &mut Clear,
     report: &mut Report<'_, '_>,
 ) -> Result<usize, &'static str> {
     if bytes.first_chunk() != Some(b"\xfeSMB") {
@@ -79,6 +82,10 @@ pub(super) fn read(
     event.number("session_id", header.session).number("tree_id", header.tree);
     event.flag("signed", header.flags & 8 != 0);
     write_data(&header, asked, bytes, &mut event);
+    // Up to the connection to a share everything goes in the clear, and then nothing if session or share say so.
+    if header.command == CREATE {
+        clear.tell(&mut event);
+    }
     drop(event);
     if let Some(request) = request {
         transactions.recycle(request);
@@ -118,7 +125,7 @@ fn write_data(header: &Header, request: &[u8], response: &[u8], event: &mut Even
                 event.label("share_type", kind).flag("encrypted", flags & 0x80 != 0);
             }
         }
-        5 => write_create(asked, request, event),
+        CREATE => write_create(asked, request, event),
         _ => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use md5::{Digest, Md5};
 
-use super::algorithm::{Class, is_aead, is_group_exchange, is_post_quantum};
+use super::algorithm::{Class, is_aead, is_group_exchange, is_none, is_post_quantum};
 use super::banner::Banner;
 use super::kexinit::{KexInit, List, is_guess_right, is_indicator};
 use super::session::{Peer, Session};
@@ -65,8 +65,17 @@ fn write_hassh(kexinit: &KexInit, own_lists: [List; 3], scratch: &mut Vec<u8>, e
 fn write_crypto(session: &Session, event: &mut EventWriter<'_>) {
     let class = session.class();
     let weaknesses = session.weaknesses();
-    let is_weak = class != Class::Incomplete && !weaknesses.is_empty();
-    let posture = if is_weak { "weak" } else { class.name() };
+    let is_readable = || {
+        [List::CipherToServer, List::CipherToClient]
+            .into_iter()
+            .any(|list| session.agreed(list).is_some_and(is_none))
+    };
+    let posture = match class {
+        Class::Incomplete => class.name(),
+        _ if is_readable() => "cleartext",
+        _ if !weaknesses.is_empty() => "weak",
+        class => class.name(),
+    };
     event.object("crypto").label("class", class.name()).label("posture", posture);
     if !weaknesses.is_empty() {
         event.list("weaknesses");

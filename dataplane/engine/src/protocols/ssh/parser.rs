@@ -2,14 +2,14 @@
 
 use memchr::memchr;
 
-use super::algorithm::{is_group_exchange, is_none};
+use super::algorithm::is_group_exchange;
 use super::banner::{Banner, LINE_MAX};
 use super::event;
 use super::kexinit::{KEXINIT_MAX, List};
 use super::packet::{Framing, Packet, head, integer_bits, message, string};
 use super::probe::is_kexinit;
 use super::session::{HostKey, Peer, Session};
-use crate::protocols::{Exposure, Input, Output, Parser, Progress, Then};
+use crate::protocols::{Input, Output, Parser, Progress, Then};
 
 /// Lines of text before an identification string.
 const PREAMBLE_LINES_MAX: u16 = 256;
@@ -244,10 +244,6 @@ impl SshParser {
             return;
         }
         self.is_written = true;
-        let is_clear = [List::CipherToServer, List::CipherToClient]
-            .into_iter()
-            .any(|list| self.session.agreed(list).is_some_and(is_none));
-        out.exposure(if is_clear { Exposure::Cleartext } else { Exposure::Encrypted });
         event::write(&self.session, &mut self.scratch, out);
     }
 }

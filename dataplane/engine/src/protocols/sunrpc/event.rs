@@ -3,13 +3,22 @@
 use super::names::{self, MOUNT_PROGRAM, NFS_PROGRAM, PORTMAP_PROGRAM};
 use super::rpc::{Reply, Status};
 use super::{Asked, nfs, portmap};
+use crate::protocols::clear::Clear;
 use crate::protocols::framed::{Report, Request};
 use crate::record::EventWriter;
 
 /// Writes a call with its reply.
-pub(super) fn write(request: &Request<Asked>, reply: Option<&Reply<'_>>, report: &mut Report<'_, '_>) {
+pub(super) fn write(
+    request: &Request<Asked>,
+    reply: Option<&Reply<'_>>,
+    clear: &mut Clear,
+    report: &mut Report<'_, '_>,
+) {
     let asked = &request.key;
     let mut event = report.event(if asked.program == NFS_PROGRAM { "nfs" } else { "sunrpc" });
+    if asked.credentials.is_clear() {
+        clear.tell(&mut event);
+    }
     write_rpc(asked, reply, &mut event);
     match names::program(asked.program) {
         Some(name) => event.label("program", name),

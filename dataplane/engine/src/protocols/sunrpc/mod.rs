@@ -11,6 +11,7 @@ mod rpc;
 #[cfg(test)]
 mod tests;
 
+use super::clear::Clear;
 use super::framed::{self, Cursor, Framing, Message, Messages, Next, Report, Transactions};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::Direction;
@@ -110,7 +111,7 @@ struct Rpc {
     /// The last fragment of a direction was not the last of its record.
     goes_on: [bool; 2],
     is_refined: bool,
-    is_told: bool,
+    clear: Clear,
     tally: nfs::Tally,
 }
 
@@ -122,10 +123,6 @@ impl Rpc {
         }
         if serves_nfs(call) {
             report.service(NFS_SERVICE);
-        }
-        if !self.is_told {
-            self.is_told = true;
-            report.exposure(call.credentials.exposure());
         }
         let asked = Asked {
             xid: call.xid,
@@ -140,7 +137,7 @@ impl Rpc {
             return;
         }
         if let Some(oldest) = self.calls.open(asked, call.arguments) {
-            event::write(&oldest, None, report);
+            event::write(&oldest, None, &mut self.clear, report);
             self.calls.recycle(oldest);
         }
     }
@@ -149,11 +146,10 @@ impl Rpc {
         let Some(request) = self.calls.close(|asked| asked.xid == reply.xid) else { return Next::More };
         let is_tls = request.key.credentials.is_tls() && reply.starts_tls;
         if self.tally.is_worth_telling(&request, reply) {
-            event::write(&request, Some(reply), report);
+            event::write(&request, Some(reply), &mut self.clear, report);
         }
         self.calls.recycle(request);
         if is_tls {
-            report.exposure(Exposure::Encrypted);
             return Next::Upgrade;
         }
         Next::More
@@ -210,13 +206,13 @@ impl Messages for Rpc {
 
     fn clear(&mut self) {
         self.calls.clear();
-        (self.goes_on, self.is_refined, self.is_told) = ([false; 2], false, false);
+        (self.goes_on, self.is_refined, self.clear) = ([false; 2], false, Clear::default());
         self.tally = nfs::Tally::default();
     }
 
     fn finish(&mut self, report: &mut Report<'_, '_>) {
         while let Some(request) = self.calls.pop() {
-            event::write(&request, None, report);
+            event::write(&request, None, &mut self.clear, report);
             self.calls.recycle(request);
         }
         self.tally.write(report);

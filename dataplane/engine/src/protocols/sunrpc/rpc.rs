@@ -1,8 +1,8 @@
 //! Calls and replies (RFC 5531, 9), and who calls (RFC 5531 14, RFC 2203 5, RFC 9289 4.1).
 
 use super::names;
+use crate::protocols::Found;
 use crate::protocols::framed::Cursor;
-use crate::protocols::{Exposure, Found};
 
 /// Most bytes of credentials (RFC 5531, 9).
 const AUTH_MAX: u32 = 400;
@@ -65,11 +65,9 @@ impl Credentials {
         matches!(self.service, Some(2..))
     }
 
-    pub(super) const fn exposure(&self) -> Exposure {
-        match self.service {
-            Some(3) => Exposure::Encrypted,
-            _ => Exposure::Cleartext,
-        }
+    /// Whether anybody can read what is called (RFC 2203, 5: service 3 is privacy).
+    pub(super) const fn is_clear(&self) -> bool {
+        !matches!(self.service, Some(3)) && !self.is_tls()
     }
 
     /// Name of the flavour, as Suricata's EVE output has it.

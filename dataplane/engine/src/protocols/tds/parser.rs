@@ -68,7 +68,6 @@ impl Tds {
     fn tell_tls(&mut self, report: &mut Report<'_, '_>) {
         if !self.is_tls_told && self.tls.has_hello() {
             self.is_tls_told = true;
-            report.exposure(self.tls.exposure());
             self.tls.write(&mut report.event("tls"));
         }
     }
@@ -176,7 +175,7 @@ impl Tds {
             event.text("server_program", program.as_bytes());
         }
         write_error(answer.and_then(|answer| answer.error.as_ref()), &mut event);
-        event.object("crypto").label("class", "cleartext").close();
+        event.cleartext();
     }
 }
 

@@ -5,7 +5,7 @@ use super::login::{Attempt, Login};
 use super::screen::{Input as Keys, Screen};
 use super::session::{Session, opt};
 use crate::protocols::framed::from_ebcdic;
-use crate::protocols::{Exposure, Input, Output, Parser, Progress, Then};
+use crate::protocols::{Input, Output, Parser, Progress, Then};
 use crate::record::Direction;
 
 /// Bytes of a record that are kept.
@@ -106,12 +106,10 @@ impl TelnetParser {
     fn after_sub(&mut self, out: &mut Output<'_>) -> Option<Then> {
         self.check_terminal(out);
         if self.session.is_tls_next() {
-            out.exposure(Exposure::Encrypted);
             self.write_session(out);
             return Some(Then::Upgrade);
         }
         if self.session.is_encrypting() {
-            out.exposure(Exposure::Encrypted);
             self.write_session(out);
             return Some(Then::Done);
         }

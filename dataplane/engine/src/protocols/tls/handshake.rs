@@ -6,7 +6,6 @@ use super::fingerprint::Transport;
 use super::hello::{ClientHello, ServerHello};
 use super::recycled;
 use super::session::Session;
-use crate::protocols::Exposure;
 use crate::record::{Direction, EventWriter};
 
 /// Collects the messages of one handshake and writes what they say.
@@ -65,12 +64,6 @@ impl Handshake {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.session.is_settled()
-    }
-
-    /// What a copy of the wire gives away.
-    #[must_use]
-    pub fn exposure(&self) -> Exposure {
-        self.session.exposure()
     }
 
     /// The service whose name the server chose; where that cannot be seen, the only one that the client offers (RFC 7301).

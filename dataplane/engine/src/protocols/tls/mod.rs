@@ -58,7 +58,6 @@ impl TlsParser {
             return;
         }
         self.is_written = true;
-        out.exposure(self.handshake.exposure());
         if let Some(service) = self.handshake.service() {
             out.service(service);
         }
@@ -83,9 +82,6 @@ impl Parser for TlsParser {
             self.handshake.session.has_gaps = true;
         }
         let step = lane.read(input.bytes, input.from, &mut self.handshake.session);
-        if self.handshake.session.has_hello() {
-            out.exposure(self.handshake.session.exposure());
-        }
         match step {
             Step::Wait(consumed) => Progress::read(consumed),
             Step::Skip(bytes) => Progress { consumed: input.bytes.len(), then: Then::Skip(bytes) },

@@ -86,6 +86,8 @@ pub(super) enum Selected {
 #[derive(Clone, Debug)]
 pub(super) struct Posture {
     pub(super) class: Class,
+    /// Nothing is encrypted: the suite only authenticates.
+    is_readable: bool,
     pub(super) weaknesses: ArrayVec<Weakness, 7>,
     pub(super) key_exchange: Option<&'static str>,
     pub(super) is_forward_secret: Option<bool>,
@@ -100,6 +102,7 @@ impl Posture {
         let class = if session.is_complete() { class } else { session.class_while_open() };
         Self {
             class,
+            is_readable: suite.is_some_and(|suite| suite.cipher == Cipher::Null),
             weaknesses: weaknesses(session, suite, selected),
             key_exchange,
             is_forward_secret,
@@ -107,10 +110,11 @@ impl Posture {
         }
     }
 
-    /// `class`, or "weak" where something falls today.
+    /// `class`, or "weak" where something falls today, or "cleartext" where nothing has to fall.
     pub(super) fn name(&self) -> &'static str {
         match self.class {
             Class::Incomplete => Class::Incomplete.name(),
+            _ if self.is_readable => "cleartext",
             _ if !self.weaknesses.is_empty() => "weak",
             class => class.name(),
         }

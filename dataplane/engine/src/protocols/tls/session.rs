@@ -9,8 +9,7 @@ use super::handshake::Protection;
 use super::hello::{self, Carriage, ClientHello, ServerHello, ServerKeyExchange, rank};
 use super::posture::Class;
 use super::recycled;
-use super::suites::{Cipher, KeyExchange, Suite};
-use crate::protocols::Exposure;
+use super::suites::{KeyExchange, Suite};
 use crate::record::Direction;
 
 /// Handshake message types (RFC 8446 4, RFC 5246 7.4, RFC 5077, RFC 6066).
@@ -282,16 +281,6 @@ impl Session {
             self.sealed.iter().all(|count| *count > 0)
         } else {
             self.cipher_changed == [true; 2]
-        }
-    }
-
-    /// What a copy of the wire gives away.
-    pub(super) fn exposure(&self) -> Exposure {
-        let suite = self.suite.and_then(Suite::of);
-        if suite.is_some_and(|suite| suite.cipher == Cipher::Null) {
-            Exposure::Cleartext
-        } else {
-            Exposure::Encrypted
         }
     }
 

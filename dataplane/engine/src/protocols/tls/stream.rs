@@ -3,7 +3,6 @@
 use super::handshake::Handshake;
 use super::records::{Lane, Step};
 use super::recycled;
-use crate::protocols::Exposure;
 use crate::record::{Direction, EventWriter};
 
 /// Reads records from bytes in order, however they are cut.
@@ -64,12 +63,6 @@ impl TlsStream {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.handshake.is_settled() || self.sides.iter().all(|side| side.is_done)
-    }
-
-    /// What a copy of the wire gives away.
-    #[must_use]
-    pub fn exposure(&self) -> Exposure {
-        self.handshake.exposure()
     }
 
     /// Writes the members of the `tls` object.
