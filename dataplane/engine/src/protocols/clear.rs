@@ -21,7 +21,7 @@ impl Clear {
 mod tests {
     use crate::CryptoClass::Cleartext;
     use crate::protocols::bench::Bench;
-    use crate::protocols::{Protocol, Then, ftp, imap, irc, managesieve, nntp, pop3, smtp, xmpp};
+    use crate::protocols::{Protocol, Then, ftp, imap, irc, ldap, managesieve, nntp, pop3, smtp, xmpp};
     use crate::record::Direction::{self, ToClient, ToServer};
 
     type Turns<'a> = &'a [(Direction, &'a str)];
@@ -115,6 +115,23 @@ mod tests {
             let mut bench = play(protocol, clear);
             bench.finish();
             assert_eq!(bench.said_of_crypto(), [Cleartext], "{}", protocol.name);
+        }
+    }
+
+    #[test]
+    fn what_directories_are_asked_before_they_are_secured_does_not_count() {
+        let search = |base: &[u8]| {
+            let rest = b"\x0a\x01\x00\x0a\x01\x00\x02\x01\x00\x02\x01\x00\x01\x01\x00\x87\x02cn\x30\x00";
+            let base = [&[4, u8::try_from(base.len()).unwrap()], base].concat();
+            let operation =
+                [&[0x63, u8::try_from(base.len() + rest.len()).unwrap()], &base[..], rest].concat();
+            [&[0x30, u8::try_from(3 + operation.len()).unwrap(), 2, 1, 1], &operation[..]].concat()
+        };
+        for (base, said) in [(&b""[..], &[][..]), (b"dc=example", &[Cleartext])] {
+            let mut bench = Bench::new(&ldap::LDAP);
+            bench.stream(ToServer, &search(base));
+            bench.finish();
+            assert_eq!((bench.kinds(), bench.said_of_crypto()), (vec!["ldap"], said.to_vec()), "{base:?}");
         }
     }
 

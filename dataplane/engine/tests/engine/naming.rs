@@ -46,6 +46,27 @@ fn the_first_question_that_somebody_owns_tells_the_service() {
 }
 
 #[test]
+fn frames_without_an_ethertype_are_named_by_their_access_point() {
+    let cases: [(&[u8], &str); 7] = [
+        (b"\x42\x42\x03\x00\x00", "stp"),
+        (b"\xaa\xaa\x03\x00\x00\x0c\x01\x0b\x00\x00", "stp"),
+        (b"\xfe\xfe\x03\x83\x1b", "isis"),
+        (b"\xfe\xfe\x03\x82\x1b", "es_is"),
+        (b"\xe0\xe0\x03\xff\xff", "ipx"),
+        (b"\xff\xff\x00\x22", "ipx"),
+        (b"\xaa\xaa\x03\x00\x00\x0c\x01\x11\x20", "udld"),
+    ];
+    for (content, name) in cases {
+        let mut bench = Bench::new();
+        let len = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let frame = [&[1, 0x80, 0xc2, 0, 0, 0][..], &[2, 0, 0, 0, 0, 1], &len, content].concat();
+        bench.frame(&frame);
+        let [flow] = bench.shut_down() else { panic!("one flow") };
+        assert_eq!(flow.protocol, name);
+    }
+}
+
+#[test]
 fn a_port_makes_a_guess_where_nobody_said_anything() {
     let mut bench = Bench::new();
     connection(&mut bench, 22, b"");

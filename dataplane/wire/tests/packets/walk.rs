@@ -121,6 +121,13 @@ fn a_frame_without_ip_has_a_flow_of_mac_addresses() {
             &pppoe(1, &ppp(0xc021, b"x")),
         ),
         ("MPLS with an unknown load", ethernet(0x8847, &mpls(&[9], b"x")), 0x8847, &mpls(&[9], b"x")),
+        ("LLC with the spanning tree's SAP", ethernet_llc(b"\x42\x42\x03bpdu"), 0x42, b"bpdu"),
+        ("LLC with a SAP and a long control field", ethernet_llc(b"\xf0\xf0\x02\x04nbf"), 0xf0, b"nbf"),
+        ("LLC with OSI's SAP: IS-IS", ethernet_llc(b"\xfe\xfe\x03\x83isis"), 0xfe83, b"\x83isis"),
+        ("LLC with OSI's SAP: ES-IS", ethernet_llc(b"\xfe\xfe\x03\x82esis"), 0xfe82, b"\x82esis"),
+        ("LLC with OSI's SAP and nothing", ethernet_llc(b"\xfe\xfe\x03"), 0xfe, b""),
+        ("IPX right behind the length", ethernet_llc(b"\xff\xff\x00\x03ipx"), 0xff, b"\xff\xff\x00\x03ipx"),
+        ("SNAP with a number of Cisco's", ethernet_llc(&snap([0, 0, 0xc], 0x2004, b"dtp")), 0x2004, b"dtp"),
         ("behind a tag", ethernet(0x8100, &tag(5, 0x88cc, b"lldp")), 0x88cc, b"lldp"),
     ];
     for (name, frame, number, bytes) in cases {

@@ -232,6 +232,9 @@ impl Ldap {
         event.flag("sasl_layer", true);
         if let Some(is_sealed) = is_sealed {
             event.flag("sealed", is_sealed);
+            if !is_sealed {
+                event.cleartext();
+            }
         }
         Next::Done
     }

@@ -104,6 +104,17 @@ fn cut(text: &[u8]) -> &[u8] {
     text.get(..NAME_MAX).unwrap_or(text)
 }
 
+/// Whether a request should not go in the clear. What clients ask the root of the tree, and binds that bring no password,
+/// come before a security layer or TLS.
+fn is_private(request: &Request<Asked>) -> bool {
+    match request.key.tag {
+        tag::BIND => matches!(request.key.auth, Auth::Simple(true)),
+        tag::SEARCH => !request.bytes.starts_with(&[OCTET_STRING, 0]),
+        tag::EXTENDED | tag::UNBIND | tag::ABANDON => false,
+        _ => true,
+    }
+}
+
 /// Writes a request and what became of it.
 pub(super) fn write(
     request: &Request<Asked>,
@@ -133,8 +144,7 @@ pub(super) fn write(
         }
     }
     event.close();
-    // A security layer may follow such a bind, and TLS an extended request.
-    if asked.tag != tag::EXTENDED && !matches!(asked.auth, Auth::Sasl(_) | Auth::Sicily) {
+    if is_private(request) {
         clear.tell(&mut event);
     }
     if let Auth::Simple(true) = asked.auth {

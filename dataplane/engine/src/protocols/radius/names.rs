@@ -57,7 +57,7 @@ pub(super) const fn is_length(kind: u8, len: usize) -> Option<bool> {
         | 40..=43
         | 45..=49
         | 51..=53
-        | 55
+        | 55..=57
         | 61
         | 62
         | 64
@@ -66,7 +66,9 @@ pub(super) const fn is_length(kind: u8, len: usize) -> Option<bool> {
         | 73
         | 76
         | 85
-        | 101 => len == 4,
+        | 101
+        | 131..=134
+        | 136 => len == 4,
         // Text and bytes.
         1
         | 11
@@ -87,16 +89,21 @@ pub(super) const fn is_length(kind: u8, len: usize) -> Option<bool> {
         | 81..=84
         | 87
         | 88
-        | 90
-        | 91 => len >= 1,
+        | 90..=92
+        | 99
+        | 100
+        | 102
+        | 135
+        | 144 => len >= 1,
+        // RFC 4675, 5580, 6929: a number or a kind in front of what they hold.
+        58 | 126 | 241..=244 => len >= 2,
+        128 | 245 | 246 => len >= 3,
+        59 | 96 => len == 8,
         2 => len >= 16 && len <= 128 && len.is_multiple_of(16),
         3 => len == 17,
-        26 => len >= 5,
-        60 => len >= 5,
-        80 => len == 16,
-        95 => len == 16,
-        96 => len == 8,
-        97 => len >= 2 && len <= 18,
+        26 | 60 => len >= 5,
+        80 | 95 | 98 => len == 16,
+        97 | 123 => len >= 2 && len <= 18,
         _ => return None,
     })
 }

@@ -56,6 +56,13 @@ fn accounting_and_eap_are_named() {
 }
 
 #[test]
+fn a_request_without_a_name_is_taken_where_radius_is_at_home() {
+    let visiting = packet(1, 2, &[(126, b"0NAME"), (126, b"1example.org"), (128, b"\0\x01here")]);
+    assert_eq!(probe(&udp(&visiting, ToServer, 1812)), Found::Yes);
+    assert_eq!(probe(&udp(&visiting, ToServer, 4000)), Found::No);
+}
+
+#[test]
 fn near_misses_are_refused() {
     let right = request();
     // Code, length, the first attributes: none is right. A later attribute: damaged, and so only where RADIUS is at home.
