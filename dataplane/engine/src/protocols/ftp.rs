@@ -185,21 +185,23 @@ fn six_numbers(text: &[u8]) -> Option<u16> {
 /// Whether this is AUTH TLS, or one of its older names (RFC 4217, 4 and 17).
 fn is_tls(command: &[u8]) -> bool {
     let (verb, mechanism) = lines::words(command);
-    verb.eq_ignore_ascii_case(b"AUTH")
-        && [&b"TLS"[..], b"TLS-C", b"SSL", b"TLS-P"].iter().any(|name| mechanism.eq_ignore_ascii_case(name))
+    verb.eq_ignore_ascii_case(b"AUTH") && is_one_of(mechanism, &[b"TLS", b"TLS-C", b"SSL", b"TLS-P"])
 }
 
 /// Whether the argument of a command is a secret.
 fn is_secret(verb: &[u8]) -> bool {
-    [&b"PASS"[..], b"ACCT", b"ADAT"].iter().any(|name| verb.eq_ignore_ascii_case(name))
+    is_one_of(verb, &[b"PASS", b"ACCT", b"ADAT"])
 }
 
 /// Whether this is what clients ask before they protect themselves (RFC 4217, 4; RFC 2389; RFC 7151).
 fn is_before_tls(command: &[u8]) -> bool {
     let verb = lines::words(command).0;
-    [&b"AUTH"[..], b"FEAT", b"HOST", b"HELP", b"NOOP", b"SYST", b"OPTS", b"QUIT"]
-        .iter()
-        .any(|name| verb.eq_ignore_ascii_case(name))
+    is_one_of(verb, &[b"AUTH", b"FEAT", b"HOST", b"HELP", b"NOOP", b"SYST", b"OPTS", b"QUIT"])
+}
+
+/// Whether a word is one of these, in capitals or not.
+fn is_one_of(word: &[u8], names: &[&[u8]]) -> bool {
+    names.iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
 fn write<'a>(command: Option<&[u8]>, reply: &Reply<'_>, report: &'a mut Report<'_, '_>) -> EventWriter<'a> {
@@ -282,7 +284,7 @@ impl Messages for Ftp {
 fn command_starts(bytes: &[u8]) -> Found {
     let end = bytes.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(bytes.len());
     let (verb, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
-    let is_verb = VERBS.iter().any(|known| verb.eq_ignore_ascii_case(known));
+    let is_verb = is_one_of(verb, &VERBS);
     match rest.first() {
         None if verb.len() <= 4 => Found::Maybe,
         Some(b' ' | b'\r' | b'\n') if is_verb => Found::Likely(80),

@@ -218,7 +218,6 @@ impl Oracle {
             let mut event = report.event("oracle");
             event.label("type", "negotiation");
             agreed.write(&mut event);
-            drop(event);
         }
     }
 }

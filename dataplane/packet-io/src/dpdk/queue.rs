@@ -77,10 +77,11 @@ impl PacketIo for DpdkQueue {
             Sink::Ring(producer) => producer.push(burst.bufs_mut()),
         };
         forget_first(&mut burst.bufs, sent);
-        match burst.bufs.is_empty() {
+        if burst.bufs.is_empty() {
             // The usual case, without a walk over what is left out.
-            true => burst.metas.clear(),
-            false => drop(burst.metas.drain(..sent)),
+            burst.metas.clear();
+        } else {
+            burst.metas.drain(..sent);
         }
         self.counters.sent(sent as u64, offered - bytes_of(burst.bufs()));
         if let Sink::Collector(collector) = &mut self.sink {

@@ -105,15 +105,15 @@ impl TelnetParser {
 
     fn after_sub(&mut self, out: &mut Output<'_>) -> Option<Then> {
         self.check_terminal(out);
-        if self.session.is_tls_next() {
-            self.write_session(out);
-            return Some(Then::Upgrade);
-        }
-        if self.session.is_encrypting() {
-            self.write_session(out);
-            return Some(Then::Done);
-        }
-        None
+        let then = if self.session.is_tls_next() {
+            Then::Upgrade
+        } else if self.session.is_encrypting() {
+            Then::Done
+        } else {
+            return None;
+        };
+        self.write_session(out);
+        Some(then)
     }
 
     fn check_terminal(&mut self, out: &mut Output<'_>) {
