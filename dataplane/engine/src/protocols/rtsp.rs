@@ -30,6 +30,9 @@ const BODY_MAX: u64 = 1 << 24;
 /// Bytes of a field that are kept.
 const TEXT_MAX: usize = 512;
 
+/// Longest target that a request line is told by.
+const TARGET_MAX: usize = 1024;
+
 /// Methods (RFC 2326 10, RFC 7826 13).
 const METHODS: [&str; 12] = [
     "OPTIONS",
@@ -83,7 +86,22 @@ fn start_line(bytes: &[u8], is_datagram: bool) -> Found {
             return open;
         }
     }
-    Found::No
+    // A path, as scanners ask for: the version at the end of the line says what it is.
+    if target.first() != Some(&b'/') {
+        return Found::No;
+    }
+    match target.iter().take(TARGET_MAX).position(|byte| matches!(byte, b'\r' | b'\n')) {
+        Some(end) => {
+            let line = target.get(..end).unwrap_or_default();
+            if [&b" RTSP/1.0"[..], b" RTSP/2.0"].iter().any(|version| line.ends_with(version)) {
+                Found::Yes
+            } else {
+                Found::No
+            }
+        }
+        None if target.len() < TARGET_MAX => open,
+        None => Found::No,
+    }
 }
 
 /// A request that waits for its response.
@@ -368,10 +386,13 @@ mod tests {
             b"OPTIONS sip:a@b SIP/2.0\r\n",
             b"RTSP/1.0 900 x",
             b"SETUP http://a",
+            b"OPTIONS / HTTP/1.1\r\n",
+            b"OPTIONS /RTSP/1.0\r\n",
         ] {
             assert_eq!(probe(&tcp(wrong, ToServer, 554)), Found::No, "{wrong:?}");
         }
-        for text in [&b"OPTIONS * RTSP/1.0\r\n"[..], b"RTSP/1.0 200 OK\r\n"] {
+        for text in [&b"OPTIONS * RTSP/1.0\r\n"[..], b"RTSP/1.0 200 OK\r\n", b"DESCRIBE /a/b RTSP/1.0\r\n"] {
+            assert_eq!(probe(&tcp(text, ToServer, 4000)), Found::Yes, "{text:?}");
             for end in 1..text.len() {
                 assert_ne!(probe(&tcp(&text[..end], ToServer, 4000)), Found::No, "{end}");
             }

@@ -90,6 +90,9 @@ fn stream(probe: &Probe<'_>, judge: impl Fn(&[u8], usize) -> Found) -> Found {
 /// Judges a message of which `missing` bytes at the end were not captured.
 fn unicast(message: &[u8], missing: usize, on_port: bool) -> Found {
     let Some(header) = Header::read(message) else { return Found::No };
+    if on_port && is_bare_status(message, &header) {
+        return Found::Likely(70);
+    }
     if !is_plausible(&header) || !is_filled_up_to(&header, message.len() + missing) {
         return Found::No;
     }
@@ -116,6 +119,17 @@ fn unicast(message: &[u8], missing: usize, on_port: bool) -> Found {
         }
         _ => Found::No,
     }
+}
+
+/// A header that asks for a server's status and nothing else, as scanners send it (RFC 1035, 4.1.1 leaves open how).
+fn is_bare_status(message: &[u8], header: &Header) -> bool {
+    let flags = header.flags;
+    message.len() == HEADER_LEN
+        && flags.opcode() == 2
+        && !flags.qr()
+        && flags.rcode() == 0
+        && header.questions == 0
+        && header.record_count() == 0
 }
 
 /// What every header has in common.
@@ -270,6 +284,15 @@ mod tests {
         assert_eq!((mdns(&udp(QUERY, 53)), llmnr(&udp(QUERY, 53))), (Found::No, Found::No));
         assert_eq!((dns(&udp(QUERY, 5353)), mdns(&udp(QUERY, 5353))), (Found::No, Found::Yes));
         assert_eq!((dns(&udp(QUERY, 5355)), llmnr(&udp(QUERY, 5355))), (Found::No, Found::Yes));
+    }
+
+    #[test]
+    fn a_bare_question_for_the_status_counts_on_its_port_alone() {
+        let status = [0, 7, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!((dns(&udp(&status, 53)), dns(&udp(&status, 9_953))), (Found::Likely(70), Found::No));
+        let (standard, answer) =
+            ([0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 7, 0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!((dns(&udp(&standard, 53)), dns(&udp(&answer, 53))), (Found::No, Found::No));
     }
 
     #[test]

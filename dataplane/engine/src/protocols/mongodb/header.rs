@@ -91,7 +91,8 @@ pub(super) fn looks_sound(bytes: &[u8], from: Direction) -> Found {
     let (Some(header), Some(body)) = (Header::read(bytes), bytes.get(HEAD..)) else { return Found::Maybe };
     let rest = usize::try_from(header.len).unwrap_or_default().saturating_sub(HEAD);
     let is_answer = matches!(header.operation, REPLY | COMMAND_REPLY);
-    if from == Direction::ToServer && (is_answer || header.answers != 0) {
+    // Who asks answers nothing; old clients write that as -1.
+    if from == Direction::ToServer && (is_answer || !matches!(header.answers, 0 | u32::MAX)) {
         return Found::No;
     }
     let sound = match header.operation {

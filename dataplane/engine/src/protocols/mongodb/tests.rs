@@ -119,4 +119,10 @@ fn near_misses_are_refused() {
         other[at] = value;
         assert_eq!(probe(&tcp(&other, ToServer, 40_002)), Found::No, "{at}");
     }
+    // What it answers: old clients write -1 for nothing.
+    for (answers, found) in [([0xff; 4], Found::Yes), ([1, 0, 0, 0], Found::No)] {
+        let mut other = whole.clone();
+        other[8..12].copy_from_slice(&answers);
+        assert_eq!(probe(&tcp(&other, ToServer, 40_002)), found, "{answers:?}");
+    }
 }

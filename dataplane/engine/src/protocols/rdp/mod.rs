@@ -20,7 +20,7 @@ pub static RDP: Protocol = Protocol {
     title: "RDP",
     family: Family::RemoteAccess,
     carriers: &[Carrier::Tcp],
-    ports: &[3389],
+    ports: &[PORT],
     exposure: Exposure::Negotiated,
     opening: Opening::one_of(4, &[3]),
     probe: Some(probe),
@@ -29,11 +29,16 @@ pub static RDP: Protocol = Protocol {
     source: "[MS-RDPBCGR] 2.2.1, ITU-T X.224 13, ITU-T T.123 8, ITU-T T.124 8.7",
 };
 
+const PORT: u16 = 3389;
+
 /// Bytes of a packet that are read.
 const SHOWN_MAX: usize = 8 * 1024;
 
 fn probe(probe: &Probe<'_>) -> Found {
-    negotiation::look(probe.payload)
+    match negotiation::look(probe.payload) {
+        Found::No if probe.has_port(PORT) && negotiation::is_bare_request(probe.payload) => Found::Likely(85),
+        found => found,
+    }
 }
 
 /// RDP on one flow.

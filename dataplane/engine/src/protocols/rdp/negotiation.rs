@@ -118,6 +118,12 @@ fn variable(packet: &[u8], kind: u8) -> Option<&[u8]> {
     Some(rest)
 }
 
+/// Whether this is a request of X.224 and nothing else. Cookie and negotiation are optional (2.2.1.1), but others ride
+/// on X.224 as well.
+pub(super) fn is_bare_request(bytes: &[u8]) -> bool {
+    matches!(bytes, [3, 0, 0, 11, 6, ..]) && variable(bytes, 0xe0).is_some_and(<[u8]>::is_empty)
+}
+
 /// Whether a stream begins with a connection request or confirm of RDP.
 pub(super) fn look(bytes: &[u8]) -> Found {
     let at = |place: usize, allowed: &dyn Fn(u8) -> bool| bytes.get(place).is_none_or(|byte| allowed(*byte));

@@ -98,6 +98,9 @@ fn sessions_of_other_protocols_over_the_same_transport_are_refused() {
     assert_eq!(probe(&tcp(&s7, ToServer, 3389)), Found::No);
     let plain = packet(0xd0, &[]);
     assert_eq!(probe(&tcp(&plain, ToClient, 3389)), Found::No);
+    let bare = packet(0xe0, &[]);
+    assert_eq!(probe(&tcp(&bare, ToServer, 102)), Found::No);
+    assert_eq!(probe(&tcp(&bare, ToServer, 3389)), Found::Likely(85));
     for end in 1..request().len() {
         assert_ne!(probe(&tcp(&request()[..end], ToServer, 4000)), Found::No, "{end}");
     }

@@ -108,8 +108,10 @@ impl<'a> Call<'a> {
     fn is_sound(&self) -> bool {
         let is_program = (100_000..0x6000_0000).contains(&self.program);
         let is_known = names::program(self.program).is_some();
+        // Who asks for a version that cannot be is told which there are (RFC 5531, 9: PROG_MISMATCH).
+        let asks_for_versions = is_known && self.procedure == 0;
         is_program
-            && self.version <= 10_000
+            && (self.version <= 10_000 || asks_for_versions)
             && self.procedure <= 1000
             && (is_known || self.credentials.name().is_some())
     }

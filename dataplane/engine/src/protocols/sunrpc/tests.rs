@@ -122,6 +122,13 @@ fn near_misses_are_refused() {
 }
 
 #[test]
+fn a_version_that_cannot_be_asks_which_there_are() {
+    assert_eq!(probe(&udp(&call(5, [100_000, 104_316, 0], &[]), ToServer, 4000)), Found::Yes);
+    assert_eq!(probe(&udp(&call(5, [100_000, 104_316, 3], &[]), ToServer, 4000)), Found::No);
+    assert_eq!(probe(&udp(&call(5, [300_999, 104_316, 0], &[]), ToServer, 4000)), Found::No);
+}
+
+#[test]
 fn random_payloads_are_not_taken() {
     assert_eq!(taken_of_random(&SUNRPC), 0);
 }
