@@ -113,9 +113,10 @@ fn unicast(message: &[u8], missing: usize, on_port: bool) -> Found {
         Err(WalkError::Truncated) if missing > 0 && survey.sound && survey.questions > 0 => {
             Found::Likely(if on_port { 95 } else { 75 })
         }
-        // On its port, a message whose questions are sound and whose records are not is DNS with a flaw.
-        Err(_) if on_port && header.questions > 0 && survey.questions == header.questions => {
-            Found::Likely(70)
+        // On its port, a message with such a header is DNS with a flaw, most surely where its questions are sound.
+        Err(_) if on_port => {
+            let can_be_asked = header.questions > 0 && survey.questions == header.questions;
+            Found::Likely(if can_be_asked { 70 } else { 60 })
         }
         _ => Found::No,
     }
@@ -301,9 +302,12 @@ mod tests {
         assert_eq!(dns(&udp(&longer, 9_953)), Found::No);
         assert_eq!(dns(&udp(&longer, 53)), Found::Likely(85));
         assert_eq!(dns(&udp(&QUERY[..QUERY.len() - 1], 9_953)), Found::No);
-        assert_eq!(dns(&udp(&QUERY[..QUERY.len() - 1], 53)), Found::No);
-        let snapped = Probe { wire_len: 33, ..udp(&QUERY[..30], 53) };
-        assert_eq!(dns(&snapped), Found::No);
+        assert_eq!(dns(&udp(&QUERY[..QUERY.len() - 1], 53)), Found::Likely(60));
+        let snapped = |port| Probe { wire_len: 33, ..udp(&QUERY[..30], port) };
+        assert_eq!((dns(&snapped(9_953)), dns(&snapped(53))), (Found::No, Found::Likely(60)));
+        // A name that points at itself.
+        let looped = [&QUERY[..12], &[0xc0, 12, 0, 1, 0, 1]].concat();
+        assert_eq!((dns(&udp(&looped, 9_953)), dns(&udp(&looped, 53))), (Found::No, Found::Likely(60)));
         let with_additional = [&QUERY[..11], b"\x01", &QUERY[12..]].concat();
         assert_eq!(dns(&udp(&with_additional, 9_953)), Found::No);
         assert_eq!(dns(&Probe { wire_len: 80, ..udp(&with_additional, 53) }), Found::Likely(95));
