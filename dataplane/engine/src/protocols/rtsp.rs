@@ -90,17 +90,12 @@ fn start_line(bytes: &[u8], is_datagram: bool) -> Found {
     if target.first() != Some(&b'/') {
         return Found::No;
     }
-    match target.iter().take(TARGET_MAX).position(|byte| matches!(byte, b'\r' | b'\n')) {
-        Some(end) => {
-            let line = target.get(..end).unwrap_or_default();
-            if [&b" RTSP/1.0"[..], b" RTSP/2.0"].iter().any(|version| line.ends_with(version)) {
-                Found::Yes
-            } else {
-                Found::No
-            }
-        }
+    let end = target.iter().take(TARGET_MAX).position(|byte| matches!(byte, b'\r' | b'\n'));
+    let line = target.get(..end.unwrap_or_default()).unwrap_or_default();
+    match end {
+        Some(_) if line.ends_with(b" RTSP/1.0") || line.ends_with(b" RTSP/2.0") => Found::Yes,
         None if target.len() < TARGET_MAX => open,
-        None => Found::No,
+        _ => Found::No,
     }
 }
 

@@ -121,7 +121,7 @@ fn variable(packet: &[u8], kind: u8) -> Option<&[u8]> {
 /// Whether this is a request of X.224 and nothing else. Cookie and negotiation are optional (2.2.1.1), but others ride
 /// on X.224 as well.
 pub(super) fn is_bare_request(bytes: &[u8]) -> bool {
-    matches!(bytes, [3, 0, 0, 11, 6, ..]) && variable(bytes, 0xe0).is_some_and(<[u8]>::is_empty)
+    bytes.starts_with(&[3, 0, 0, 11]) && variable(bytes, 0xe0).is_some_and(<[u8]>::is_empty)
 }
 
 /// Whether a stream begins with a connection request or confirm of RDP.
