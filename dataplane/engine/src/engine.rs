@@ -222,13 +222,11 @@ impl Engine {
     /// Ends flows because the program ends, until `batch` is full; true when none is left.
     pub fn shut_down(&mut self, batch: &mut RecordBatch) -> bool {
         self.defrag.expire(u64::MAX, &self.counters);
-        let mut at = 0;
-        while let Some(index) = self.flows.next_live(at) {
+        while let Some(index) = self.flows.next_live() {
             if batch.is_full() {
                 return false;
             }
             self.end(index, EndReason::Shutdown, batch);
-            at = index;
         }
         true
     }

@@ -45,6 +45,8 @@ pub(crate) struct Flows {
     ticks: [u64; 2],
     timeouts: TimeoutsNs,
     eviction: Eviction,
+    /// Where the walk over live flows stands.
+    walked_to: SlotIndex,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,7 @@ impl Flows {
             ticks: [0; 2],
             timeouts: TimeoutsNs::from(&config.timeouts),
             eviction: config.eviction,
+            walked_to: 0,
         })
     }
 
@@ -208,10 +211,18 @@ impl Flows {
         identity(slot, self.tunnels.identity(slot.tunnel))
     }
 
-    /// The first live flow from `start` on.
-    pub(crate) fn next_live(&self, start: SlotIndex) -> Option<SlotIndex> {
-        (start..self.table.indices().end)
-            .find(|&index| self.table.slot(index).is_some_and(|slot| slot.marks.has(Marks::LIVE)))
+    /// A live flow, if there is one. The search begins where it last ended: to end all flows is one walk over the table,
+    /// in however many batches.
+    pub(crate) fn next_live(&mut self) -> Option<SlotIndex> {
+        if self.table.len() == 0 {
+            return None;
+        }
+        let mut places = (self.walked_to..self.table.indices().end).chain(0..self.walked_to);
+        let is_live =
+            |index: SlotIndex| self.table.slot(index).is_some_and(|slot| slot.marks.has(Marks::LIVE));
+        let found = places.find(|&index| is_live(index))?;
+        self.walked_to = found;
+        Some(found)
     }
 
     #[inline(never)]

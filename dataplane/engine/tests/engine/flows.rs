@@ -5,7 +5,7 @@ use engine::{Counter, EngineConfig, Eviction, Share, Verdict};
 use sample::packet::{self, ACK, FIN, RST, SYN};
 use wire::TunnelKind;
 
-use crate::bench::{Bench, v4, v6};
+use crate::bench::{Bench, Ended, v4, v6};
 
 #[test]
 fn both_directions_are_one_flow_with_the_client_as_source() {
@@ -37,6 +37,28 @@ fn frames_without_ip_are_read_where_their_ethertype_has_a_parser() {
     let kinds: Vec<_> = bench.events.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, ["goose", "goose"], "the publisher, and a summary");
     assert!(bench.events[0].1.contains(&"gcb".to_owned()));
+}
+
+#[test]
+fn an_engine_that_shuts_down_ends_every_flow_also_those_that_begin_meanwhile() {
+    let mut bench = Bench::new();
+    let begin = |bench: &mut Bench, ports: core::ops::Range<u16>| {
+        for port in ports {
+            bench.udp(v4(2, port), v4(1, 7), b"?");
+        }
+    };
+    begin(&mut bench, 1000..4000);
+    for _ in 0..3 {
+        assert!(!bench.engine.shut_down(&mut bench.batch), "a batch holds fewer");
+    }
+    // They take the places of flows that ended.
+    begin(&mut bench, 5000..5100);
+    let port = |flow: &Ended| flow.identity.key.port(flow.identity.client);
+    let ports: Vec<u16> = bench.shut_down().iter().map(port).collect();
+    let each: std::collections::BTreeSet<u16> = ports.iter().copied().collect();
+    assert_eq!((ports.len(), each.len()), (3100, 3100));
+    assert_eq!(bench.counter(Counter::FlowsActive), 0);
+    assert!(bench.engine.shut_down(&mut bench.batch));
 }
 
 #[test]
