@@ -68,6 +68,7 @@ pub mod mysql;
 pub mod nats;
 pub mod netbios;
 pub mod nntp;
+pub mod noe;
 pub mod ntp;
 pub mod numbered;
 pub mod opcua;
@@ -115,6 +116,7 @@ pub mod tacacs;
 pub mod tds;
 pub mod telnet;
 pub mod tftp;
+pub mod threema;
 pub mod tls;
 mod tlv;
 pub mod vnc;
@@ -273,6 +275,8 @@ pub static ALL: &[&Protocol] = &[
     &ran::RUA,
     &ran::SBC_AP,
     &ran::LCS_AP,
+    &noe::NOE,
+    &threema::THREEMA,
 ];
 
 /// Names of services that parsers themselves can tell, by protocol.
