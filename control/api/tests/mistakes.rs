@@ -348,6 +348,13 @@ static PORTS: &[Case] = &[
         "PCI address",
     ),
     case(
+        "version = 1\n[boot]\nbackend = \"af_packet\"\n[[boot.ports]]\nname = \"a\"\ndevice = \"eth1\"\nmtu = 9000\n",
+        7,
+        "boot.ports[0].mtu",
+        "1500 bytes at most",
+        "write `mtu = 1500`",
+    ),
+    case(
         "version = 1\n[boot]\nbackend = \"replay\"\n[[boot.ports]]\nname = \"a\"\ndevice = \"net_ring0\"\n",
         6,
         "boot.ports[0].device",

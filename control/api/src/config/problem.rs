@@ -383,6 +383,12 @@ pub enum BrokenRule {
         /// This port.
         name: String,
     },
+    /// Packets longer than DPDK's driver for AF_PACKET reads.
+    #[error("DPDK's driver for AF_PACKET reads packets of {limit} bytes at most")]
+    LongForAfPacket {
+        /// Bytes above Ethernet.
+        limit: u16,
+    },
     /// A file cannot forward.
     #[error("a capture file has no other side to forward to")]
     InlineFile,
@@ -526,6 +532,9 @@ impl BrokenRule {
             }
             Self::OneSidedPeer { peer, name } => {
                 format!("write `mode = \"inline\"` and `peer = \"{name}\"` in the port `{peer}`")
+            }
+            Self::LongForAfPacket { limit } => {
+                format!("write `mtu = {limit}`, or `boot.backend = \"af_xdp\"`, which reads longer ones")
             }
             Self::InlineFile => "write `mode = \"tap\"`".to_owned(),
             _ => String::new(),

@@ -8,6 +8,9 @@ use crate::config::live::{Compress, EveOutput, EveRotation, FlowTimeouts, LiveCo
 use crate::config::reader::{Section, shortened};
 use crate::config::{BrokenRule, ByteSize, Choice, ShuntPorts, Timeout, nearest};
 
+/// Bytes above Ethernet that `net_af_packet` says it can take (DPDK 22.11).
+const AF_PACKET_MTU: u16 = 1500;
+
 /// Rules between ports. `sections` and `ports` are the same list, as text and as values.
 pub(super) fn ports(sections: &[Section<'_, '_>], ports: &[PortDraft], backend: Backend) {
     for (index, (section, port)) in sections.iter().zip(ports).enumerate() {
@@ -25,6 +28,9 @@ pub(super) fn ports(sections: &[Section<'_, '_>], ports: &[PortDraft], backend: 
             section.rule("device", rule);
         }
         device_fits(section, port, earlier().next(), backend);
+        if backend == Backend::AfPacket && port.mtu > AF_PACKET_MTU {
+            section.rule("mtu", BrokenRule::LongForAfPacket { limit: AF_PACKET_MTU });
+        }
         peer(section, port, ports);
     }
 }

@@ -199,7 +199,7 @@ pub static SCHEMA: &[Key] = &[
         "1024",
         "Descriptors of each transmit queue.",
     ),
-    key("boot.ports.mtu", "68 to 9702", "1500", "Largest IP packet, bytes."),
+    key("boot.ports.mtu", "68 to 9702", "1500", "Largest IP packet, bytes; with AF_PACKET at most 1,500."),
     key("boot.ports.promiscuous", "true or false", "true", "Receives frames that are addressed to others."),
     key(
         "boot.ports.mode",

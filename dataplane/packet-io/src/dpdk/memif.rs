@@ -28,9 +28,7 @@ impl ControlSocket {
 
     /// Whether a connection of this process over it is whole: the other end has it open.
     pub(super) fn is_connected(&self) -> bool {
-        let open = fs::read_dir("/proc/self/fd").into_iter().flatten().filter_map(Result::ok);
-        let mut numbers = open.filter_map(|entry| entry.file_name().to_str()?.parse::<c_int>().ok());
-        numbers.any(|fd| self.is_own(fd) && !is_listening(fd) && has_other_end(fd))
+        descriptors().any(|fd| self.is_own(fd) && !is_listening(fd) && has_other_end(fd))
     }
 
     /// Whether a descriptor is a socket of this name: the one that accepted is bound to it, the one that connected has it
@@ -39,6 +37,12 @@ impl ControlSocket {
         let is_it = |name: Option<Vec<u8>>| name.is_some_and(|name| name == self.name);
         is_it(name_of(fd, libc::getsockname)) || is_it(name_of(fd, libc::getpeername))
     }
+}
+
+/// What this process has open.
+pub(super) fn descriptors() -> impl Iterator<Item = c_int> {
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().filter_map(Result::ok);
+    open.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 type Ask = unsafe extern "C" fn(c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> c_int;

@@ -22,6 +22,7 @@
 //! ```
 #![expect(unsafe_code, reason = "the fence around DPDK")]
 
+mod af_packet;
 mod device;
 mod eal;
 mod error;

@@ -2,6 +2,7 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use std::sync::Arc;
 
+use super::af_packet::RingSockets;
 use super::device::Device;
 use super::eal::{Eal, c_string};
 use super::error::{DpdkError, Errno, SetupStep};
@@ -93,6 +94,8 @@ pub struct Port {
     started: Arc<Started>,
     /// Over which a memif and its other end talk.
     control: Option<ControlSocket>,
+    /// In which the kernel drops what finds no room, if the port is one of AF_PACKET.
+    rings: RingSockets,
     // Drivers count for one reader at a time.
     not_sync: PhantomData<Cell<()>>,
 }
@@ -133,7 +136,10 @@ impl Port {
         };
         let counters = queues.iter().map(DpdkQueue::counters).collect();
         let control = ControlSocket::of(&config.device);
-        Ok((Self { distribution, pool, counters, drops, started, control, not_sync: PhantomData }, queues))
+        let rings = RingSockets::of(&config.device);
+        let port =
+            Self { distribution, pool, counters, drops, started, control, rings, not_sync: PhantomData };
+        Ok((port, queues))
     }
 
     /// Who spreads the packets over the workers.
@@ -186,7 +192,7 @@ impl Port {
 
     /// What the device counted, and what was lost between it and the workers.
     ///
-    /// Packets that found no room in a worker's ring are missed ones, and not received.
+    /// Packets that found no room in a worker's ring or in one of AF_PACKET are missed ones, and not received.
     ///
     /// # Errors
     /// [`DpdkError::Setup`] where the driver does not answer.
@@ -206,7 +212,7 @@ impl Port {
             rx_bytes: counted.ibytes.saturating_sub(dropped_bytes),
             tx_packets: counted.opackets,
             tx_bytes: counted.obytes,
-            rx_missed: counted.imissed.saturating_add(dropped),
+            rx_missed: counted.imissed.saturating_add(self.rings.dropped()).saturating_add(dropped),
             rx_errors: counted.ierrors.saturating_add(unreadable),
             rx_no_buffer: counted.rx_nombuf,
             tx_errors: counted.oerrors,

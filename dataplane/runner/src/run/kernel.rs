@@ -298,8 +298,20 @@ pub(super) fn by_af_packet(boot: &BootConfig) -> BootConfig {
     let mut boot = boot.clone();
     for (number, port) in boot.ports.iter_mut().enumerate() {
         if let Device::Interface(name) = &port.device {
-            port.device = Device::Vdev(format!("net_af_packet{number},iface={name}"));
+            port.device = Device::Vdev(format!("net_af_packet{number},iface={name},{}", rings(port)));
         }
     }
     boot
+}
+
+/// The rings of a port as its driver wants them told: frames with room for the longest packet and for what the kernel writes
+/// before it, as many as there are descriptors.
+#[cfg(feature = "dpdk")]
+fn rings(port: &PortConfig) -> String {
+    /// The kernel's header and address with alignment, Ethernet's header and two tags.
+    const BEFORE: u32 = 128;
+    const LEAST_BLOCK: u32 = 64 * 1024;
+    let frame = (u32::from(port.mtu) + BEFORE).next_power_of_two().max(2048);
+    let frames = port.rx_descriptors.max(port.tx_descriptors);
+    format!("blocksz={},framesz={frame},framecnt={frames}", frame.max(LEAST_BLOCK))
 }

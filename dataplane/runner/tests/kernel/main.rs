@@ -136,3 +136,8 @@ fn an_inline_pair_forwards_from_one_interface_to_the_other() {
 fn overload_is_counted_by_cause_and_keeps_the_host_reachable() {
     overload::check();
 }
+
+#[test]
+fn what_the_ring_of_af_packet_has_no_room_for_is_counted() {
+    overload::check_af_packet();
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -65,10 +66,7 @@ pub(crate) fn check() {
     outside.ip("link set tb up");
     outside.ip("addr add 10.77.0.2/24 dev tb");
     let folder = tempfile::tempdir().unwrap();
-    let capture = folder.path().join("flood.pcap");
-    let mut writer = PcapWriter::new(fs::File::create(&capture).unwrap()).unwrap();
-    load::random_udp(1000, FLOOD / 10, &mut writer).unwrap();
-    writer.finish().unwrap().flush().unwrap();
+    let capture = flood(folder.path());
 
     let plane = DataPlane::start(&host, folder.path(), CONFIGURATION, "AF_XDP on ta, native mode");
     let mut server = host.command("python3").args(["-c", SERVER]).stdout(Stdio::piped()).spawn().unwrap();
@@ -83,19 +81,7 @@ pub(crate) fn check() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let flood = outside
-        .command("tcpreplay")
-        .args(["-q", "-i", "tb", "--topspeed", "--loop=10"])
-        .arg(&capture)
-        .spawn();
-    // A worker that does nothing for a while: its ring overflows, whatever the speed of this machine.
-    for _ in 0..5 {
-        sleep(Duration::from_millis(100));
-        signal(plane.id(), "-STOP");
-        sleep(Duration::from_millis(200));
-        signal(plane.id(), "-CONT");
-    }
-    assert!(flood.unwrap().wait().unwrap().success());
+    pour(&outside, &capture, &plane);
     let client = client.wait_with_output().unwrap();
     let _ = server.kill();
     let _ = server.wait();
@@ -106,6 +92,50 @@ pub(crate) fn check() {
     let grown = resident_kib(plane.id());
     assert!(grown <= resident + resident / 5 + 8 * 1024, "{resident} KiB before, {grown} after");
     account(&plane.stop(), back, never_sent(&outside));
+}
+
+/// The same by AF_PACKET, whose ring the kernel drops at.
+pub(crate) fn check_af_packet() {
+    let Some(namespace) = Namespace::new("flooded") else { return };
+    namespace.veth("ta", "tb", 1500);
+    let folder = tempfile::tempdir().unwrap();
+    let capture = flood(folder.path());
+    let configuration = CONFIGURATION.replace("[boot]", "[boot]\nbackend = \"af_packet\"");
+    let plane = DataPlane::start(&namespace, folder.path(), &configuration, "port tap: by DPDK");
+    pour(&namespace, &capture, &plane);
+    sleep(Duration::from_millis(300));
+    let never_sent = never_sent(&namespace);
+    let summary = plane.stop();
+    let received = number(&summary, "port tap: rx ");
+    let missed = before(&summary, " missed");
+    eprintln!("never sent at most {never_sent}, received {received}, missed {missed}");
+    assert!(missed > 0, "nothing was too much: {summary}");
+    // What the two ends of the link say to each other comes on top.
+    let came = received + missed;
+    assert!((u64::from(FLOOD) - never_sent..u64::from(FLOOD) + 100).contains(&came), "{came}: {summary}");
+    assert!(!summary.contains("DOES NOT ADD UP"), "{summary}");
+}
+
+/// A capture of a tenth of the flood.
+fn flood(folder: &Path) -> PathBuf {
+    let capture = folder.join("flood.pcap");
+    let mut writer = PcapWriter::new(fs::File::create(&capture).unwrap()).unwrap();
+    load::random_udp(1000, FLOOD / 10, &mut writer).unwrap();
+    writer.finish().unwrap().flush().unwrap();
+    capture
+}
+
+/// Sends the flood to a worker that does nothing now and then: its ring overflows, whatever the speed of this machine.
+fn pour(from: &Namespace, capture: &Path, plane: &DataPlane) {
+    let flood =
+        from.command("tcpreplay").args(["-q", "-i", "tb", "--topspeed", "--loop=10"]).arg(capture).spawn();
+    for _ in 0..5 {
+        sleep(Duration::from_millis(100));
+        signal(plane.id(), "-STOP");
+        sleep(Duration::from_millis(200));
+        signal(plane.id(), "-CONT");
+    }
+    assert!(flood.unwrap().wait().unwrap().success());
 }
 
 /// Packets of the flood that the sender's own device counts as dropped: at most so many never came to the program.
