@@ -61,6 +61,8 @@ pub struct Engine {
     defrag: Defragmenter,
     /// The latest time seen: capture timestamps may run backwards, timeouts may not.
     now_ns: u64,
+    /// Flows whose time is up that end in one burst, at most.
+    ends_per_burst: usize,
     /// Who wants to know how verdicts come about.
     trace: Option<Box<dyn Trace>>,
     /// Who counts packets of settled flows elsewhere, and of which.
@@ -132,6 +134,7 @@ impl Engine {
             buffers: Buffers::new(config.stream.total_bytes),
             defrag: Defragmenter::new(config.defrag),
             now_ns: 0,
+            ends_per_burst: ENDS_PER_BURST,
             trace: None,
             shunting: None,
             deciding: None,
@@ -210,13 +213,19 @@ impl Engine {
             self.account_all(group(frames, fourth), group(burst, fourth), group_mut(verdicts, fourth), batch);
         }
         self.scratch = Some(scratch);
-        self.end_due(ENDS_PER_BURST, batch);
+        self.end_due(self.ends_per_burst, batch);
     }
 
     /// Moves the clock on without packets, so that silent flows end.
     pub fn tick(&mut self, now_ns: u64, batch: &mut RecordBatch) {
         self.now_ns = self.now_ns.max(now_ns);
-        self.end_due(ENDS_PER_BURST, batch);
+        self.end_due(self.ends_per_burst, batch);
+    }
+
+    /// Has flows whose time is up wait until they are let go again, for whoever takes the records has no room. They end all
+    /// the same where the table is full or their addresses are taken up again, and one that is heard goes on.
+    pub fn hold_ends(&mut self, hold: bool) {
+        self.ends_per_burst = if hold { 0 } else { ENDS_PER_BURST };
     }
 
     /// Ends flows because the program ends, until `batch` is full; true when none is left.

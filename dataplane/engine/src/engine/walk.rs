@@ -4,7 +4,7 @@ use core::slice;
 
 use wire::{Headers, Malformed};
 
-use super::{ENDS_PER_BURST, Engine, Fate, Packet, Parsed, summary};
+use super::{Engine, Fate, Packet, Parsed, summary};
 use crate::counters::Counter;
 use crate::flow::slot::Marks;
 use crate::frame::{Frame, Verdict};
@@ -94,7 +94,7 @@ impl Engine {
             walk.membership = (parsed.fate == Fate::Read).then_some(Membership::Fragment);
             walk.cycles.inspect = clock.lap();
         }
-        self.end_due(ENDS_PER_BURST, batch);
+        self.end_due(self.ends_per_burst, batch);
         walk.cycles.end = clock.lap();
         walk
     }

@@ -110,6 +110,23 @@ fn silence_ends_a_flow_by_the_timeout_of_its_state() {
 }
 
 #[test]
+fn flows_whose_time_is_up_wait_where_they_are_held() {
+    let mut bench = Bench::new();
+    for host in 2..6 {
+        bench.udp(v4(host, 40_000), v4(1, 7), b"?");
+    }
+    bench.engine.hold_ends(true);
+    bench.wait(3600);
+    assert!(bench.ended.is_empty());
+    // One that is heard again goes on.
+    bench.udp(v4(2, 40_000), v4(1, 7), b"?");
+    bench.engine.hold_ends(false);
+    bench.wait(0);
+    assert_eq!(bench.ended_by(EndReason::Timeout), 3);
+    assert_eq!(bench.shut_down().len(), 4);
+}
+
+#[test]
 fn a_flow_that_is_heard_again_and_again_does_not_time_out() {
     let mut bench = Bench::new();
     for _ in 0..50 {

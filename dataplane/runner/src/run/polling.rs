@@ -14,7 +14,7 @@ use packet_io::{BURST, Burst, PacketIo};
 use super::exporting::Message;
 use super::orders::{Counted, Mailbox, Order, Pulse};
 use super::scan::Scan;
-use super::{Inspect, Loss, Pinning, Shared};
+use super::{BATCHES_IN_FLIGHT, Inspect, Loss, Pinning, Shared};
 use crate::tunnelling::act::Ends;
 use crate::tunnelling::plan::Side;
 use crate::tunnelling::{KeyAnswer, KeyOrder, Tunnelling};
@@ -22,6 +22,11 @@ use crate::worker::frames;
 
 /// Records wait this long at most for their batch to fill.
 const HAND_OVER_NS: u64 = 200_000_000;
+/// Batches on their way from which on flows whose time is up wait for the exporter, and down to which.
+const FULL: usize = BATCHES_IN_FLIGHT * 3 / 4;
+const NEARLY_EMPTY: usize = BATCHES_IN_FLIGHT / 4;
+/// They wait no longer than this at once: an exporter that stands still is not waited for.
+const HOLD_NS: u64 = 2_000_000_000;
 /// How often settled flows are looked at that may be worth shunting.
 const OFFER_NS: u64 = 1_000_000;
 /// Polls without a packet after which a worker looks at its clock only now and then.
@@ -95,6 +100,8 @@ pub(crate) struct Poller<Io: PacketIo> {
     forwarded: u64,
     not_forwarded: u64,
     records_lost: u64,
+    /// Since when flows whose time is up wait for the exporter.
+    holding_since_ns: Option<u64>,
 }
 
 impl<Io: PacketIo + Source> Poller<Io> {
@@ -123,6 +130,7 @@ impl<Io: PacketIo + Source> Poller<Io> {
             forwarded: 0,
             not_forwarded: 0,
             records_lost: 0,
+            holding_since_ns: None,
         }
     }
 
@@ -197,8 +205,14 @@ impl<Io: PacketIo + Source> Poller<Io> {
             }
             let waited = clock.now_ns.saturating_sub(handed_over_ns) > HAND_OVER_NS;
             if self.batch.is_full() || (waited && !self.batch.is_empty()) {
-                self.hand_over(self.loss);
+                let was_taken = self.hand_over(self.loss);
                 handed_over_ns = clock.now_ns;
+                if was_taken && self.loss == Loss::Counted {
+                    self.hold_while_full(clock.now_ns);
+                }
+            }
+            if self.holding_since_ns.is_some() {
+                self.let_go_where_empty(clock.now_ns);
             }
             if clock.now_ns.saturating_sub(offered_ns) > OFFER_NS {
                 self.engine.offer_settled();
@@ -367,7 +381,24 @@ impl<Io: PacketIo + Source> Poller<Io> {
         }
     }
 
-    fn hand_over(&mut self, loss: Loss) {
+    /// Where the exporter is behind, flows whose time is up wait: a flood that ends all at once would cost their records.
+    fn hold_while_full(&mut self, now_ns: u64) {
+        if self.holding_since_ns.is_none() && self.wiring.sender.len() >= FULL {
+            self.engine.hold_ends(true);
+            self.holding_since_ns = Some(now_ns);
+        }
+    }
+
+    fn let_go_where_empty(&mut self, now_ns: u64) {
+        let is_over = self.holding_since_ns.is_none_or(|since| now_ns.saturating_sub(since) > HOLD_NS);
+        if is_over || self.wiring.sender.len() <= NEARLY_EMPTY {
+            self.engine.hold_ends(false);
+            self.holding_since_ns = None;
+        }
+    }
+
+    /// Gives the batch to the exporter; whether it was taken.
+    fn hand_over(&mut self, loss: Loss) -> bool {
         let fresh = self.wiring.spare.try_recv().unwrap_or_else(|_| RecordBatch::with_capacity());
         let batch = core::mem::replace(&mut self.batch, fresh);
         let lost = match loss {
@@ -377,11 +408,11 @@ impl<Io: PacketIo + Source> Poller<Io> {
                 Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => Some(message),
             },
         };
-        if let Some(Message::Records(mut batch)) = lost {
-            self.records_lost += batch.records().len() as u64;
-            batch.clear();
-            self.batch = batch;
-        }
+        let Some(Message::Records(mut batch)) = lost else { return true };
+        self.records_lost += batch.records().len() as u64;
+        batch.clear();
+        self.batch = batch;
+        false
     }
 }
 

@@ -138,6 +138,11 @@ fn overload_is_counted_by_cause_and_keeps_the_host_reachable() {
 }
 
 #[test]
+fn flows_that_end_all_at_once_keep_their_records() {
+    overload::check_ends();
+}
+
+#[test]
 fn what_the_ring_of_af_packet_has_no_room_for_is_counted() {
     overload::check_af_packet();
 }

@@ -116,6 +116,40 @@ pub(crate) fn check_af_packet() {
     assert!(!summary.contains("DOES NOT ADD UP"), "{summary}");
 }
 
+/// Flows of a flood that all end in silence at the same time.
+pub(crate) fn check_ends() {
+    /// Flows, of a packet each.
+    const FLOWS: u32 = 200_000;
+    let Some(namespace) = Namespace::new("scanned") else { return };
+    namespace.veth("ta", "tb", 1500);
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("flood.pcap");
+    let mut writer = PcapWriter::new(fs::File::create(&capture).unwrap()).unwrap();
+    load::syn_scan(FLOWS, &mut writer).unwrap();
+    writer.finish().unwrap().flush().unwrap();
+    let records = folder.path().join("eve.json");
+    let configuration = CONFIGURATION
+        .replace("16MiB", "256MiB")
+        .replace("rx_descriptors = 64", "rx_descriptors = 8192")
+        + &format!(
+            "[live.flow.timeouts]\ntcp_new = \"1s\"\n[[live.output.eve]]\npath = {:?}\ntypes = [\"flow\"]\n",
+            records.display().to_string()
+        );
+    let plane = DataPlane::start(&namespace, folder.path(), &configuration, "AF_XDP on ta, native mode");
+    let sent = namespace.command("tcpreplay").args(["-q", "-i", "tb", "--topspeed"]).arg(&capture).status();
+    assert!(sent.unwrap().success());
+    // All of them are silent for longer than they may, and then written.
+    sleep(Duration::from_secs(4));
+    let summary = plane.stop();
+    let flows = number(&summary, "\nflows ");
+    let records = fs::read_to_string(&records).unwrap();
+    let in_silence = records.lines().filter(|line| line.contains("\"reason\":\"timeout\"")).count() as u64;
+    eprintln!("{flows} flows, {in_silence} records");
+    assert!(flows >= u64::from(FLOWS) / 2, "too few came: {summary}");
+    assert_eq!(number(&summary, "records lost "), 0, "{summary}");
+    assert_eq!(in_silence, flows, "{summary}");
+}
+
 /// A capture of a tenth of the flood.
 fn flood(folder: &Path) -> PathBuf {
     let capture = folder.join("flood.pcap");
