@@ -171,7 +171,9 @@ impl Flows {
         } else {
             was
         };
-        if phase == Phase::New && slot.packets(sender) >= ONE_SIDED_PACKETS {
+        // A SYN that is sent again and again is no connection; other packets may be the one side of it that is seen.
+        let is_syn = headers.protocol == TCP && headers.tcp.flags.contains(TcpFlags::SYN);
+        if phase == Phase::New && slot.packets(sender) >= ONE_SIDED_PACKETS && !is_syn {
             phase = Phase::Established;
         }
         if phase != was {

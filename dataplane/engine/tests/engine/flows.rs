@@ -110,6 +110,24 @@ fn silence_ends_a_flow_by_the_timeout_of_its_state() {
 }
 
 #[test]
+fn a_syn_that_is_only_repeated_begins_no_connection() {
+    let mut bench = Bench::new();
+    for _ in 0..10 {
+        bench.tcp(v4(2, 40_000), v4(1, 7), (100, 0), SYN, b"");
+    }
+    // One direction of a connection whose other one goes elsewhere.
+    bench.tcp(v4(3, 40_000), v4(1, 7), (100, 0), SYN, b"");
+    for _ in 0..10 {
+        bench.tcp(v4(3, 40_000), v4(1, 7), (101, 501), ACK, b"");
+    }
+    bench.wait(61);
+    assert_eq!(bench.ended_by(EndReason::Timeout), 1);
+    assert_eq!(bench.ended[0].summary.packets, [10, 0]);
+    bench.wait(600);
+    assert_eq!(bench.ended_by(EndReason::Timeout), 2);
+}
+
+#[test]
 fn flows_whose_time_is_up_wait_where_they_are_held() {
     let mut bench = Bench::new();
     for host in 2..6 {
