@@ -37,6 +37,8 @@ const AHEAD: usize = 16;
 const STEPS: usize = 4;
 /// Flows ended by silence in one call, so that a wave of them does not hold up packets.
 const ENDS_PER_BURST: usize = 256;
+/// Flows looked at for it in one call: those that began together come due together, though most were heard since.
+const LOOKS_PER_BURST: usize = 512;
 
 /// IANA protocol numbers that carry payloads worth looking at.
 const TCP: u8 = 6;
@@ -594,8 +596,9 @@ impl Engine {
 
     /// Ends flows whose time is up, at most `most`.
     fn end_due(&mut self, most: usize, batch: &mut RecordBatch) {
+        let mut looks = LOOKS_PER_BURST;
         for _ in 0..most {
-            let Some(index) = self.flows.next_due(self.now_ns) else { return };
+            let Some(index) = self.flows.next_due(self.now_ns, &mut looks) else { return };
             if let Some((first, second)) = self.flows.prefetch_after(index) {
                 self.inspections.prefetch_parser(first);
                 self.inspections.prefetch(second);

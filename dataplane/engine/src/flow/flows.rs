@@ -182,8 +182,9 @@ impl Flows {
     }
 
     /// A flow whose time is up at `now_ns`; the caller ends it and asks again.
-    pub(crate) fn next_due(&mut self, now_ns: u64) -> Option<SlotIndex> {
-        self.next_due_of(0, now_ns).or_else(|| self.next_due_of(1, now_ns))
+    /// At most `looks` more flows are looked at, which counts down.
+    pub(crate) fn next_due(&mut self, now_ns: u64, looks: &mut usize) -> Option<SlotIndex> {
+        self.next_due_of(0, now_ns, looks).or_else(|| self.next_due_of(1, now_ns, looks))
     }
 
     /// A flow was heard elsewhere.
@@ -247,9 +248,10 @@ impl Flows {
         wheel.link(self.table.slots_mut(), index, due);
     }
 
-    fn next_due_of(&mut self, which: usize, now_ns: u64) -> Option<SlotIndex> {
+    fn next_due_of(&mut self, which: usize, now_ns: u64, looks: &mut usize) -> Option<SlotIndex> {
         let now = tick_of(now_ns);
         loop {
+            *looks = looks.checked_sub(1)?;
             let wheel = self.wheels.get(which)?;
             let tick = self.ticks.get_mut(which)?;
             if *tick >= now {
@@ -430,11 +432,39 @@ mod tests {
         // Heard after the leap: turn for turn up to that time, this test would take minutes.
         (1000..3000).for_each(|number| _ = hear(&mut flows, number, centuries));
         let mut ended = 0;
-        while let Some(index) = flows.next_due(centuries + 1) {
+        while let Some(index) = flows.next_due(centuries + 1, &mut 10_000) {
             flows.remove(index);
             ended += 1;
         }
         assert_eq!((ended, flows.table.len()), (1000, 2000));
+    }
+
+    #[test]
+    fn flows_that_began_together_and_were_heard_since_are_looked_at_a_few_at_a_time() {
+        const SECOND: u64 = 1_000_000_000;
+        let mut flows = flows(4000);
+        (0..3000).for_each(|number| _ = hear(&mut flows, number, SECOND));
+        let timeout = flows.timeouts.udp[0];
+        (0..2999).for_each(|number| _ = hear(&mut flows, number, timeout));
+        // All of them hang on the same entry; the last one is due.
+        let mut calls = 0;
+        let due = loop {
+            calls += 1;
+            let mut looks = 100;
+            match flows.next_due(timeout + 2 * SECOND, &mut looks) {
+                Some(index) => break index,
+                None => assert_eq!(looks, 0),
+            }
+        };
+        assert_eq!((calls, due), (30, hear(&mut flows, 2999, SECOND)));
+        flows.remove(due);
+        assert_eq!(flows.next_due(timeout + 2 * SECOND, &mut 100), None);
+        let mut ended = 0;
+        while let Some(index) = flows.next_due(2 * timeout + SECOND, &mut 10_000) {
+            flows.remove(index);
+            ended += 1;
+        }
+        assert_eq!(ended, 2999);
     }
 
     #[test]
