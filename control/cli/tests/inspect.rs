@@ -6,6 +6,7 @@ mod capture;
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -413,4 +414,66 @@ fn every_labelled_capture_is_accounted_for() {
         value["protocols"].as_array().unwrap().iter().map(|row| row["flows"].as_u64().unwrap()).sum();
     assert_eq!(value["flows"].as_u64(), Some(of_protocols));
     assert_eq!(value["flows"], value["flows_seen"]);
+}
+
+#[test]
+fn compiled_signatures_are_kept_and_a_bad_cache_changes_nothing() {
+    let folder = Folder::new("cache");
+    let (office, cache) = (folder.office(), folder.0.join("cache"));
+    let told = |cache: &Path| {
+        let mut command = wirewarden();
+        command.env("XDG_CACHE_HOME", cache).env_remove("HOME");
+        let output = command.args(["inspect", "--quiet", "--eve", "-"]).arg(&office).output().unwrap();
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{}", stderr(&output));
+        lines(&stdout(&output)).iter().map(|line| line["app_proto"].clone()).collect::<Vec<_>>()
+    };
+    let databases = cache.join("wirewarden/databases");
+    let kept = || {
+        let entries = fs::read_dir(&databases).unwrap().map(|entry| entry.unwrap());
+        let mut files: Vec<_> = entries.map(|entry| (entry.path(), entry.metadata().unwrap())).collect();
+        files.sort_by(|one, other| one.0.cmp(&other.0));
+        files
+    };
+
+    let first = told(&cache);
+    assert!(first.iter().any(|name| name == "http"), "{first:?}");
+    let files = kept();
+    assert!(!files.is_empty());
+    assert_eq!(fs::metadata(&databases).unwrap().permissions().mode() & 0o777, 0o700);
+
+    // What is there is taken, and not written again.
+    assert_eq!(told(&cache), first);
+    let written = |files: &[(PathBuf, fs::Metadata)]| -> Vec<_> {
+        files.iter().map(|(path, about)| (path.clone(), about.ino(), about.modified().unwrap())).collect()
+    };
+    assert_eq!(written(&kept()), written(&files));
+
+    // A damaged file gives way to a good one.
+    let (damaged, length) = (&files[0].0, files[0].1.len());
+    fs::write(damaged, b"wirewarden databases 1\nnothing").unwrap();
+    assert_eq!(told(&cache), first);
+    assert_eq!(fs::metadata(damaged).unwrap().len(), length);
+
+    // A folder that others may write to is not believed, and one that cannot be had is no error.
+    fs::set_permissions(&databases, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(damaged, b"x").unwrap();
+    assert_eq!(told(&cache), first);
+    assert_eq!(fs::read(damaged).unwrap(), b"x");
+    assert_eq!(told(&office), first);
+
+    // Nor is that of somebody else.
+    fs::set_permissions(&databases, fs::Permissions::from_mode(0o700)).unwrap();
+    if chown(&databases, Some(65_534), None).is_err() {
+        eprintln!("SKIPPED: giving a folder to another user takes root");
+        return;
+    }
+    assert_eq!(told(&cache), first);
+    assert_eq!(fs::read(damaged).unwrap(), b"x");
+
+    // And nothing is left in a home that is somebody else's.
+    let home = folder.0.join("home");
+    fs::create_dir(&home).unwrap();
+    chown(&home, Some(65_534), None).unwrap();
+    assert_eq!(told(&home), first);
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
 }

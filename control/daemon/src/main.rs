@@ -222,6 +222,20 @@ fn allow_descriptors() {
     }
 }
 
+/// What to do where nothing can be listened on.
+const fn mend_of_listening(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there (`ss -ltnp` names it): give another port with --listen, or --no-http"
+        }
+        io::ErrorKind::AddrNotAvailable => "; no interface has this address: see `ip address`, and --listen",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1,024 take the capability CAP_NET_BIND_SERVICE: give another with --listen"
+        }
+        _ => "",
+    }
+}
+
 async fn run(args: Args, level: log::Level, confinement: String) -> Result<(), Failed> {
     let unreachable = |what: &str, error: &dyn std::fmt::Display| (UNREACHABLE, format!("{what}: {error}"));
     std::fs::create_dir_all(&args.run)
@@ -236,7 +250,7 @@ async fn run(args: Args, level: log::Level, confinement: String) -> Result<(), F
         true => None,
         false => Some(Listening::on(args.listen, tls.as_ref()).await.map_err(|error| {
             let code = if error.kind() == io::ErrorKind::InvalidInput { USAGE } else { UNREACHABLE };
-            (code, format!("{}: {error}", args.listen))
+            (code, format!("{}: {error}{}", args.listen, mend_of_listening(error.kind())))
         })?),
     };
     let (desk, supervisor) = set_up(&args, level, confinement)?;

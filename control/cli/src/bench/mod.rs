@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use engine::Plan;
 use shapes::{Bench, BenchError, Figures, Machine, ShapeName, Size};
 
 use crate::check::Format;
+use crate::compiled;
 use crate::exit::Exit;
 use crate::tell;
 
@@ -127,7 +127,7 @@ fn measure(args: &BenchArgs) -> Result<Report, BenchError> {
 
 /// How to measure for `time` with a table of `flow_capacity` flows.
 pub(crate) fn setting(flow_capacity: usize, time: Duration, tsc_hz: f64) -> Result<Bench, BenchError> {
-    let (plan, eve) = (Arc::new(Plan::builtin()?), PathBuf::from("/dev/null"));
+    let (plan, eve) = (Arc::new(compiled::plan(None)?), PathBuf::from("/dev/null"));
     // One round is enough: more of them are runs of their own, whose median counts.
     Ok(Bench { plan, flow_capacity, runs: 1, time, packets: 1, eve, tsc_hz })
 }

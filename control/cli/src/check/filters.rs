@@ -2,7 +2,9 @@
 
 use api::Config;
 use api::config::{ConfigErrors, RefusedFilter};
-use engine::{Names, Plan, Policy, PolicyProblem, Treatment};
+use engine::{Names, Policy, PolicyProblem, Treatment};
+
+use crate::compiled;
 
 /// What is wrong with the filters of a configuration; none where they are good.
 pub(super) fn refused(config: &Config, text: &str, name: &str) -> Option<ConfigErrors> {
@@ -11,10 +13,7 @@ pub(super) fn refused(config: &Config, text: &str, name: &str) -> Option<ConfigE
         return None;
     }
     // What is wrong with signatures is told by `signatures test`; their protocols are unknown here then.
-    let plan = match &config.live.classify.signatures_dir {
-        Some(folder) => Plan::builtin_and(folder),
-        None => Plan::builtin(),
-    };
+    let plan = compiled::plan(config.live.classify.signatures_dir.as_deref());
     let names = plan.map(|plan| plan.names().clone()).unwrap_or_default();
     let filters = rules.iter().map(|rule| rule.filter.as_str()).enumerate();
     let refused = filters.filter_map(|(rule, filter)| refusal(rule, filter, &names));

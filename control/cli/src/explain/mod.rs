@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueHint};
-use engine::Plan;
 use engine::record::Body;
 
+use crate::compiled;
 use crate::exit::Exit;
 use crate::look::Look;
 use crate::tell;
@@ -69,10 +69,11 @@ pub(crate) fn run(args: &ExplainArgs, no_color: bool) -> Exit {
 
 /// An error is a sentence for the user, and how the program then ends.
 fn explain(args: &ExplainArgs, no_color: bool) -> Result<Exit, (String, Exit)> {
-    let plan = match &args.signatures {
-        Some(folder) => Plan::builtin_and(folder).map_err(|errors| (errors.to_string(), Exit::Usage)),
-        None => Plan::builtin().map_err(|errors| (errors.to_string(), Exit::Unreachable)),
-    };
+    let folder = args.signatures.as_deref();
+    let plan = compiled::plan(folder).map_err(|errors| match folder {
+        Some(_) => (errors.to_string(), Exit::Usage),
+        None => (errors.to_string(), Exit::Unreachable),
+    });
     let plan = Arc::new(plan?);
     let usage = |text: String| (text, Exit::Usage);
     let wanted = Wanted::parse(&args.flow.join(" "), plan.names()).map_err(usage)?;

@@ -18,6 +18,7 @@ use packet_io::replay::{Fault, ReplayError};
 use runner::{InspectOptions, InspectReport};
 
 use crate::args::InspectArgs;
+use crate::compiled;
 use crate::exit::Exit;
 use crate::look::Look;
 use crate::progress::Bar;
@@ -75,7 +76,7 @@ struct Prepared {
 impl Prepared {
     /// An error is a sentence for the user, and how the program then ends.
     fn new(args: &InspectArgs) -> Result<Self, (String, Exit)> {
-        let plan = Plan::builtin().map_err(|error| (error.to_string(), Exit::Unreachable))?;
+        let plan = compiled::plan(None).map_err(|error| (error.to_string(), Exit::Unreachable))?;
         let parse = |text: &String| {
             Filter::parse(text, plan.names()).map_err(|error| {
                 let pointed = indented(&error.pointed(text));

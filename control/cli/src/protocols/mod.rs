@@ -11,6 +11,7 @@ use engine::Plan;
 use engine::detectors::services::Service;
 use serde_json::{Value, json};
 
+use crate::compiled;
 use crate::exit::Exit;
 use crate::look::{Ink, Look};
 use crate::tell;
@@ -46,10 +47,11 @@ Examples:
 
 /// Prints what was asked for.
 pub(crate) fn run(args: &ProtocolsArgs, no_color: bool) -> Exit {
-    let plan = match &args.signatures {
-        Some(folder) => Plan::builtin_and(folder).map_err(|errors| (errors, Exit::Usage)),
-        None => Plan::builtin().map_err(|errors| (errors, Exit::Unreachable)),
-    };
+    let folder = args.signatures.as_deref();
+    let plan = compiled::plan(folder).map_err(|errors| match folder {
+        Some(_) => (errors, Exit::Usage),
+        None => (errors, Exit::Unreachable),
+    });
     let plan = match plan {
         Ok(plan) => plan,
         Err((errors, exit)) => {

@@ -18,6 +18,7 @@ use engine::trace::{Step, Trace};
 use engine::{Membership, Plan, RecordBatch, Walk};
 
 use crate::check::Format;
+use crate::compiled;
 use crate::exit::Exit;
 use crate::explain::chosen::Wanted;
 use crate::explain::player::Player;
@@ -92,7 +93,7 @@ pub(crate) fn run(args: &TraceArgs, no_color: bool) -> Exit {
 
 /// An error is a sentence for the user, and how the program then ends.
 fn trace(args: &TraceArgs, no_color: bool) -> Result<Exit, (String, Exit)> {
-    let plan = Arc::new(Plan::builtin().map_err(|errors| (errors.to_string(), Exit::Unreachable))?);
+    let plan = Arc::new(compiled::plan(None).map_err(|errors| (errors.to_string(), Exit::Unreachable))?);
     let usage = |text: String| (text, Exit::Usage);
     let wanted = args.filter.as_deref().map(|filter| Wanted::parse(filter, plan.names()));
     let wanted = wanted.transpose().map_err(usage)?;

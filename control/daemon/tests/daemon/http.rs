@@ -146,6 +146,23 @@ fn certificate_of(rig: &Rig) -> Option<(String, String)> {
 }
 
 #[test]
+fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let Some(mut rig) = Rig::prepared(&[]) else { return };
+    let other = std::net::TcpListener::bind((rig.host, 0)).unwrap();
+    rig.port = other.local_addr().unwrap().port();
+    let output = rig.command().output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains(&rig.port.to_string()) && told.contains("--no-http"), "{told}");
+
+    // An address of documentation, which no interface has.
+    rig.host = "192.0.2.1";
+    let output = rig.command().output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("192.0.2.1"), "{told}");
+}
+
+#[test]
 fn elsewhere_than_on_loopback_it_takes_tls_and_a_token() {
     let Some(mut rig) = Rig::prepared(&[]) else { return };
     rig.host = "0.0.0.0";

@@ -16,8 +16,9 @@
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -43,15 +44,18 @@ pub struct DatabaseCache {
 }
 
 impl DatabaseCache {
-    /// The cache in `folder`, which is made where it is not there. Errors: it cannot be had, or others may write to it.
+    /// The cache in `folder`, which is made where it is not there. Errors: it cannot be had, it is somebody else's, or
+    /// others may write to it.
     pub fn open(folder: &Path) -> io::Result<Self> {
         match fs::DirBuilder::new().mode(0o700).create(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
         let about = fs::symlink_metadata(folder)?;
-        if !about.is_dir() || about.permissions().mode() & OTHERS_WRITE != 0 {
-            let message = format!("{}: not a folder that nobody else may write to", folder.display());
+        let is_own = about.uid() == rustix::process::geteuid().as_raw();
+        if !about.is_dir() || !is_own || about.mode() & OTHERS_WRITE != 0 {
+            let message =
+                format!("{}: not a folder of this user that nobody else may write to", folder.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
         }
         let made_for = Database::made_for().ok_or_else(|| io::Error::other("Hyperscan compiles nothing"))?;
@@ -150,9 +154,10 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     (about.is_file() && about.len() <= MOST_BYTES).then(|| fs::read(path).ok()).flatten()
 }
 
-/// Writes a file that is there whole or not at all; a machine that stops may leave a part, whose hash is wrong.
+/// Writes a file that is there whole or not at all; a machine that stops may leave a part, whose hash is wrong. Programs
+/// that start at once do not write into each other's.
 fn write(path: &Path, head: &[u8], compiled: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
+    let new = path.with_extension(format!("{}.new", process::id()));
     let sum = Sha256::new().chain_update(head).chain_update(compiled).finalize();
     let written = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
