@@ -8,6 +8,11 @@ pub mod ethertype {
     pub const IPV4: u16 = 0x0800;
     /// ARP.
     pub const ARP: u16 = 0x0806;
+    /// What stands for a SNAP protocol number of an organisation that is not Cisco and has one of Cisco's: Foundry's
+    /// discovery (00-e0-52 0x2000).
+    pub const FDP: u16 = 0x0452;
+    /// The same for Extreme's discovery (00-e0-2b 0x00bb), which an LLC address could have.
+    pub const EDP: u16 = 0x042b;
     /// Cisco Discovery Protocol, a SNAP protocol number under Cisco's OUI.
     pub const CDP: u16 = 0x2000;
     /// ERSPAN type III, in GRE.

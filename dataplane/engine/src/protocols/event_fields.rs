@@ -200,6 +200,7 @@ pub static EVENT_FIELDS: &[(&str, &[&str])] = &[
         "offered", "pixel_format", "posture", "reason", "red_max", "red_shift", "response", "screen_shared",
         "security_name", "security_result", "security_type", "true_color", "vencrypt_subtype", "vnc", "width"]),
     ("rip", &["authentication", "message", "routes", "unreachable", "version"]),
+    ("ripng", &["message", "routes", "unreachable", "version"]),
     ("rmcp", &["authentication", "class", "command", "completion", "confidentiality", "function", "integrity",
         "message", "null_user", "privilege", "status", "version"]),
     ("rtp", rtp::MEMBERS),

@@ -207,9 +207,13 @@ impl Nats {
         report: &mut Report<'_, '_>,
     ) -> Option<()> {
         let mut words = rest.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+        // Messages between servers name the account first.
+        if verb == "rmsg" {
+            words.next()?;
+        }
         let subject = words.next()?;
         let mut length = None;
-        if matches!(verb, "pub" | "hpub" | "msg" | "hmsg") {
+        if matches!(verb, "pub" | "hpub" | "msg" | "hmsg" | "rmsg" | "lmsg") {
             let last = words.next_back()?;
             let digits = last.len() <= 9 && last.iter().all(u8::is_ascii_digit);
             let size =
@@ -261,6 +265,12 @@ impl Nats {
             (Direction::ToClient, b"+OK") | (_, b"PING" | b"PONG") | (Direction::ToServer, b"UNSUB") => {
                 return Ok(Next::More);
             }
+            // Between servers (NATS, "NATS Server Network Protocol"): both sides say who they are.
+            (Direction::ToServer, b"INFO") | (Direction::ToClient, b"CONNECT") => return Ok(Next::More),
+            (_, b"RS+" | b"RS-" | b"LS+" | b"LS-" | b"A+" | b"A-") => return Ok(Next::More),
+            (_, b"RMSG") => "rmsg",
+            (_, b"LMSG") => "lmsg",
+            (Direction::ToServer, b"HMSG") => "hmsg",
             _ => return Err("unknown_operation"),
         };
         self.operation(verb, rest, from, report).ok_or("malformed_operation")?;

@@ -68,7 +68,7 @@ impl<'a> Packet<'a> {
         let (leap, version, mode) = (first >> 6, first >> 3 & 7, first & 7);
         match (version, mode) {
             (1..=4, 1..=5) => Time::read(leap, version, mode, bytes).map(Self::Time),
-            (2..=4, 6) if leap == 0 => {
+            (2..=4, 6) => {
                 let mut cursor = Cursor::new(bytes);
                 cursor.u8()?;
                 let flags = cursor.u8()?;

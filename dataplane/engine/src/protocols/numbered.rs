@@ -1,5 +1,7 @@
 //! Protocols that an IP protocol number or an EtherType names by itself, and that have no parser.
 
+use wire::number::ethertype;
+
 use super::{Carrier, Exposure, Family, Opening, Protocol};
 
 const fn named(
@@ -25,9 +27,9 @@ const fn named(
 }
 
 macro_rules! numbered {
-    ($($static:ident = $name:literal, $title:literal, [$($carrier:expr),+], $exposure:ident, $source:literal;)*) => {
+    ($($static:ident = $name:literal, $title:literal, [$($carrier:expr),*], $exposure:ident, $source:literal;)*) => {
         $(static $static: Protocol =
-            named($name, $title, &[$($carrier),+], Exposure::$exposure, $source);)*
+            named($name, $title, &[$($carrier),*], Exposure::$exposure, $source);)*
 
         /// Every protocol known by its number alone.
         pub static NUMBERED: &[&Protocol] = &[$(&$static),*];
@@ -41,7 +43,9 @@ numbered! {
     DCCP = "dccp", "DCCP", [Carrier::Ip(33)], Unknown, "RFC 4340";
     RSVP = "rsvp", "RSVP", [Carrier::Ip(46)], Cleartext, "RFC 2205";
     GRE = "gre", "GRE", [Carrier::Ip(47)], Unknown, "RFC 2784";
-    IPSEC = "ipsec", "IPsec ESP and AH", [Carrier::Ip(50), Carrier::Ip(51)], Encrypted, "RFC 4303, RFC 4302";
+    IPSEC = "ipsec", "IPsec ESP", [Carrier::Ip(50)], Encrypted, "RFC 4303";
+    AH = "ah", "IPsec authentication header", [Carrier::Ip(51)], Cleartext, "RFC 4302";
+    CARP = "carp", "CARP", [], Cleartext, "OpenBSD, carp(4)";
     NHRP = "nhrp", "Next hop resolution", [Carrier::Ip(54)], Cleartext, "RFC 2332";
     MINIMAL_ENCAPSULATION = "mobile", "Minimal encapsulation", [Carrier::Ip(55)], Unknown, "RFC 2004";
     ICMPV6 = "icmpv6", "ICMPv6", [Carrier::Ip(58)], Cleartext, "RFC 4443";
@@ -63,6 +67,10 @@ numbered! {
 
     ARP = "arp", "ARP", [Carrier::Ethernet(0x0806)], Cleartext, "RFC 826";
     RARP = "rarp", "RARP", [Carrier::Ethernet(0x8035)], Cleartext, "RFC 903";
+    // Behind SNAP headers of organisations that are not Cisco: `wire` tells their numbers apart.
+    FDP = "fdp", "Foundry discovery", [Carrier::Ethernet(ethertype::FDP)], Cleartext, "Brocade: FDP, SNAP 00-e0-52 0x2000";
+    EDP = "edp", "Extreme discovery", [Carrier::Ethernet(ethertype::EDP)], Cleartext, "Extreme Networks: EDP, SNAP 00-e0-2b 0x00bb";
+    SONMP = "sonmp", "Nortel discovery", [Carrier::Ethernet(0x01a1), Carrier::Ethernet(0x01a2)], Cleartext, "Nortel: SONMP (NDP), SNAP 00-00-81";
     STP = "stp", "Spanning tree", [Carrier::Ethernet(0x42), Carrier::Ethernet(0x010b)], Cleartext, "IEEE 802.1D; Cisco: PVST+, SNAP 0x010b";
     NETBEUI = "netbeui", "NetBIOS frames", [Carrier::Ethernet(0xf0)], Cleartext, "IBM: LAN technical reference, IEEE 802.2 and NetBIOS";
     SNA = "sna", "SNA over LLC", [Carrier::Ethernet(0x04)], Unknown, "IBM: SNA formats; IEEE 802.2 SAP 0x04";

@@ -21,6 +21,10 @@ pub static SMTP: Protocol = Protocol {
     source: "RFC 5321, RFC 3207, RFC 4954, RFC 3030",
 };
 
+/// LMTP: what SMTP turns out to be where the client says LHLO.
+pub static LMTP: Protocol =
+    Protocol { name: "lmtp", title: "LMTP", ports: &[24], source: "RFC 2033", ..SMTP };
+
 /// Recipients of one envelope that are written.
 const RECIPIENTS_MAX: usize = 32;
 /// Bytes of a name or address that are kept.
@@ -64,7 +68,11 @@ impl Smtp {
     fn command(&mut self, line: &[u8], report: &mut Report<'_, '_>) {
         let (verb, rest) = lines::words(line);
         match verb.to_ascii_uppercase().as_slice() {
-            b"EHLO" | b"HELO" | b"LHLO" => {
+            verb @ (b"EHLO" | b"HELO" | b"LHLO") => {
+                // Only LMTP has it (RFC 2033, 4.1).
+                if verb == b"LHLO" {
+                    report.refine("lmtp", 99);
+                }
                 keep(&mut self.helo, rest);
                 self.is_untold = true;
             }
@@ -288,6 +296,14 @@ mod tests {
         bench.stream(ToClient, b"250 c\r\n220 go ahead\r\n");
         assert_eq!(bench.ending, Some(Then::Upgrade));
         assert_eq!(bench.value("smtp", "starttls"), Some(Datum::Flag(true)));
+    }
+
+    #[test]
+    fn who_says_lhlo_speaks_lmtp() {
+        let mut bench = Bench::new(&SMTP);
+        bench.stream(ToClient, b"220 mx\r\n");
+        bench.stream(ToServer, b"LHLO c\r\n");
+        assert_eq!(bench.refined, Some("lmtp"));
     }
 
     #[test]

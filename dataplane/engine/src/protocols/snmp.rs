@@ -11,28 +11,59 @@ pub static SNMP: Protocol = Protocol {
     name: "snmp",
     title: "SNMP",
     family: Family::Management,
-    carriers: &[Carrier::Udp],
+    carriers: &[Carrier::Udp, Carrier::Tcp],
     ports: &[161, 162],
     exposure: Exposure::Negotiated,
     opening: Opening::one_of(12, &[SEQUENCE]),
     probe: Some(probe),
     parser: Some(framed::parser::<Snmp>),
     events: &["snmp", "anomaly"],
-    source: "RFC 1157, RFC 3416, RFC 3412, RFC 3414",
+    source: "RFC 1157, RFC 3416, RFC 3412, RFC 3414, RFC 3430",
 };
 
 /// Object identifiers of one message that are written.
 const OIDS_MAX: usize = 32;
 /// Variables of one message that are counted.
 const COUNTED_MAX: usize = 1024;
+/// Longest message in a stream that is believed, and how much of one is read.
+const MESSAGE_MAX: usize = 1 << 20;
+const SHOWN_MAX: usize = 8192;
+/// Tag of a report.
+const REPORT: u8 = 0xa8;
 
 fn probe(probe: &Probe<'_>) -> Found {
+    if probe.is_stream() {
+        return begins(probe.payload);
+    }
     // The outer element ends with the datagram, unless the capture was cut.
     let Head::Element(SEQUENCE, before, len) = head(probe.payload) else { return Found::No };
     if u32::try_from(before + len) != Ok(probe.wire_len) {
         return Found::No;
     }
     if read(probe.payload).is_some() { Found::Yes } else { Found::No }
+}
+
+/// Whether a message starts here, in a stream (RFC 3430, 2.1: they follow each other without anything between them).
+fn begins(bytes: &[u8]) -> Found {
+    match head(bytes) {
+        Head::Open => Found::Maybe,
+        Head::Element(SEQUENCE, before, len) if len <= MESSAGE_MAX => match bytes.get(..before + len) {
+            Some(message) if read(message).is_some() => Found::Yes,
+            Some(_) => Found::No,
+            // Version, and an octet string or a sequence behind it.
+            None if is_possible(bytes.get(before..).unwrap_or_default()) => Found::Maybe,
+            None => Found::No,
+        },
+        _ => Found::No,
+    }
+}
+
+fn is_possible(content: &[u8]) -> bool {
+    let is_one_of = |at: usize, values: &[u8]| content.get(at).is_none_or(|byte| values.contains(byte));
+    is_one_of(0, &[2])
+        && is_one_of(1, &[1])
+        && is_one_of(2, &[0, 1, 3])
+        && is_one_of(3, &[OCTET_STRING, SEQUENCE])
 }
 
 /// A message.
@@ -42,6 +73,21 @@ enum Packet<'a> {
     Community(u8, &'a [u8], Pdu<'a>),
     /// Version 3.
     User(Secured<'a>),
+}
+
+impl Packet<'_> {
+    /// Whether anybody can read what is managed. Which engine answers is asked in the clear before anything can be
+    /// hidden (RFC 3414, 4), and told in a report.
+    fn is_clear(&self) -> bool {
+        match self {
+            Self::Community(..) => true,
+            Self::User(secured) => {
+                let has_user = secured.usm.is_none_or(|(_, _, user)| !user.is_empty());
+                let is_report = secured.pdu.is_some_and(|pdu| pdu.tag == REPORT);
+                secured.flags & 2 == 0 && has_user && !is_report
+            }
+        }
+    }
 }
 
 /// A message of version 3.
@@ -128,13 +174,23 @@ impl Messages for Snmp {
     const NAME: &'static str = "snmp";
 
     fn framing(&mut self, bytes: &[u8], _: Direction) -> Framing {
+        match head(bytes) {
+            Head::Open => Framing::Open,
+            Head::Element(SEQUENCE, before, len) if len <= MESSAGE_MAX => {
+                Framing::at_most(before + len, SHOWN_MAX)
+            }
+            _ => Framing::Invalid("malformed_data"),
+        }
+    }
+
+    fn datagram_framing(&mut self, bytes: &[u8], _: Direction) -> Framing {
         Framing::whole(bytes.len())
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
         let packet = read(message.bytes).ok_or("malformed_data")?;
         let mut event = report.event("snmp");
-        if !matches!(packet, Packet::User(Secured { flags, .. }) if flags & 2 != 0) {
+        if packet.is_clear() {
             self.clear.tell(&mut event);
         }
         match packet {
@@ -150,8 +206,8 @@ impl Messages for Snmp {
         Ok(Next::More)
     }
 
-    fn starts(&self, _: &[u8], _: Direction) -> Found {
-        Found::No
+    fn starts(&self, bytes: &[u8], _: Direction) -> Found {
+        begins(bytes)
     }
 
     fn clear(&mut self) {
@@ -223,7 +279,7 @@ fn write(pdu: Pdu<'_>, event: &mut EventWriter<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocols::bench::{Bench, taken_of_random, udp};
+    use crate::protocols::bench::{Bench, assert_any_cut_agrees, taken_of_random, tcp, udp};
     use crate::record::Datum;
     use crate::record::Direction::ToServer;
     use proptest::prelude::*;
@@ -270,6 +326,45 @@ mod tests {
             ("authPriv".into(), "alice".into())
         );
         assert_eq!(bench.value("snmp", "encrypted"), Some(Datum::Flag(true)));
+    }
+
+    #[test]
+    fn asking_who_answers_is_no_session_in_the_clear() {
+        let header = element(0x30, &[&[2, 1, 9], &[2, 2, 2, 0], &[4, 1, 4], &[2, 1, 3]]);
+        let parameters = |user: &[u8]| {
+            let fields = element(0x30, &[&[4, 0, 2, 1, 0, 2, 1, 0], &element(4, &[user]), &[4, 0, 4, 0]]);
+            element(4, &[&fields])
+        };
+        let scoped = |tag: u8| {
+            let pdu = element(tag, &[&[2, 1, 7, 2, 1, 0, 2, 1, 0, 0x30, 0]]);
+            element(0x30, &[&[4, 0, 4, 0], &pdu])
+        };
+        let packet =
+            |user: &[u8], tag| element(0x30, &[&[2, 1, 3], &header, &parameters(user), &scoped(tag)]);
+        let mut bench = Bench::new(&SNMP);
+        bench.datagram(ToServer, &packet(b"", 0xa0));
+        bench.datagram(Direction::ToClient, &packet(b"", 0xa8));
+        bench.datagram(ToServer, &secured());
+        assert_eq!(bench.said_of_crypto(), []);
+        // With a name and nothing hidden it is one.
+        bench.datagram(ToServer, &packet(b"alice", 0xa0));
+        assert_eq!(bench.said_of_crypto(), [crate::CryptoClass::Cleartext]);
+    }
+
+    #[test]
+    fn messages_follow_each_other_in_a_stream() {
+        let both = [get(), secured()].concat();
+        assert_eq!(probe(&tcp(&both, ToServer, 4000)), Found::Yes);
+        for end in 1..get().len() {
+            assert_eq!(probe(&tcp(&both[..end], ToServer, 4000)), Found::Maybe, "{end}");
+        }
+        // A bind request of LDAP begins alike.
+        let bind = element(0x30, &[&[2, 1, 1], &element(0x60, &[&[2, 1, 3, 4, 0, 0x80, 0]])]);
+        assert_eq!(probe(&tcp(&bind, ToServer, 161)), Found::No);
+        assert_any_cut_agrees(&SNMP, &[(ToServer, both)]);
+        let mut bench = Bench::new(&SNMP);
+        bench.stream(ToServer, &[get(), get()].concat());
+        assert_eq!(bench.kinds(), ["snmp"; 2]);
     }
 
     #[test]

@@ -146,8 +146,44 @@ fn connect_and_upgrade_hand_the_connection_over() {
     };
     assert_eq!(upgrade("websocket").refined, Some("websocket"));
     assert_eq!(upgrade("h2c").refined, Some("http2"));
+    let spoken = |protocol: &str| {
+        let seen = outcome(&[
+            (ToServer, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+            (
+                ToClient,
+                &format!(
+                    "HTTP/1.1 101 a\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"
+                ),
+            ),
+        ]);
+        seen.service
+    };
+    assert_eq!(spoken("mqtt"), Some("MQTT"));
+    assert_eq!(spoken("mqttv3.1"), Some("MQTT"));
+    assert_eq!(spoken("ocpp1.6"), Some("OCPP"));
+    assert_eq!(spoken("sip"), Some("SIP"));
+    assert_eq!(spoken("sipper"), None);
+    assert_eq!(spoken("opcua+uacp"), Some("OPC UA"));
+    assert_eq!(spoken("graphql-ws"), Some("GraphQL"));
+    assert_eq!(spoken("chat"), None);
     assert_eq!(upgrade("TLS/1.0").refined, None);
     assert_eq!(upgrade("TLS/1.0").ending, Some(Then::Upgrade));
+}
+
+#[test]
+fn sources_of_icecast_send_until_they_end() {
+    for head in [
+        "SOURCE /live.ogg HTTP/1.0\r\nContent-Type: application/ogg\r\n\r\n",
+        "PUT /live.ogg HTTP/1.1\r\nHost: h\r\nContent-Type: audio/mpeg\r\nExpect: 100-continue\r\n\r\n",
+    ] {
+        let seen = outcome(&[
+            (ToServer, head),
+            (ToClient, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\n\r\n"),
+            (ToServer, "OggS\u{0}\u{2}and what is played"),
+        ]);
+        assert_eq!((seen.service, seen.of("anomaly").len()), (Some("Icecast"), 0), "{head}");
+        assert_eq!(seen.of("http").len(), 1);
+    }
 }
 
 #[test]

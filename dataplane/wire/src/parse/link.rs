@@ -195,7 +195,11 @@ impl<'a> Walk<'a> {
         if matches!(organisation, [0, 0, 0 | 0xf8]) && number >= ethertype::FIRST {
             return Ok(Step::Next(Header::EtherType(number)));
         }
-        context.ethertype = number;
+        context.ethertype = match (organisation, number) {
+            ([0x00, 0xe0, 0x52], ethertype::CDP) => ethertype::FDP,
+            ([0x00, 0xe0, 0x2b], 0x00bb) => ethertype::EDP,
+            _ => number,
+        };
         Ok(OTHER)
     }
 

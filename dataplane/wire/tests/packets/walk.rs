@@ -105,6 +105,8 @@ fn a_frame_without_ip_has_a_flow_of_mac_addresses() {
         ("PTP", ethernet(0x88f7, &[0, 2, 0, 5, 9, 0, 0, 0]), 0x88f7, &[0, 2, 0, 5, 9]),
         ("EAPOL", ethernet(0x888e, &[2, 1, 0, 1, 9, 0, 0]), 0x888e, &[2, 1, 0, 1, 9]),
         ("LACP", ethernet(0x8809, &[1, 1]), 0x8809, &[1, 1]),
+        ("FDP", ethernet_llc(&snap([0, 0xe0, 0x52], 0x2000, b"fdp")), 0x0452, b"fdp"),
+        ("EDP", ethernet_llc(&snap([0, 0xe0, 0x2b], 0x00bb, b"edp")), 0x042b, b"edp"),
         ("CDP", ethernet_llc(&snap([0, 0, 0xc], 0x2000, b"cdp")), 0x2000, b"cdp"),
         (
             "STP without its padding",

@@ -10,6 +10,10 @@ use crate::record::Datum;
 
 /// Capabilities that are written.
 const CAPABILITIES_MAX: usize = 32;
+/// Families with several paths that are remembered of a side.
+const FAMILIES_MAX: usize = 8;
+/// IPv4, unicast.
+const IPV4_UNICAST: (u16, u8) = (1, 1);
 /// Numbers of a path that are written.
 const PATH_MAX: usize = 32;
 /// Bytes of a message for people that are written (RFC 9003).
@@ -76,6 +80,16 @@ impl<'a> Open<'a> {
         self.capability(65).is_some()
     }
 
+    /// For which families it sends or takes several paths to a prefix, each with a number (RFC 7911, 4).
+    pub(super) fn paths(&self) -> Paths {
+        let (families, _) = self.capability(69).unwrap_or_default().as_chunks::<4>();
+        let mut paths = Paths::default();
+        for [a1, a0, safi, directions] in families {
+            let _ = paths.0.try_push((u16::from_be_bytes([*a1, *a0]), *safi, *directions));
+        }
+        paths
+    }
+
     pub(super) fn write(&self, report: &mut Report<'_, '_>) {
         let wide = self.capability(65).and_then(<[u8]>::first_chunk).map(|asn| u32::from_be_bytes(*asn));
         let asn = wide.filter(|_| self.asn == AS_TRANS || wide == Some(self.asn.into()));
@@ -87,7 +101,14 @@ impl<'a> Open<'a> {
             event.flag("authentication", true);
         }
         event.list("capabilities");
+        // Each once: a capability stands again for each family.
+        let mut told = [0_u64; 4];
         for (code, _) in &self.capabilities {
+            let word = told.get_mut(usize::from(code >> 6));
+            let bit = 1 << (code & 63);
+            if word.is_none_or(|word| core::mem::replace(word, *word | bit) & bit != 0) {
+                continue;
+            }
             match names::capability(*code) {
                 Some(name) => event.label("", name),
                 None => event.number("", *code),
@@ -106,6 +127,45 @@ impl<'a> Open<'a> {
         {
             event.text("hostname", host);
         }
+    }
+}
+
+/// Families with several paths to a prefix: family, subsequent family, whether it takes (1) or sends (2) them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Paths(ArrayVec<(u16, u8, u8), FAMILIES_MAX>);
+
+impl Paths {
+    fn has(&self, family: (u16, u8), direction: u8) -> bool {
+        self.0.iter().any(|(afi, safi, own)| (*afi, *safi) == family && own & direction != 0)
+    }
+}
+
+/// What the opens of both sides say of how updates are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Agreed<'a> {
+    /// Numbers of autonomous systems have four bytes, where it is known.
+    pub(super) wide: Option<bool>,
+    /// What the sender may do, and what the receiver takes, where both opens were seen.
+    pub(super) paths: Option<(&'a Paths, &'a Paths)>,
+}
+
+impl Agreed<'_> {
+    /// How many prefixes of a family there are: bits, and as many bytes as those take, each behind the number of its
+    /// path where that was agreed. Where it is not known, what fits counts.
+    fn prefixes(&self, bytes: &[u8], family: (u16, u8)) -> u32 {
+        let most = match family {
+            (1, 1 | 2) => 32,
+            (2, 1 | 2) => 128,
+            // Labels and route distinguishers count as bits (RFC 8277, 2; RFC 4364, 4.3.4).
+            (1 | 2, 4 | 128) => 255,
+            _ => return 0,
+        };
+        let counted = |has_numbers| prefixes(bytes, most, has_numbers);
+        match self.paths {
+            Some((sender, receiver)) => counted(sender.has(family, 2) && receiver.has(family, 1)),
+            None => counted(false).or_else(|| counted(true)),
+        }
+        .unwrap_or(0)
     }
 }
 
@@ -153,12 +213,12 @@ pub(super) struct Update {
 }
 
 impl Update {
-    /// Reads an update; numbers of autonomous systems have four bytes, or two, or it is not known.
-    pub(super) fn read(content: &[u8], wide: Option<bool>) -> Option<Self> {
+    /// Reads an update.
+    pub(super) fn read(content: &[u8], agreed: Agreed<'_>) -> Option<Self> {
         let mut cursor = Cursor::new(content);
         let mut update = Self::default();
         let len = cursor.u16()?;
-        update.withdrawn = prefixes(cursor.take(usize::from(len))?);
+        update.withdrawn = agreed.prefixes(cursor.take(usize::from(len))?, IPV4_UNICAST);
         let len = cursor.u16()?;
         let mut attributes = Cursor::new(cursor.take(usize::from(len))?);
         while let Some(flags) = attributes.u8() {
@@ -167,24 +227,35 @@ impl Update {
                 if flags & 0x10 == 0 { usize::from(attributes.u8()?) } else { attributes.u16()?.into() };
             let value = attributes.take(len)?;
             update.attributes += 1;
-            update.attribute(code, value, wide);
+            update.attribute(code, value, agreed);
         }
-        update.announced = prefixes(cursor.rest());
+        update.announced += agreed.prefixes(cursor.rest(), IPV4_UNICAST);
         Some(update)
     }
 
-    fn attribute(&mut self, code: u8, value: &[u8], wide: Option<bool>) {
+    fn attribute(&mut self, code: u8, value: &[u8], agreed: Agreed<'_>) {
         match (code, value) {
             (1, [0]) => self.origin = Some("igp"),
             (1, [1]) => self.origin = Some("egp"),
             (1, [2]) => self.origin = Some("incomplete"),
             (2, path) => {
-                if let Some(wide) = wide.filter(|_| self.path.is_empty()) {
+                if let Some(wide) = agreed.wide.filter(|_| self.path.is_empty()) {
                     self.take_path(path, wide);
                 }
             }
             (3, [a, b, c, d]) => self.next_hop = Some(Ipv4Addr::new(*a, *b, *c, *d)),
-            (14 | 15, [a1, a0, safi, ..]) => self.family = Some((u16::from_be_bytes([*a1, *a0]), *safi)),
+            // Routes of other families (RFC 4760, 3 and 4): behind a next hop and a reserved byte, or withdrawn.
+            (14, [a1, a0, safi, len, rest @ ..]) => {
+                let family = (u16::from_be_bytes([*a1, *a0]), *safi);
+                self.family = Some(family);
+                let routes = rest.get(usize::from(*len) + 1..).unwrap_or_default();
+                self.announced = self.announced.saturating_add(agreed.prefixes(routes, family));
+            }
+            (15, [a1, a0, safi, routes @ ..]) => {
+                let family = (u16::from_be_bytes([*a1, *a0]), *safi);
+                self.family = Some(family);
+                self.withdrawn = self.withdrawn.saturating_add(agreed.prefixes(routes, family));
+            }
             _ => {}
         }
     }
@@ -224,16 +295,17 @@ impl Update {
     }
 }
 
-/// How many prefixes there are: bits, and as many bytes as those take. Where paths have identifiers (RFC 7911) this does
-/// not fit, and none are counted.
-fn prefixes(bytes: &[u8]) -> u32 {
+/// How many prefixes there are; None where they do not fill `bytes`.
+fn prefixes(bytes: &[u8], most_bits: u8, has_numbers: bool) -> Option<u32> {
     let mut cursor = Cursor::new(bytes);
     let mut count = 0;
-    while let Some(bits) = cursor.u8() {
-        if bits > 32 || cursor.take(usize::from(bits).div_ceil(8)).is_none() {
-            return 0;
+    while !cursor.is_empty() {
+        if has_numbers {
+            cursor.u32()?;
         }
+        let bits = cursor.u8().filter(|bits| *bits <= most_bits)?;
+        cursor.take(usize::from(bits).div_ceil(8))?;
         count += 1;
     }
-    count
+    Some(count)
 }

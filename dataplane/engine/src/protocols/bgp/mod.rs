@@ -8,7 +8,7 @@ mod tests;
 use super::framed::{self, Framing, Message, Messages, Next, Report};
 use super::{Carrier, Exposure, Family, Found, Opening, Probe, Protocol};
 use crate::record::Direction;
-use message::{Notification, Open, Update};
+use message::{Agreed, Notification, Open, Paths, Update};
 
 /// The Border Gateway Protocol.
 pub static BGP: Protocol = Protocol {
@@ -22,7 +22,7 @@ pub static BGP: Protocol = Protocol {
     probe: Some(probe),
     parser: Some(framed::parser::<Bgp>),
     events: &["bgp", "anomaly"],
-    source: "RFC 4271, RFC 5492, RFC 6793, RFC 9003",
+    source: "RFC 4271, RFC 4760, RFC 5492, RFC 6793, RFC 7911, RFC 9003",
 };
 
 const HEADER_LEN: usize = 19;
@@ -76,6 +76,8 @@ impl Header {
 struct Bgp {
     /// Both sides know numbers of autonomous systems of four bytes, where their opens were seen.
     wide: [Option<bool>; 2],
+    /// For which families each side sends or takes several paths, where its open was seen.
+    paths: [Option<Paths>; 2],
     updates: u32,
     keepalives: u32,
     announced: u64,
@@ -103,9 +105,12 @@ impl Messages for Bgp {
                 if let Some(wide) = self.wide.get_mut(message.from as usize) {
                     *wide = Some(open.is_wide());
                 }
+                if let Some(paths) = self.paths.get_mut(message.from as usize) {
+                    *paths = Some(open.paths());
+                }
                 open.write(report);
             }
-            2 => self.update(content, header.len <= message.bytes.len(), report)?,
+            2 => self.update(content, message.from, header.len <= message.bytes.len(), report)?,
             3 => Notification::read(content).ok_or("malformed_notification")?.write(report),
             4 => self.keepalives = self.keepalives.saturating_add(1),
             _ => {
@@ -145,6 +150,7 @@ impl Bgp {
     fn update(
         &mut self,
         content: &[u8],
+        from: Direction,
         is_whole: bool,
         report: &mut Report<'_, '_>,
     ) -> Result<(), &'static str> {
@@ -152,7 +158,16 @@ impl Bgp {
             [Some(a), Some(b)] => Some(a && b),
             _ => None,
         };
-        let update = match Update::read(content, wide) {
+        let paths = match (&self.paths, from) {
+            ([Some(server_bound), Some(client_bound)], Direction::ToServer) => {
+                Some((server_bound, client_bound))
+            }
+            ([Some(server_bound), Some(client_bound)], Direction::ToClient) => {
+                Some((client_bound, server_bound))
+            }
+            _ => None,
+        };
+        let update = match Update::read(content, Agreed { wide, paths }) {
             Some(update) => update,
             None if is_whole => return Err("malformed_update"),
             None => Update::default(),

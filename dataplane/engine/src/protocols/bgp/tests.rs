@@ -119,3 +119,38 @@ proptest! {
         assert_any_cut_agrees(&BGP, &turns);
     }
 }
+
+#[test]
+fn routes_of_other_families_and_several_paths_to_one_are_counted() {
+    let attributes = |code: u8, value: &[u8]| {
+        let attribute = [&[0x80, code, u8::try_from(value.len()).unwrap()][..], value].concat();
+        let len = u16::try_from(attribute.len()).unwrap().to_be_bytes();
+        message(2, &[&[0, 0][..], &len, &attribute].concat())
+    };
+    let next_hop = [&[0, 2, 1, 16][..], &[0x20; 16], &[0]].concat();
+    let routes = [48, 0x20, 1, 0x0d, 0xb8, 0, 1, 32, 0x20, 1, 0x0d, 0xb8];
+    let mut bench = Bench::new(&BGP);
+    bench.stream(ToServer, &attributes(14, &[&next_hop[..], &routes].concat()));
+    assert_eq!(bench.value("bgp", "announced"), Some(Datum::Unsigned(2)));
+    bench.stream(ToServer, &attributes(15, &[&[0, 2, 1][..], &routes].concat()));
+    assert!(bench.all().iter().any(|item| item.contains("withdrawn Unsigned(2)")), "{:?}", bench.all());
+
+    // Each path has a number where the sender said it sends them and the receiver that it takes them.
+    let open = |directions: u8| {
+        let capability = [69, 4, 0, 1, 1, directions];
+        message(1, &[&[4, 0, 1, 0, 180, 192, 0, 2, 1, 8, 2, 6][..], &capability].concat())
+    };
+    let numbered = [0, 0, 0, 6, 24, 203, 0, 113, 0, 0, 0, 7, 24, 203, 0, 113];
+    let update = message(2, &[&[0, 0, 0, 0][..], &numbered].concat());
+    for (sends, takes, expected) in [(2, 1, 2), (3, 3, 2), (1, 2, 0), (2, 2, 0)] {
+        let mut bench = Bench::new(&BGP);
+        bench.stream(ToServer, &open(sends));
+        bench.stream(ToClient, &open(takes));
+        bench.stream(ToServer, &update);
+        assert_eq!(bench.value("bgp", "announced"), Some(Datum::Unsigned(expected)), "{sends} {takes}");
+    }
+    // Where no open was seen, what fits counts.
+    let mut bench = Bench::new(&BGP);
+    bench.stream(ToServer, &update);
+    assert_eq!(bench.value("bgp", "announced"), Some(Datum::Unsigned(2)));
+}

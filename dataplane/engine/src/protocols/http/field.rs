@@ -26,6 +26,7 @@ pub(super) enum Name {
     Upgrade,
     UserAgent,
     XElasticProduct,
+    WebSocketProtocol,
     XForwardedFor,
 }
 
@@ -52,6 +53,7 @@ impl Name {
             (17, b't') => (Self::TransferEncoding, b"transfer-encoding"),
             (17, b'x') => (Self::XElasticProduct, b"x-elastic-product"),
             (19, b'p') => (Self::ProxyAuthorization, b"proxy-authorization"),
+            (22, b's') => (Self::WebSocketProtocol, b"sec-websocket-protocol"),
             _ => return None,
         };
         name.eq_ignore_ascii_case(wanted).then_some(candidate)

@@ -364,6 +364,7 @@ impl Message {
             Name::XElasticProduct => {
                 self.service = self.service.or_else(|| service::of_elastic_product(value))
             }
+            Name::WebSocketProtocol => self.service = self.service.or_else(|| service::of_subprotocol(value)),
             Name::IcecastStation => self.service = self.service.or(Some(service::of_icy_name())),
             _ => self.shared_field(name, value),
         }

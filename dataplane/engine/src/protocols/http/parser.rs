@@ -264,9 +264,12 @@ impl HttpParser {
             () if message.service.is_none() && service::is_told_by_body(content_type) => Some(Peek::Service),
             () => None,
         };
-        let (connect, service, to_proxy) =
-            (message.method == Method::Connect, message.service, message.is_to_proxy());
-        let body = message.framing.request_body();
+        let (connect, to_proxy) = (message.method == Method::Connect, message.is_to_proxy());
+        let (mut service, mut body) = (message.service, message.framing.request_body());
+        if body == Body::None && service::is_source(message.text(Kept::Method), content_type) {
+            body = Body::UntilClose;
+            service = service.or(Some(service::of_source()));
+        }
         lane.enter(if connect { Phase::Held } else { phase_of(body) });
         if let Some(service) = service {
             self.name_service(service, out);

@@ -25,6 +25,20 @@ pub static SERVICES: &[&str] = &[
     RPC_OVER_HTTP,
     BITTORRENT,
     FHIR,
+    THRIFT,
+    MQTT,
+    COAP,
+    SIP,
+    XMPP,
+    AMQP,
+    STOMP,
+    OCPP,
+    OPC_UA,
+    WAMP,
+    MSRP,
+    BFCP,
+    GRAPHQL,
+    ICE,
 ];
 
 const OCSP: &str = "OCSP";
@@ -47,8 +61,43 @@ const SSTP: &str = "SSTP";
 /// As its specification abbreviates it.
 const RPC_OVER_HTTP: &str = "MS-RPCH";
 const BITTORRENT: &str = "BitTorrent";
+const THRIFT: &str = "Thrift";
+const MQTT: &str = "MQTT";
+const COAP: &str = "CoAP";
+const SIP: &str = "SIP";
+const XMPP: &str = "XMPP";
+const AMQP: &str = "AMQP";
+const STOMP: &str = "STOMP";
+const OCPP: &str = "OCPP";
+const OPC_UA: &str = "OPC UA";
+const WAMP: &str = "WAMP";
+const MSRP: &str = "MSRP";
+const BFCP: &str = "BFCP";
+const GRAPHQL: &str = "GraphQL";
+const ICE: &str = "Ice";
 /// Records of patients: what is written of targets is masked.
 pub(super) const FHIR: &str = "FHIR";
+
+/// Beginnings of names in the registry "WebSocket Subprotocol Name Registry" (IANA), and of two that are not in it.
+const SUBPROTOCOLS: &[(&[u8], &str)] = &[
+    (b"mqtt", MQTT),
+    (b"mqttv3.1", MQTT),
+    (b"coap", COAP),
+    (b"sip", SIP),
+    (b"xmpp", XMPP),
+    (b"amqp", AMQP),
+    (b"v10.stomp", STOMP),
+    (b"v11.stomp", STOMP),
+    (b"v12.stomp", STOMP),
+    (b"ocpp", OCPP),
+    (b"opcua+", OPC_UA),
+    (b"wamp", WAMP),
+    (b"msrp", MSRP),
+    (b"bfcp", BFCP),
+    (b"soap", SOAP),
+    (b"graphql-", GRAPHQL),
+    (b"ice.zeroc.com", ICE),
+];
 
 /// Media types that belong to one protocol.
 const MEDIA_TYPES: &[(&[u8], &str)] = &[
@@ -82,6 +131,10 @@ const MEDIA_TYPES: &[(&[u8], &str)] = &[
     (b"application/x-git-upload-pack-advertisement", GIT),
     (b"application/x-git-receive-pack-request", GIT),
     (b"application/x-git-receive-pack-advertisement", GIT),
+    (b"application/x-thrift", THRIFT),
+    (b"application/vnd.apache.thrift.binary", THRIFT),
+    (b"application/vnd.apache.thrift.compact", THRIFT),
+    (b"application/vnd.apache.thrift.json", THRIFT),
     // [MS-ASHTTP]
     (b"application/vnd.ms-sync.wbxml", ACTIVE_SYNC),
     (b"application/vnd.ms-sync", ACTIVE_SYNC),
@@ -125,11 +178,37 @@ pub(super) fn of_method(method: &[u8]) -> Option<&'static str> {
     METHODS.iter().find(|(wanted, _)| *wanted == method).map(|(_, name)| *name)
 }
 
-/// The service of a target: the announce request of a BitTorrent tracker (BEP 3) needs both parameters.
+/// What is spoken in a WebSocket, by the subprotocol that the server chose (RFC 6455, 1.9). A version may follow.
+pub(super) fn of_subprotocol(value: &[u8]) -> Option<&'static str> {
+    let follows = |rest: &[u8]| rest.first().is_none_or(|byte| !byte.is_ascii_alphabetic());
+    let is_named = |name: &[u8]| {
+        let (start, rest) = value.split_at_checked(name.len()).unwrap_or_default();
+        let is_open = matches!(name.last(), Some(b'+' | b'-'));
+        start.eq_ignore_ascii_case(name) && (is_open || follows(rest))
+    };
+    SUBPROTOCOLS.iter().find(|(name, _)| is_named(name)).map(|(_, service)| *service)
+}
+
+/// Whether a request sends a stream that only its end ends, as sources of Icecast do: with SOURCE, or with PUT and
+/// neither a length nor chunks.
+pub(super) fn is_source(method: &[u8], content_type: &[u8]) -> bool {
+    let media_type = without_parameters(content_type);
+    let is = |kind: &[u8]| media_type.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+    method == b"SOURCE" || method == b"PUT" && (is(b"audio/") || is(b"video/") || is(b"application/ogg"))
+}
+
+/// The name that [`is_source`] tells of.
+pub(super) const fn of_source() -> &'static str {
+    ICECAST
+}
+
+/// The service of a target. The announce request of a BitTorrent tracker (BEP 3) needs both parameters; one for its
+/// figures is at `scrape` (BEP 48).
 pub(super) fn of_target(target: &[u8]) -> Option<&'static str> {
-    let query = target.split_at_checked(memchr::memchr(b'?', target)?)?.1;
+    let (path, query) = target.split_at_checked(memchr::memchr(b'?', target)?)?;
     let has = |name: &[u8]| memchr::memmem::find(query, name).is_some();
-    (has(b"info_hash=") && has(b"peer_id=")).then_some(BITTORRENT)
+    let is_scrape = || path.ends_with(b"/scrape") || path.ends_with(b"/scrape.php");
+    (has(b"info_hash=") && (has(b"peer_id=") || is_scrape())).then_some(BITTORRENT)
 }
 
 /// The service that a SOAPAction field names (SOAP 1.1, 6.1.1).

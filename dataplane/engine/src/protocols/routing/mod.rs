@@ -1,4 +1,4 @@
-//! Protocols that routers speak to their neighbours: OSPF, EIGRP, PIM, IGMP, VRRP, HSRP, RIP, BFD.
+//! Protocols that routers speak to their neighbours: OSPF, EIGRP, PIM, IGMP, VRRP, HSRP, RIP, RIPng, BFD.
 //!
 //! Their messages come again and again: each is told when it says something new. How they prove who sent them is always
 //! told, and a password in them never.
@@ -29,6 +29,12 @@ trait Routing: Debug + Default + Send + 'static {
 
     /// Kind of a message, and what must change in it to be worth telling; None where it is malformed.
     fn digest(bytes: &[u8]) -> Option<(u8, &[u8])>;
+
+    /// The name of another protocol, whose message it is.
+    fn another(bytes: &[u8]) -> Option<&'static str> {
+        let _ = bytes;
+        None
+    }
 
     /// Writes what a message says.
     fn write(bytes: &[u8], event: &mut EventWriter<'_>) -> Option<()>;
@@ -66,6 +72,19 @@ routing! {
     BFD, bfd::Bfd = "bfd", "BFD", Carrier::Udp, &[3784, 4784, 6784], "RFC 5880";
 }
 
+/// The Routing Information Protocol for IPv6.
+pub static RIPNG: Protocol = Protocol {
+    name: "ripng",
+    title: "RIPng",
+    ports: &[rip::NG_PORT],
+    opening: Opening::one_of(24, &[1, 2]).on_ports(),
+    probe: Some(rip::probe_ng),
+    parser: Some(framed::parser::<Neighbour<rip::Ng>>),
+    events: &["ripng", "anomaly"],
+    source: "RFC 2080",
+    ..RIP
+};
+
 /// One of these protocols on one flow.
 #[derive(Debug, Default)]
 struct Neighbour<R> {
@@ -81,6 +100,10 @@ impl<R: Routing> Messages for Neighbour<R> {
     }
 
     fn message(&mut self, message: Message<'_>, report: &mut Report<'_, '_>) -> Result<Next, &'static str> {
+        if let Some(name) = R::another(message.bytes) {
+            report.refine(name, 99);
+            return Ok(Next::Done);
+        }
         let (kind, digest) = R::digest(message.bytes).ok_or("malformed_message")?;
         if !self.repeated.is_new(message.from, kind, digest) {
             return Ok(Next::More);

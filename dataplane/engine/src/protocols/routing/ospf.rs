@@ -27,7 +27,9 @@ impl Routing for Ospf {
     }
 
     fn write(bytes: &[u8], event: &mut EventWriter<'_>) -> Option<()> {
-        let mut cursor = Cursor::new(bytes);
+        // A cryptographic digest follows the packet and is not counted in its length (RFC 2328, D.4.3).
+        let len = bytes.get(2..4).and_then(<[u8]>::first_chunk).map(|len| u16::from_be_bytes(*len));
+        let mut cursor = Cursor::new(bytes.get(..usize::from(len?))?);
         let (version, kind, _) = (cursor.u8()?, cursor.u8()?, cursor.u16()?);
         event.number("version", version).label(
             "message",

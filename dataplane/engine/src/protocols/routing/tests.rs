@@ -72,6 +72,13 @@ fn samples() -> Vec<(&'static Protocol, Vec<u8>, &'static [&'static str])> {
             &["response", "password", "routes Unsigned(1)", "unreachable Unsigned(1)"],
         ),
         (
+            &RIPNG,
+            hex("0201 0000 20010db8000100000000000000000000 0000 30 01
+                 fe800000000000000000000000000001 0000 00 ff
+                 20010db8000200000000000000000000 0000 40 10"),
+            &["response", "routes Unsigned(2)", "unreachable Unsigned(1)"],
+        ),
+        (
             &BFD,
             hex("20 c0 03 18 00000001 00000002 000f4240 000f4240 00000000"),
             &["up", "multiplier Unsigned(3)", "your_discriminator Unsigned(2)"],
@@ -96,6 +103,55 @@ fn messages_say_who_the_neighbour_is_and_no_password() {
         assert_eq!(bench.kinds(), [protocol.name], "{all}");
         assert!(!all.contains("115, 101, 99, 114, 101, 116"), "{}", protocol.name);
     }
+}
+
+#[test]
+fn a_digest_behind_a_packet_of_ospf_is_not_of_it() {
+    let hello = "0201 002c c0000201 00000000 0000 0002 00000110 6b040561 ffffff00 000a 02 01 00000028 c0000201 00000000";
+    let mut bench = Bench::new(&OSPF);
+    bench.datagram(ToServer, &[hex(hello), vec![0x5a; 16]].concat());
+    assert_eq!(bench.text("ospf", "authentication"), "cryptographic");
+    let all = bench.all().join("\n");
+    assert!(!all.contains("90.90.90.90"), "{all}");
+}
+
+#[test]
+fn carp_is_not_vrrp() {
+    let carp = hex("21 09 00 07 00 01 1c2d 0011223344556677 000102030405060708090a0b0c0d0e0f10111213");
+    let mut bench = Bench::new(&VRRP);
+    bench.datagram(ToServer, &carp);
+    assert_eq!((bench.refined, bench.kinds()), (Some("carp"), vec![]));
+    // Seven addresses and the authentication data of VRRP.
+    let vrrp = hex(
+        "21 09 64 07 00 01 0000 c0000201 c0000202 c0000203 c0000204 c0000205 c0000206 c0000207 0000000000000000",
+    );
+    let mut bench = Bench::new(&VRRP);
+    bench.datagram(ToServer, &vrrp);
+    assert_eq!((bench.refined, bench.kinds()), (None, vec!["vrrp"]));
+}
+
+#[test]
+fn ripng_is_taken_on_its_port_alone() {
+    use crate::protocols::bench::{taken_of_random, udp};
+    let (_, response, _) = samples().into_iter().find(|(protocol, ..)| protocol.name == "ripng").unwrap();
+    let look = |bytes: &[u8], port| rip::probe_ng(&udp(bytes, ToServer, port));
+    assert_eq!(look(&response, 521), Found::Yes);
+    assert_eq!(look(&response, 520), Found::No);
+    assert_eq!(look(&response[..response.len() - 1], 521), Found::No);
+    assert_eq!(look(&response[..4], 521), Found::No);
+    for (at, value) in [(0, 3), (1, 2), (2, 1), (22, 129), (23, 17), (23, 0)] {
+        let mut other = response.clone();
+        other[at] = value;
+        assert_eq!(look(&other, 521), Found::No, "{at}");
+    }
+    assert_eq!(taken_of_random(&RIPNG), 0);
+}
+
+#[test]
+fn who_asks_for_all_routes_has_none_that_cannot_be_reached() {
+    let mut bench = Bench::new(&RIP);
+    bench.datagram(ToServer, &hex("0102 0000 0000 0000 00000000 00000000 00000000 00000010"));
+    assert_eq!(bench.value("rip", "unreachable"), Some(Datum::Unsigned(0)));
 }
 
 #[test]

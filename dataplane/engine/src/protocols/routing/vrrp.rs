@@ -6,6 +6,8 @@ use crate::record::EventWriter;
 
 /// Addresses that are written.
 const ADDRESSES_MAX: u8 = 16;
+/// Bytes of a message of CARP.
+const CARP_LEN: usize = 36;
 
 #[derive(Debug, Default)]
 pub(super) struct Vrrp;
@@ -17,6 +19,12 @@ impl Routing for Vrrp {
         // Several routers may be in one flow: each is one of its own.
         let [0x21 | 0x31, router, ..] = *bytes else { return None };
         Some((router, bytes.get(..8)?))
+    }
+
+    /// CARP has the number of VRRP (OpenBSD, ip_carp.h): where VRRP counts addresses it has how many words of a counter
+    /// and a digest follow, always seven. Seven addresses are longer.
+    fn another(bytes: &[u8]) -> Option<&'static str> {
+        matches!(bytes, [0x21, _, _, 7, ..] if bytes.len() == CARP_LEN).then_some("carp")
     }
 
     fn write(bytes: &[u8], event: &mut EventWriter<'_>) -> Option<()> {

@@ -7,6 +7,8 @@ pub(super) const MOUNT_PROGRAM: u32 = 100_005;
 /// Name of a program.
 pub(super) const fn program(number: u32) -> Option<&'static str> {
     Some(match number {
+        // Of MIT Kerberos, below the numbers that are given out.
+        2112 => "kadmin",
         PORTMAP_PROGRAM => "portmapper",
         100_001 => "rstatd",
         100_002 => "rusersd",
@@ -37,8 +39,14 @@ pub(super) const fn program(number: u32) -> Option<&'static str> {
         395_183 => "vxi11_core",
         395_184 => "vxi11_async",
         395_185 => "vxi11_intr",
+        1_238_433 => "glusterd_management",
+        1_238_437 => "glusterd_peer",
+        1_238_463 => "glusterfs_cli",
         1_298_437 => "glusterfs",
         14_398_633 => "glusterfs_handshake",
+        34_123_456 => "glusterfs_portmap",
+        52_743_234 => "glusterfs_callback",
+        123_451_501 => "glusterfs_dump",
         _ => return None,
     })
 }

@@ -110,7 +110,7 @@ impl<'a> Call<'a> {
         let is_known = names::program(self.program).is_some();
         // Who asks for a version that cannot be is told which there are (RFC 5531, 9: PROG_MISMATCH).
         let asks_for_versions = is_known && self.procedure == 0;
-        is_program
+        (is_program || is_known)
             && (self.version <= 10_000 || asks_for_versions)
             && self.procedure <= 1000
             && (is_known || self.credentials.name().is_some())

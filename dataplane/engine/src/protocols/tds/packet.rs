@@ -18,7 +18,7 @@ pub(super) const LOGIN7: u8 = 16;
 pub(super) const SSPI: u8 = 17;
 pub(super) const PRELOGIN: u8 = 18;
 /// The login of versions 4.2 and 5.0.
-const LOGIN: u8 = 2;
+pub(super) const LOGIN: u8 = 2;
 /// Normal requests of version 5.0.
 const NORMAL: u8 = 15;
 

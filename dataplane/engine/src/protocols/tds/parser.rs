@@ -179,6 +179,32 @@ impl Tds {
     }
 }
 
+/// The login of versions 4.2 and 5.0 (Sybase, "TDS 5.0 Functional Specification", login record): host, user and password
+/// have 30 bytes each, with their lengths behind them.
+fn login_of_5(body: &[u8], report: &mut Report<'_, '_>) -> Option<()> {
+    let (host, rest) = name_of_5(body)?;
+    let (user, rest) = name_of_5(rest)?;
+    let (password, _) = name_of_5(rest)?;
+    let mut event = report.event("tds");
+    event.label("type", "login");
+    write_text("client_host", host, 30, &mut event);
+    let mut credentials = Credentials::default();
+    credentials.user(user);
+    if !password.is_empty() {
+        credentials.mechanism(b"password").password_in_clear();
+    }
+    credentials.write(&mut event);
+    event.cleartext();
+    Some(())
+}
+
+/// A name in its 30 bytes, and what follows its length.
+fn name_of_5(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, rest) = bytes.split_first_chunk::<30>()?;
+    let (len, rest) = rest.split_first()?;
+    Some((name.get(..usize::from(*len))?, rest))
+}
+
 fn write_version(version: Option<(u8, u8, u16)>, event: &mut EventWriter<'_>) {
     if let Some((major, minor, build)) = version {
         event.text("version", format!("{major}.{minor}.{build}").as_bytes());
@@ -240,6 +266,11 @@ impl Messages for Tds {
                 self.prelogin(body, from, report)?;
             }
             _ if is_rest => {}
+            (packet::LOGIN, Direction::ToServer) => {
+                login_of_5(body, report).ok_or("invalid_login")?;
+                // What versions 4.2 and 5.0 send after it is not read.
+                return Ok(Next::Done);
+            }
             (packet::RESPONSE, Direction::ToClient) => {
                 let answer = Answer::read(body);
                 self.answered(Some(&answer), report);

@@ -63,6 +63,29 @@ fn a_login_in_clear_says_who_and_where() {
 }
 
 #[test]
+fn the_login_of_version_5_is_told_and_its_password_is_not() {
+    let name = |text: &[u8]| {
+        let mut field = text.to_vec();
+        field.resize(30, 0);
+        field.push(u8::try_from(text.len()).unwrap());
+        field
+    };
+    let mut body = [name(b"desk"), name(b"alice"), name(b"hidden"), name(b"7")].concat();
+    body.resize(504, 0);
+    let mut bench = Bench::new(&TDS);
+    bench.stream(ToServer, &packet(2, &body));
+    assert_eq!((bench.kinds(), bench.text("tds", "type")), (vec!["tds"], "login".into()));
+    let all = bench.all().join("\n");
+    assert!(!all.contains(&format!("{:?}", b"hidden").trim_matches(['[', ']']).to_owned()), "{all}");
+    assert_eq!(bench.said_of_crypto(), [crate::CryptoClass::Cleartext]);
+    // A length beyond its field.
+    let mut bench = Bench::new(&TDS);
+    body[30] = 31;
+    bench.stream(ToServer, &packet(2, &body));
+    assert_eq!(bench.kinds(), Vec::<&str>::new());
+}
+
+#[test]
 fn requests_are_told_with_their_answers_and_without_data() {
     let mut bench = Bench::new(&TDS);
     bench.stream(ToServer, &prelogin(18, 2));
