@@ -184,6 +184,14 @@ fn sources_of_icecast_send_until_they_end() {
         assert_eq!((seen.service, seen.of("anomaly").len()), (Some("Icecast"), 0), "{head}");
         assert_eq!(seen.of("http").len(), 1);
     }
+    // A length says where it ends, also where that is at once.
+    let seen = outcome(&[
+        (ToServer, "PUT /a HTTP/1.1\r\nHost: h\r\nContent-Type: audio/mpeg\r\nContent-Length: 0\r\n\r\n"),
+        (ToClient, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"),
+        (ToServer, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"),
+        (ToClient, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ]);
+    assert_eq!((seen.service, seen.of("http").len()), (None, 2));
 }
 
 #[test]

@@ -266,7 +266,8 @@ impl HttpParser {
         };
         let (connect, to_proxy) = (message.method == Method::Connect, message.is_to_proxy());
         let (mut service, mut body) = (message.service, message.framing.request_body());
-        if body == Body::None && service::is_source(message.text(Kept::Method), content_type) {
+        let has_no_length = body == Body::None && message.framing.length.is_none();
+        if has_no_length && service::is_source(message.text(Kept::Method), content_type) {
             body = Body::UntilClose;
             service = service.or(Some(service::of_source()));
         }
