@@ -122,16 +122,13 @@ impl Zeromq {
         let mut cursor = Cursor::new(bytes);
         let head = if cursor.u8()? & 2 == 0 { 1 } else { 8 };
         cursor.take(head)?;
-        // libzmq writes the length of the name and its first letter as one byte.
-        if cursor.rest().starts_with(b"\x5eRROR") {
-            cursor.take(5)?;
-            let len = cursor.u8()?;
-            self.error.set(cursor.take(len.into()).unwrap_or_default());
-            self.tell(report);
-            return Some(());
-        }
         let len = cursor.u8()?;
-        match cursor.take(len.into())? {
+        // libzmq writes the length of "ERROR" and its first letter as one byte.
+        let name = match cursor.rest().first_chunk() {
+            Some(b"RROR") if len == 0x5e => cursor.take(4).map(|_| &b"ERROR"[..])?,
+            _ => cursor.take(len.into())?,
+        };
+        match name {
             b"READY" | b"INITIATE" if self.mechanism.as_bytes() != b"CURVE" => self.metadata(cursor, from),
             // A client of PLAIN: name and password (spec 24).
             b"HELLO" if self.mechanism.as_bytes() == b"PLAIN" => {

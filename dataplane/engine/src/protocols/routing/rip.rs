@@ -27,8 +27,7 @@ impl Routing for Rip {
 
     fn write(bytes: &[u8], event: &mut EventWriter<'_>) -> Option<()> {
         let mut cursor = Cursor::new(bytes);
-        let (kind, version, _) = (cursor.u8()?, cursor.u8()?, cursor.u16()?);
-        event.number("version", version).label("message", name(kind));
+        let kind = head(&mut cursor, event)?;
         let (mut routes, mut unreachable) = (0_u32, 0_u32);
         let mut authentication = "none";
         while let Some([f1, f0, k1, k0, .., m3, m2, m1, m0]) = cursor.array::<20>() {
@@ -66,8 +65,7 @@ impl Routing for Ng {
 
     fn write(bytes: &[u8], event: &mut EventWriter<'_>) -> Option<()> {
         let mut cursor = Cursor::new(bytes);
-        let (kind, version, _) = (cursor.u8()?, cursor.u8()?, cursor.u16()?);
-        event.number("version", version).label("message", name(kind));
+        let kind = head(&mut cursor, event)?;
         let (mut routes, mut unreachable) = (0_u32, 0_u32);
         while let Some([.., metric]) = cursor.array::<20>() {
             if *metric != NEXT_HOP {
@@ -80,8 +78,12 @@ impl Routing for Ng {
     }
 }
 
-const fn name(kind: u8) -> &'static str {
-    if kind == RESPONSE { "response" } else { "request" }
+/// Writes what stands before the entries of both; gives the command.
+fn head(cursor: &mut Cursor<'_>, event: &mut EventWriter<'_>) -> Option<u8> {
+    let (kind, version, _) = (cursor.u8()?, cursor.u8()?, cursor.u16()?);
+    let message = if kind == RESPONSE { "response" } else { "request" };
+    event.number("version", version).label("message", message);
+    Some(kind)
 }
 
 /// Whether a datagram of the port of RIPng is one.
