@@ -340,3 +340,19 @@ fn sockets_of_zeromq_are_told_with_who_logs_on() {
     assert_eq!(events[1], &json!({"type": "session", "frames_toserver": 2, "frames_toclient": 1}));
     assert!(!format!("{events:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_login_that_zeromq_refuses_is_told_however_the_error_is_spelt() {
+    // As the specification has it, and as libzmq writes it.
+    for error in [&b"\x04\x0a\x05ERROR\x03400"[..], b"\x04\x09\x5eRROR\x03400"] {
+        let turns = [
+            client(zmtp_greeting("PLAIN", 0)),
+            server(zmtp_greeting("PLAIN", 1)),
+            client(zmtp_command("HELLO", b"\x03bob\x07hunter2")),
+            server(error.to_vec()),
+        ];
+        let outcome = play(&ZEROMQ, Carrier::Tcp, &turns);
+        assert_eq!(outcome.anomalies(), [""; 0]);
+        assert_eq!(outcome.of("zeromq")[0]["error"], "400");
+    }
+}
